@@ -1,0 +1,32 @@
+//! The only place that knows sockets: listeners, TLS, connection drivers, limits.
+
+pub mod stream;
+pub use stream::{Connection, Stream};
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::auth::{Authenticator, Directory};
+use crate::observe::Observer;
+use crate::store::Store;
+
+/// What every connection shares.
+pub struct Services {
+    /// Our name in greetings and trace headers.
+    pub hostname: String,
+    /// The store.
+    pub store: Store,
+    /// Whose an address is.
+    pub directory: Directory,
+    /// Checks passwords.
+    pub authenticator: Authenticator,
+    /// Looks on.
+    pub observer: Arc<dyn Observer>,
+    /// TLS, where it is configured.
+    pub tls: Option<tokio_rustls::TlsAcceptor>,
+    /// Whether passwords may be given without TLS to a peer that is not on loopback.
+    pub plaintext_login: bool,
+    /// Turns true when the server stops: every driver says goodbye and ends.
+    pub shutdown: watch::Receiver<bool>,
+}

@@ -1,0 +1,96 @@
+//! A client's connection, plain or TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// The bytes to and from a client.
+#[derive(Debug)]
+pub enum Stream {
+    /// As they are.
+    Plain(TcpStream),
+    /// Through TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The bytes.
+    pub stream: Stream,
+    /// Who it is.
+    pub peer: SocketAddr,
+    /// Where it came in.
+    pub local: SocketAddr,
+    /// A number for logs and observers, never given twice in a process.
+    pub id: u64,
+}
+
+impl Connection {
+    /// Whether TLS is on.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
+    /// TLS version and cipher suite, for trace headers and logs.
+    pub fn tls_parameters(&self) -> Option<(rustls::ProtocolVersion, rustls::CipherSuite)> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(tls) => {
+                let (_, session) = tls.get_ref();
+                Some((session.protocol_version()?, session.negotiated_cipher_suite()?.suite()))
+            }
+        }
+    }
+
+    /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in
+    /// the clear survives, RFC 3207 §4.2), and limits the time.
+    pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {
+        let Connection { stream, peer, local, id } = self;
+        match stream {
+            Stream::Plain(tcp) => {
+                let tls = acceptor.accept(tcp).await?;
+                Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, local, id })
+            }
+            Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
