@@ -1,5 +1,6 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
+mod io;
 pub mod stream;
 pub use stream::{Connection, Stream};
 
@@ -27,6 +28,12 @@ pub struct Services {
     pub tls: Option<tokio_rustls::TlsAcceptor>,
     /// Whether passwords may be given without TLS to a peer that is not on loopback.
     pub plaintext_login: bool,
+    /// What an SMTP or LMTP client may do.
+    pub smtp: crate::smtp::Limits,
+    /// What a POP3 client may do.
+    pub pop3: crate::pop3::Limits,
+    /// What an IMAP client may do.
+    pub imap: crate::imap::Limits,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
 }

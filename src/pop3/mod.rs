@@ -1,1 +1,5 @@
 //! To be.
+
+/// What a client may do (DESIGN §7).
+#[derive(Clone, Debug, Default)]
+pub struct Limits {}
