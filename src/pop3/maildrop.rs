@@ -9,6 +9,8 @@
 //! One exception: a message stored without a final CRLF (only BDAT and APPEND can bring one) is sent with it, since the
 //! final dot needs a line of its own, and so is up to 2 octets longer than said.
 
+use std::fmt;
+
 use crate::store::{BodyId, Message, Uid, UidSet};
 
 /// A message of the maildrop: 16 octets of memory each.
@@ -48,6 +50,13 @@ pub(super) enum NoSuchMessage {
 pub(super) struct Total {
     pub(super) messages: usize,
     pub(super) octets: u64,
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.messages == 1 { "" } else { "s" };
+        write!(f, "{} message{plural} ({} octets)", self.messages, self.octets)
+    }
 }
 
 impl Maildrop {

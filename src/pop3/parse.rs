@@ -158,7 +158,10 @@ mod tests {
             ("TOP 1 0", after_login(Transaction::Top { number: 1, lines: 0 })),
             ("UIDL", after_login(Transaction::Uidl { number: None })),
             ("uidl 2", after_login(Transaction::Uidl { number: Some(2) })),
-            ("USER j\u{fc}rgen@example.org", Command::User { name: "j\u{fc}rgen@example.org".into() }),
+            (
+                "USER j\u{fc}rgen@example.org",
+                before_login(Authorization::User { name: "j\u{fc}rgen@example.org".into() }),
+            ),
         ] {
             assert_eq!(command(line.as_bytes()), Ok(expected), "{line}");
         }

@@ -387,8 +387,7 @@ impl Session {
                 State::Update { marked: maildrop.marked().clone(), left: maildrop.total() }
             }
             State::Transaction { maildrop, .. } => {
-                let Total { messages, .. } = maildrop.total();
-                reply::ok(&mut self.output, format_args!("goodbye ({messages} messages left)"));
+                reply::ok(&mut self.output, format_args!("goodbye, {} left", maildrop.total()));
                 State::Closed
             }
             _ => {
@@ -400,7 +399,7 @@ impl Session {
 
     fn updated(&mut self, left: Total, result: Result<(), store::Error>) {
         match result {
-            Ok(()) => reply::ok(&mut self.output, format_args!("goodbye ({} messages left)", left.messages)),
+            Ok(()) => reply::ok(&mut self.output, format_args!("goodbye, {left} left")),
             // RFC 1939 §6: -ERR tells that some were not removed; the session ends all the same.
             Err(error) => {
                 let code = if error.is_temporary() { Code::SysTemp } else { Code::SysPerm };
@@ -509,8 +508,7 @@ impl Session {
         self.state = State::idle();
         match result {
             Ok(maildrop) => {
-                let Total { messages, octets } = maildrop.total();
-                reply::ok(&mut self.output, format_args!("maildrop has {messages} messages ({octets} octets)"));
+                reply::ok(&mut self.output, format_args!("maildrop has {}", maildrop.total()));
                 self.state = State::Transaction { maildrop, doing: Doing::Nothing };
             }
             Err(LoginRefused::Credentials) => {
@@ -545,22 +543,23 @@ impl Session {
         use command::Transaction::{Dele, List, Noop, Retr, Rset, Stat, Top, Uidl};
         let State::Transaction { maildrop, doing } = &mut self.state else { return Ok(()) };
         let out = &mut self.output;
-        let Total { messages, octets } = maildrop.total();
         match command {
             Noop => reply::ok(out, format_args!("still here")),
             // RFC 1939 §5: the drop listing, with nothing behind the two numbers.
-            Stat => reply::ok(out, format_args!("{messages} {octets}")),
+            Stat => {
+                let Total { messages, octets } = maildrop.total();
+                reply::ok(out, format_args!("{messages} {octets}"));
+            }
             Rset => {
                 maildrop.unmark_all();
-                let Total { messages, octets } = maildrop.total();
-                reply::ok(out, format_args!("maildrop has {messages} messages ({octets} octets)"));
+                reply::ok(out, format_args!("maildrop has {}", maildrop.total()));
             }
             List { number: None } => {
-                reply::ok(out, format_args!("{messages} messages ({octets} octets)"));
+                reply::ok(out, format_args!("{}", maildrop.total()));
                 *doing = Doing::Listing { kind: Listing::Sizes, next: 1 };
             }
             Uidl { number: None } => {
-                reply::ok(out, format_args!("{messages} unique-ids"));
+                reply::ok(out, format_args!("unique-id listing follows"));
                 *doing = Doing::Listing { kind: Listing::UniqueIds, next: 1 };
             }
             List { number: Some(number) } => {
