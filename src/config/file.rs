@@ -217,7 +217,10 @@ mod tests {
     fn unknown_keys_are_refused_with_line_and_nearest_key() {
         for (text, complaint) in [
             ("hostnam = \"x.example\"", "5: unknown key \"hostnam\" in [server]; did you mean \"hostname\"?"),
-            ("plain_text_login = true", "5: unknown key \"plain_text_login\" in [server]; did you mean \"plaintext_login\"?"),
+            (
+                "plain_text_login = true",
+                "5: unknown key \"plain_text_login\" in [server]; did you mean \"plaintext_login\"?",
+            ),
             ("colour = \"red\"", "5: unknown key \"colour\" in [server]"),
             ("[listen]\nimapss = []", "6: unknown key \"imapss\" in [listen]; did you mean \"imaps\"?"),
             ("[listener]\nimap = []", "5: unknown key \"listener\" at the top; did you mean \"listen\"?"),
@@ -232,9 +235,18 @@ mod tests {
             ("data_dir = 7", "4: \"data_dir\" in [server]: must be a text in quotes, not a number"),
             ("data_dir = \"\"", "4: \"data_dir\" in [server]: must not be empty"),
             ("plaintext_login = \"yes\"", "4: \"plaintext_login\" in [server]: must be true or false, not a text"),
-            ("[sessions]\nmax_connections = 0", "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000"),
-            ("[sessions]\nmax_connections = -1", "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000"),
-            ("[sessions]\nmax_connections = 1.5", "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000"),
+            (
+                "[sessions]\nmax_connections = 0",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[sessions]\nmax_connections = -1",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[sessions]\nmax_connections = 1.5",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
             (
                 "[sessions]\nexempt_networks = [\n\"::1\",\n\"localhost\"]",
                 "7: \"exempt_networks\" in [sessions]: \"localhost\" is not a network such as 127.0.0.0/8 or ::1",
@@ -245,8 +257,14 @@ mod tests {
                 "[listen]\nsmtp = [\"localhost\"]",
                 "5: \"smtp\" in [listen]: \"localhost\" is not an address with a port, such as 0.0.0.0:25 or [::1]:25",
             ),
-            ("[listen]\nimaps = [\"[::]:993\"]", "5: \"imaps\" in [listen]: needs certificate_file and key_file in [tls]"),
-            ("[tls]\nkey_file = \"k\"", "4: \"certificate_file\" is missing in [tls]: the certificate that belongs to key_file"),
+            (
+                "[listen]\nimaps = [\"[::]:993\"]",
+                "5: \"imaps\" in [listen]: needs certificate_file and key_file in [tls]",
+            ),
+            (
+                "[tls]\nkey_file = \"k\"",
+                "4: \"certificate_file\" is missing in [tls]: the certificate that belongs to key_file",
+            ),
             ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
             ("sessions = 5", "4: \"sessions\": must be a section, not a number"),
         ] {

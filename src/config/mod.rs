@@ -125,8 +125,7 @@ impl fmt::Display for Listed<'_> {
 impl Config {
     /// Reads `file`. Blocks.
     pub fn load(file: &Path) -> Result<Config, Error> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Error::Unreadable { file: file.to_owned(), error })?;
+        let text = std::fs::read_to_string(file).map_err(|error| Error::Unreadable { file: file.to_owned(), error })?;
         file::read(&text).map_err(|problems| Error::Wrong { file: file.to_owned(), problems })
     }
 

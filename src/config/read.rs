@@ -98,7 +98,13 @@ impl<'d> Section<'d> {
                 None
             }
         });
-        Section { document: self.document, name, line: found.map(|value| self.document.line(value)), table, asked: vec![] }
+        Section {
+            document: self.document,
+            name,
+            line: found.map(|value| self.document.line(value)),
+            table,
+            asked: vec![],
+        }
     }
 
     /// A text, turned into what it means.

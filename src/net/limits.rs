@@ -34,7 +34,10 @@ impl Default for SessionLimits {
             max_connections: 20_000,
             max_per_address: 100,
             max_per_user_and_address: 32,
-            exempt: vec![Network::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8), Network::new(Ipv6Addr::LOCALHOST.into(), 128)],
+            exempt: vec![
+                Network::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                Network::new(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::limits::Full;
-use super::{Connection, Services, Stream};
+use super::{Connection, Services, Stream, stopping};
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -136,8 +136,7 @@ impl Listener {
         tracing::info!(role = role.name(), %address, "listening");
         loop {
             tokio::select! {
-                // The sender is gone only when the server is.
-                _ = shutdown.wait_for(|stopping| *stopping) => break,
+                () = stopping(&mut shutdown) => break,
                 Some(ended) = sessions.join_next() => report_panic(role, ended),
                 accepted = socket.accept() => match accepted {
                     Ok((stream, peer)) => start(role, stream, peer, &services, &mut sessions),
@@ -220,7 +219,7 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
     let acceptor: &TlsAcceptor = services.tls.as_ref()?;
     let mut shutdown = services.shutdown.clone();
     let outcome = tokio::select! {
-        _ = shutdown.wait_for(|stopping| *stopping) => return None,
+        () = stopping(&mut shutdown) => return None,
         outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => outcome,
     };
     match outcome {

@@ -3,6 +3,7 @@
 mod io;
 pub mod limits;
 pub mod listener;
+pub mod port_owner;
 pub mod stream;
 pub mod tls;
 pub use stream::{Connection, Stream};
@@ -41,4 +42,10 @@ pub struct Services {
     pub sessions: Arc<limits::Sessions>,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// Waits until the server stops: what [`Services::shutdown`] tells.
+pub(crate) async fn stopping(shutdown: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the server is, and then this is as true.
+    let _stopping = shutdown.wait_for(|stopping| *stopping).await;
 }
