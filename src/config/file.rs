@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::read::{Document, Section};
-use super::{Config, Endpoint, Log, LogFormat, MAX_IN_FLIGHT_OCTETS, MAX_MESSAGE_OCTETS, Problem};
+use super::{Config, DEFAULT_STORE_OPTIONS, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::canonical_domain;
 use crate::auth::directory::Membership;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
-use crate::store;
 
 /// Where mail lies when nothing else is said (FHS 3.0 §5.8: state of an application).
 const DATA_DIR: &str = "/var/lib/postbell";
@@ -53,7 +52,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     keys.extend(section.end());
 
     let mut section = root.section("store");
-    let mut store = store::Options { max_message: MAX_MESSAGE_OCTETS, in_flight: MAX_IN_FLIGHT_OCTETS };
+    let mut store = DEFAULT_STORE_OPTIONS;
     // The lower bound is RFC 5321 §4.5.3.1.7; the upper one what a 32-bit RFC822.SIZE can say with room to spare.
     section.number("max_message_octets", &mut store.max_message, 64 << 10..=2 << 30);
     section.number("max_in_flight_octets", &mut store.in_flight, 1 << 20..=64 << 30);

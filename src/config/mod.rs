@@ -77,11 +77,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// The largest message by default, in octets: 50 MiB (DESIGN §7), as the large providers take.
-pub const MAX_MESSAGE_OCTETS: u64 = 50 << 20;
-
-/// What all bodies in flight hold together by default, in octets: 64 MiB (DESIGN §4).
-pub const MAX_IN_FLIGHT_OCTETS: u64 = 64 << 20;
+/// Messages up to 50 MiB (DESIGN §7), as the large providers take; all that are being received, 64 MiB (DESIGN §4).
+pub const DEFAULT_STORE_OPTIONS: store::Options = store::Options { max_message: 50 << 20, in_flight: 64 << 20 };
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +136,7 @@ impl Config {
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
-            store: store::Options { max_message: MAX_MESSAGE_OCTETS, in_flight: MAX_IN_FLIGHT_OCTETS },
+            store: DEFAULT_STORE_OPTIONS,
             smtp: crate::smtp::Limits::default(),
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
