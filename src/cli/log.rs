@@ -53,11 +53,12 @@ impl Write for Line {
     }
 }
 
-/// `text` with its control characters as escapes such as `\n` and `\u{1b}`.
+/// `text` with its control characters as escapes such as `\n` and `\u{1b}`; those that reorder text (Unicode UAX 9 §2)
+/// and end lines too.
 pub(super) fn escape_controls(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
             escaped.extend(c.escape_default());
         } else {
             escaped.push(c);
@@ -72,6 +73,6 @@ mod tests {
 
     #[test]
     fn nothing_in_a_line_steers_a_terminal_or_ends_the_line() {
-        assert_eq!(escape_controls("a\r\nb\u{1b}[2J\u{9b}\u{7f} ü"), "a\\r\\nb\\u{1b}[2J\\u{9b}\\u{7f} ü");
+        assert_eq!(escape_controls("a\r\nb\u{1b}[2J\u{9b}\u{7f}\u{202e} ü"), "a\\r\\nb\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e} ü");
     }
 }
