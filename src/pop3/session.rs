@@ -107,6 +107,8 @@ pub enum LoginRefused {
     Credentials,
     /// It can't be said now, or the maildrop can't be opened.
     Unavailable,
+    /// This user has as many sessions as there may be.
+    TooManySessions,
 }
 
 #[derive(Debug)]
@@ -521,6 +523,10 @@ impl Session {
             }
             Err(LoginRefused::Unavailable) => {
                 reply::err_with(&mut self.output, Code::SysTemp, format_args!("no login is possible now"));
+            }
+            // RFC 2449 §8.1.2: the credentials were good.
+            Err(LoginRefused::TooManySessions) => {
+                reply::err_with(&mut self.output, Code::InUse, format_args!("you have too many sessions"));
             }
         }
     }
