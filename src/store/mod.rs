@@ -42,6 +42,7 @@ mod uid_set;
 pub use check::{Finding, Report};
 pub use incoming::Incoming;
 pub use mailbox::{Mailbox, OpenMailbox};
+pub use open::OpenError;
 pub use names::{INBOX, SEPARATOR, canonical_name};
 pub use types::*;
 pub use uid_set::UidSet;

@@ -205,7 +205,7 @@ pub(crate) enum Scanned {
     /// Octets that are no record, with a record behind them: damage.
     Damage { from: u64, to: u64 },
     /// Octets that are no record, up to the end of the file: a commit that a crash cut off, never answered.
-    Tail { from: u64, to: u64 },
+    Tail,
 }
 
 /// Walks through a segment's records.
@@ -257,7 +257,7 @@ impl Scan {
                     }
                     None => {
                         self.offset = len;
-                        Ok(Some(Scanned::Tail { from, to: len }))
+                        Ok(Some(Scanned::Tail))
                     }
                 }
             }
