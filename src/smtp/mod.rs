@@ -59,8 +59,6 @@ pub struct Limits {
     /// Octets a second that a message must come with, beside `data_timeout` as a start: who sends one octet a minute
     /// holds a connection for years. 1,000 is slower than any modem still in use.
     pub data_rate: u32,
-    /// How long the TLS handshake may take.
-    pub handshake_timeout: Duration,
     /// How long the client may take nothing of our replies.
     pub write_timeout: Duration,
     /// What becomes of a message with a CR or LF that stands alone. A binary message (RFC 3030) may have them.
@@ -79,7 +77,6 @@ impl Default for Limits {
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
             data_rate: 1_000,
-            handshake_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(5 * 60),
             bare_newlines: BareNewlines::Refuse,
         }

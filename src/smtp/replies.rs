@@ -7,7 +7,6 @@ use super::parse::Error;
 use super::reply::Reply;
 
 // The session.
-pub(crate) const HELLO: Reply = Reply::new(250, "2.0.0", "Hello");
 pub(crate) const RESET: Reply = Reply::new(250, "2.0.0", "Forgotten");
 pub(crate) const NOTHING_DONE: Reply = Reply::new(250, "2.0.0", "Nothing done");
 /// RFC 5321 §3.5.3: neither confirmed nor denied; no user is enumerated this way.
@@ -63,6 +62,7 @@ pub(crate) const BARE_NEWLINE: Reply = Reply::new(550, "5.6.11", "The message ha
 // Refused by directory or store.
 pub(crate) const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
 pub(crate) const NOT_OUR_DOMAIN: Reply = Reply::new(550, "5.7.1", "Not our domain, and we relay for nobody");
+pub(crate) const RECIPIENT_UNAVAILABLE: Reply = Reply::new(451, "4.3.0", "The recipient cannot be looked up now");
 pub(crate) const MAILBOX_UNAVAILABLE: Reply = Reply::new(450, "4.2.1", "The mailbox cannot be used now");
 pub(crate) const STORE_FULL: Reply = Reply::new(452, "4.3.1", "Too little space; try again later");
 pub(crate) const STORE_BUSY: Reply = Reply::new(452, "4.3.1", "Too many messages at this moment; try again later");

@@ -268,7 +268,12 @@ impl Store {
 enum Decided<T> {
     /// There is nothing to commit.
     Nothing(T),
-    Commit { record: Record, cache: Vec<u8>, body: Option<Incoming>, finish: Box<dyn FnOnce(&Outcome) -> T + Send> },
+    Commit {
+        record: Record,
+        cache: Vec<u8>,
+        body: Option<Incoming>,
+        finish: Box<dyn FnOnce(&Outcome) -> T + Send>,
+    },
 }
 
 impl<T> Decided<T> {
