@@ -65,12 +65,13 @@ pub(super) fn run_server(
         let outcome = tokio::select! {
             () = stop.asked() => Ok(()),
             outcome = beside(&server) => outcome,
+            reason = server.failed() => Err(Failure::new(format_args!("the store can't be written any more: {reason}"))),
         };
         tokio::select! {
-            stopped = server.shutdown() => stopped.map_err(Failure::new)?,
-            () = stop.asked() => return Err(Failure::new("stopped at once by a second signal")),
+            // What went wrong first says more than what went wrong because of it.
+            stopped = server.shutdown() => outcome.and(stopped.map_err(Failure::new)),
+            () = stop.asked() => Err(Failure::new("stopped at once by a second signal")),
         }
-        outcome
     });
     runtime.shutdown_timeout(LINGER);
     outcome

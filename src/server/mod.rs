@@ -68,13 +68,8 @@ pub enum StartError {
         error: io::Error,
     },
     /// The store can't be opened.
-    #[error("the store in {} can't be opened: {error}", data_dir.display())]
-    Store {
-        /// The folder.
-        data_dir: PathBuf,
-        /// Why.
-        error: store::Error,
-    },
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
     /// The control socket can't be made.
     #[error("{}: {error}", control::path(data_dir).display())]
     Control {
@@ -169,6 +164,12 @@ impl Server {
         }
     }
 
+    /// Waits until the disk has refused a write, and says how: from then on nothing more can be promised, and the
+    /// process had better end. Does not return otherwise.
+    pub async fn failed(&self) -> String {
+        self.store.failed().await
+    }
+
     /// Stops; returns when every session has ended and everything accepted is safe.
     pub async fn shutdown(self) -> Result<(), store::Error> {
         let Server { store, stop, mut tasks, .. } = self;
@@ -197,7 +198,7 @@ fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {
 pub fn open_store(data_dir: &Path, options: store::Options) -> Result<Store, StartError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.map_err(|error| StartError::DataDir { data_dir: data_dir.to_owned(), error })?;
-    Store::open(data_dir, options).map_err(|error| StartError::Store { data_dir: data_dir.to_owned(), error })
+    Ok(Store::open(data_dir, options)?)
 }
 
 /// Takes as many descriptors as the system allows, and no more connections than there are descriptors for: beyond them,

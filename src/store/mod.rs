@@ -43,6 +43,7 @@ pub use check::{Finding, Report};
 pub use incoming::Incoming;
 pub use mailbox::{Mailbox, OpenMailbox};
 pub use names::{INBOX, SEPARATOR, canonical_name};
+pub use open::OpenError;
 pub use types::*;
 pub use uid_set::UidSet;
 
