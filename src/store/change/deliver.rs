@@ -18,9 +18,10 @@ impl Store {
             return Err(Error::DiskFull);
         }
         let NewMessage { body, internal_date } = message;
-        let (body, summary) = tokio::task::spawn_blocking(move || {
+        let (body, summary, cache) = tokio::task::spawn_blocking(move || {
             let summary = summarize(&body.to_vec().map_err(|error| Error::Read(error.to_string()))?);
-            Ok::<_, Error>((body, summary))
+            let cache = summary.encode();
+            Ok::<_, Error>((body, summary, cache))
         })
         .await
         .map_err(|error| Error::Read(error.to_string()))??;
@@ -61,7 +62,7 @@ impl Store {
             });
             Ok(Decided::Commit {
                 record,
-                cache: summary.encode(),
+                cache,
                 body: Some(body),
                 finish: Box::new(move |outcome| {
                     drop(open);
