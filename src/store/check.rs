@@ -119,7 +119,8 @@ impl Store {
         let layout = Layout::new(dir);
         let _lock = layout.lock()?;
         let segment_octets = Options::default().segment_octets;
-        let (journal, damaged) = Journal::open(Arc::new(RealDisk), &layout.journal(), segment_octets).map_err(refused)?;
+        let (journal, damaged) =
+            Journal::open(Arc::new(RealDisk), &layout.journal(), segment_octets).map_err(refused)?;
         let mut report = Report::default();
         report.findings.extend(damaged.iter().map(|error| Finding::SegmentHeader(error.path.display().to_string())));
         let damaged_bodies = verify_journal(&journal, &mut report)?;

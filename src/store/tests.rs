@@ -310,8 +310,7 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 fn segment_files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> =
-        fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
