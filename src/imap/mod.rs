@@ -1,5 +1,7 @@
 //! To be.
 
+pub(crate) mod view;
+
 /// What a client may do (DESIGN §7).
 #[derive(Clone, Debug, Default)]
 pub struct Limits {}
