@@ -1,5 +1,6 @@
 //! To be.
 
+pub(crate) mod exec;
 pub(crate) mod view;
 
 /// What a client may do (DESIGN §7).

@@ -1,0 +1,3 @@
+//! x
+pub(crate) mod pattern;
+pub(crate) const SEPARATOR: char = '/';
