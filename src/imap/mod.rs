@@ -6,3 +6,7 @@ pub(crate) mod view;
 /// What a client may do (DESIGN §7).
 #[derive(Clone, Debug, Default)]
 pub struct Limits {}
+
+pub mod command;
+pub mod response;
+pub mod sequence_set;

@@ -1,1 +1,3 @@
 //! To be.
+
+pub(crate) mod chars;
