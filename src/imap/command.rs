@@ -9,6 +9,8 @@
 use std::fmt;
 
 use super::sequence_set::SequenceSet;
+use crate::message::Section;
+use crate::message::date::Civil;
 use crate::store::{Date, FlagAction, FlagNames};
 
 /// The client's name for a command, repeated in its completion: `1*<any ASTRING-CHAR except "+">` (RFC 3501 §9).
@@ -23,6 +25,12 @@ impl Tag {
             return None;
         }
         String::from_utf8(tag.to_vec()).ok().map(|tag| Tag(tag.into_boxed_str()))
+    }
+
+    /// The tag that a line begins with, up to its first space: of lines that are no good otherwise too, so that their
+    /// answer can be tagged.
+    pub fn of_line(line: &[u8]) -> Option<Tag> {
+        Tag::new(line.split(|byte| *byte == b' ').next()?)
     }
 
     /// As the client wrote it.
@@ -287,24 +295,6 @@ pub struct LiteralHeader {
     pub binary: bool,
 }
 
-/// A day, valid in the Gregorian calendar: `date` of RFC 3501 §9. SEARCH compares days "disregarding time and timezone".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day {
-    days: i32,
-}
-
-impl Day {
-    /// The day that is `days` after 1970-01-01.
-    pub const fn from_unix_days(days: i32) -> Day {
-        Day { days }
-    }
-
-    /// Days since 1970-01-01. An INTERNALDATE falls on `(unix_s + 60 * offset_min).div_euclid(86_400)`.
-    pub const fn unix_days(self) -> i32 {
-        self.days
-    }
-}
-
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of
 /// [`Not`](Self::Not), [`Or`](Self::Or) and [`And`](Self::And) together is at most
 /// [`SEARCH_DEPTH_MAX`](super::parse::SEARCH_DEPTH_MAX).
@@ -314,7 +304,7 @@ pub enum SearchKey {
     All,
     Answered,
     Bcc(String),
-    Before(Day),
+    Before(Civil),
     Body(String),
     Cc(String),
     Deleted,
@@ -328,14 +318,14 @@ pub enum SearchKey {
     New,
     Not(Box<SearchKey>),
     Old,
-    On(Day),
+    On(Civil),
     Or(Box<SearchKey>, Box<SearchKey>),
     Recent,
     Seen,
-    SentBefore(Day),
-    SentOn(Day),
-    SentSince(Day),
-    Since(Day),
+    SentBefore(Civil),
+    SentOn(Civil),
+    SentSince(Civil),
+    Since(Civil),
     Smaller(u64),
     Subject(String),
     Text(String),
@@ -400,33 +390,6 @@ pub enum FetchItem {
         /// The part's numbers; empty: the whole message.
         part: Vec<u32>,
     },
-}
-
-/// A section of a message: `section-spec` (RFC 3501 §9).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Section {
-    /// The part's numbers, each 1 or more; empty: the message itself.
-    pub part: Vec<u32>,
-    /// What of the part.
-    pub text: SectionText,
-}
-
-/// What of a part: `section-text` (RFC 3501 §6.4.5).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SectionText {
-    /// The body of the part, or the whole message.
-    #[default]
-    Full,
-    /// `HEADER`
-    Header,
-    /// `HEADER.FIELDS`: these fields, at least one; names as the client wrote them.
-    HeaderFields(Vec<String>),
-    /// `HEADER.FIELDS.NOT`: all fields but these, at least one.
-    HeaderFieldsNot(Vec<String>),
-    /// `TEXT`
-    Text,
-    /// `MIME`, only of a numbered part.
-    Mime,
 }
 
 /// A range of octets, `<offset.length>` (RFC 3501 §6.4.5).

@@ -8,5 +8,8 @@ pub(crate) mod view;
 pub struct Limits {}
 
 pub mod command;
+pub mod framer;
+pub mod parse;
+pub mod print;
 pub mod response;
 pub mod sequence_set;
