@@ -76,13 +76,13 @@ impl Selected {
     /// Looks at the mailbox and takes in what changed.
     pub(crate) fn look(&mut self, store: &Store, expunge: ExpungeAllowed) -> Found {
         // Whatever rings from here on rings for the next look.
-        let rung = self.bell.take();
+        self.bell.take();
         let head = self.mailbox.head();
         if head.gone {
             return Found::Deleted;
         }
         let owes = expunge == ExpungeAllowed::Yes && self.view.owes_expunges();
-        if !rung && !owes && head.highest_mod_seq == self.view.mod_seq() {
+        if !owes && head.highest_mod_seq == self.view.mod_seq() {
             return Found::News(Vec::new());
         }
         // In the order that `Look` asks for.

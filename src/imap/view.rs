@@ -221,15 +221,21 @@ impl View {
             self.recent_told = self.recent();
             news.push(News::Recent(self.recent_told));
         }
-        if keywords.len() > self.keywords_told {
-            self.keywords_told = keywords.len();
-            news.push(News::Keywords(keywords));
-        }
+        news.extend(self.learn_keywords(&keywords));
         self.tell_flags(&changes.changed, highest_before, &mut news);
 
         self.mod_seq = self.mod_seq.max(changes.highest_mod_seq);
         self.acknowledged.clear();
         news
+    }
+
+    /// The mailbox has these keywords now: what to tell the client before it sees one that it does not know.
+    pub(crate) fn learn_keywords(&mut self, keywords: &Arc<Vec<String>>) -> Option<News> {
+        if keywords.len() <= self.keywords_told {
+            return None;
+        }
+        self.keywords_told = keywords.len();
+        Some(News::Keywords(Arc::clone(keywords)))
     }
 
     /// EXPUNGE for each that vanished, counted after the ones before it (RFC 3501 §7.4.1).

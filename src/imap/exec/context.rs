@@ -8,15 +8,17 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::failure::Failure;
+use super::news;
 use crate::auth::Authenticator;
 use crate::imap::framer::{Event, Framer};
 use crate::imap::print;
-use crate::imap::response::{Data, Response, Status};
+use crate::imap::response::Response;
 use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
-use crate::imap::{Limits, flags};
+use crate::imap::Limits;
 use crate::store::{AccountId, Store};
 
 /// How much of an answer is held at the most before it goes to the client: what one write of the driver takes.
@@ -91,12 +93,23 @@ impl<'a> Context<'a> {
 
     /// Adds a response.
     pub(crate) fn put(&mut self, response: impl Into<Response>) {
-        print::response(&response.into(), &mut self.output);
+        print::response(&mut self.output, &response.into());
     }
 
     /// Adds what the session's view found new.
     pub(crate) fn put_news(&mut self, news: &[News]) {
-        print_news(news, self.session, &mut self.output);
+        if let Some(selected) = self.session.selected() {
+            news::print(&mut self.output, news, selected);
+        }
+    }
+
+    /// The keywords of the selected mailbox; new ones are told to the client, so that it knows what it will read.
+    pub(crate) fn keywords(&mut self) -> Result<Arc<Vec<String>>, Failure> {
+        let selected = self.selected()?;
+        let keywords = selected.mailbox.head().keywords;
+        let learnt = selected.view.learn_keywords(&keywords);
+        self.put_news(learnt.as_slice());
+        Ok(keywords)
     }
 
     /// Hands over what was collected, if it is a step.

@@ -65,6 +65,20 @@ impl Failure {
         }
     }
 
+    /// Whether the connection can't go on after the answer.
+    pub(crate) fn closes(&self) -> bool {
+        matches!(self, Failure::Refused { close: true, .. })
+    }
+
+    /// Leaves a line in the log where the trouble is ours, so that somebody reads of it.
+    pub(crate) fn report(&self, command: &'static str) {
+        if let Failure::Store(error @ (store::Error::Read(_) | store::Error::WriteFailed(_) | store::Error::Damaged(_))) =
+            self
+        {
+            tracing::error!(command, %error, "the store failed");
+        }
+    }
+
     /// The answer to the command with this tag; an error where there is nobody to answer.
     pub(crate) fn into_status(self, tag: &Tag) -> io::Result<Status> {
         Ok(match self {
@@ -110,7 +124,3 @@ fn code_of(error: &store::Error) -> Code {
     }
 }
 
-/// Whether the store's trouble is ours, so that somebody should read of it.
-pub(crate) fn is_ours(error: &store::Error) -> bool {
-    matches!(error, store::Error::Read(_) | store::Error::WriteFailed(_) | store::Error::Damaged(_))
-}
