@@ -1,3 +1,4 @@
 //! To be.
 
 pub(crate) mod chars;
+pub(crate) mod utf7;
