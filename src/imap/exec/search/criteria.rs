@@ -3,10 +3,11 @@
 //! Three answers: yes, no, and not to be known by what is at hand. AND is no as soon as one part is no, OR yes as soon as
 //! one is yes, so that the cheap parts decide wherever they can.
 
-use crate::imap::command::{Day, SearchKey};
+use crate::imap::command::SearchKey;
 use crate::imap::exec::failure::Failure;
 use crate::imap::exec::flags;
 use crate::imap::view::View;
+use crate::message::date::Civil;
 use crate::message::search::Needle;
 use crate::message::{Address, Envelope, Summary};
 use crate::store::{Date, Flags, Message, UidSet};
@@ -57,7 +58,7 @@ impl Field {
     }
 }
 
-/// Days in a row, by [`Day::unix_days`].
+/// Days in a row, by [`Civil::unix_days`].
 #[derive(Clone, Copy, Debug)]
 struct Days {
     first: i64,
@@ -65,16 +66,16 @@ struct Days {
 }
 
 impl Days {
-    fn before(day: Day) -> Self {
-        Self { first: i64::MIN, last: i64::from(day.unix_days()) - 1 }
+    fn before(day: Civil) -> Self {
+        Self { first: i64::MIN, last: day.unix_days() - 1 }
     }
 
-    fn on(day: Day) -> Self {
-        Self { first: day.unix_days().into(), last: day.unix_days().into() }
+    fn on(day: Civil) -> Self {
+        Self { first: day.unix_days(), last: day.unix_days() }
     }
 
-    fn since(day: Day) -> Self {
-        Self { first: day.unix_days().into(), last: i64::MAX }
+    fn since(day: Civil) -> Self {
+        Self { first: day.unix_days(), last: i64::MAX }
     }
 
     fn contain(self, day: i64) -> bool {
