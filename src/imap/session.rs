@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::Limits;
 use super::command::{CommandBody, Numbering};
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::notify::Listener;
@@ -18,7 +19,7 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// What its line is worth.
     pub(crate) line: Line,
-    /// BAD answers since the last good command.
+    /// BAD answers: see [`count`](Session::count).
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
     pub(crate) login_failures: u32,
@@ -120,6 +121,18 @@ impl Session {
     /// Whether somebody has logged in.
     pub(crate) fn is_authenticated(&self) -> bool {
         self.account().is_some()
+    }
+
+    /// Counts an answer; says whether it was one BAD too many. After login a good command makes up for the bad ones in front
+    /// of it; a stranger has a fixed number.
+    pub(crate) fn count(&mut self, bad: bool, limits: &Limits) -> bool {
+        match (bad, self.is_authenticated()) {
+            (true, _) => self.bad_commands += 1,
+            (false, true) => self.bad_commands = 0,
+            (false, false) => {}
+        }
+        let most = if self.is_authenticated() { limits.bad_commands } else { limits.bad_commands_before_login };
+        bad && self.bad_commands >= most
     }
 
     /// Back from the selected to the authenticated state, with nothing said and nothing expunged.

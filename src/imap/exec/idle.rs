@@ -5,7 +5,8 @@
 //! Between the looks there is no command in progress and no future held: the driver waits for the bell, for a line and for
 //! its clocks, and asks [`news`] and [`end`] what to say. Without a selected mailbox there is nothing to listen to.
 
-use super::{Context, Deleted, Done, Next, Outcome, bye_deleted, news as printer};
+use super::{Context, Deleted, Done, Next, Outcome, bye_deleted, bye_hopeless, news as printer};
+use crate::imap::Limits;
 use crate::imap::command::Tag;
 use crate::imap::parse;
 use crate::imap::print;
@@ -58,18 +59,26 @@ fn look(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> Result<bool,
     }
 }
 
-/// Answers the line that ends IDLE: what is new, and OK for `DONE`. Anything else ends it too, with BAD ("the server …
-/// MUST NOT send any" more, but the client has plainly stopped idling).
-pub(crate) fn end(session: &mut Session, store: &Store, tag: &Tag, line: &[u8], out: &mut Vec<u8>) -> Told {
+/// Answers the line that ends IDLE: what is new, and OK for `DONE`. Any other line ends it too, with BAD: the client has
+/// plainly stopped to listen.
+pub(crate) fn end(
+    session: &mut Session,
+    store: &Store,
+    limits: &Limits,
+    tag: &Tag,
+    line: &[u8],
+    out: &mut Vec<u8>,
+) -> Told {
     let told = news(session, store, out);
-    let status = if parse::is_done(line) {
-        Status::ok(tag, "IDLE done")
-    } else {
-        session.bad_commands += 1;
-        Status::bad(Some(tag), "DONE was expected")
-    };
-    if told != Told::Bye {
-        print::response(out, &status.into());
+    if told == Told::Bye {
+        return told;
+    }
+    let done = parse::is_done(line);
+    let status = if done { Status::ok(tag, "IDLE done") } else { Status::bad(Some(tag), "DONE was expected") };
+    print::response(out, &status.into());
+    if session.count(!done, limits) {
+        print::response(out, &bye_hopeless().into());
+        return Told::Bye;
     }
     told
 }

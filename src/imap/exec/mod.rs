@@ -50,7 +50,7 @@ pub(crate) use context::{Client, Context, Environment, Pending};
 use self::failure::Failure;
 use super::command::{Command, CommandBody, Tag};
 use super::response::{Code, Condition, Status};
-use super::session::{Facts, Found, State};
+use super::session::{Facts, Found};
 
 /// Between the components of a mailbox's name (DESIGN §12).
 pub(crate) const SEPARATOR: char = '/';
@@ -183,12 +183,9 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     if let Err(Deleted) = told {
         cx.put(bye_deleted());
     }
-    let hopeless = if bad { count_bad(cx) } else { false };
-    if !bad && cx.session.is_authenticated() {
-        cx.session.bad_commands = 0;
-    }
+    let hopeless = cx.session.count(bad, cx.environment.limits);
     if hopeless {
-        cx.put(Status::bye("Too many bad commands"));
+        cx.put(bye_hopeless());
     }
     cx.flush().await?;
     Ok(match after {
@@ -215,18 +212,12 @@ fn tell(cx: &mut Context<'_>, facts: Facts) -> Result<(), Deleted> {
     }
 }
 
-/// The session loses its mailbox, and no client that enabled nothing could understand more (DESIGN §12).
-fn bye_deleted() -> Status {
-    Status::bye("The selected mailbox was deleted")
+/// The client does not speak IMAP, or is in a loop.
+pub(crate) fn bye_hopeless() -> Status {
+    Status::bye("Too many bad commands")
 }
 
-/// Counts a BAD answer; says whether it was one too many.
-pub(crate) fn count_bad(cx: &mut Context<'_>) -> bool {
-    cx.session.bad_commands += 1;
-    let limits = cx.environment.limits;
-    let most = match cx.session.state {
-        State::NotAuthenticated => limits.bad_commands_before_login,
-        _ => limits.bad_commands,
-    };
-    cx.session.bad_commands >= most
+/// The session loses its mailbox, and no client that enabled nothing could understand more (DESIGN §12).
+pub(crate) fn bye_deleted() -> Status {
+    Status::bye("The selected mailbox was deleted")
 }
