@@ -73,6 +73,9 @@ mod tests {
 
     #[test]
     fn nothing_in_a_line_steers_a_terminal_or_ends_the_line() {
-        assert_eq!(escape_controls("a\r\nb\u{1b}[2J\u{9b}\u{7f}\u{202e} ü"), "a\\r\\nb\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e} ü");
+        assert_eq!(
+            escape_controls("a\r\nb\u{1b}[2J\u{9b}\u{7f}\u{202e} ü"),
+            "a\\r\\nb\\u{1b}[2J\\u{9b}\\u{7f}\\u{202e} ü"
+        );
     }
 }

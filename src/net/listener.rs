@@ -27,7 +27,7 @@ use super::{Connection, Services, Stream, stopping};
 const BACKLOG: i32 = 4096;
 
 /// A TLS client that says nothing holds a descriptor and a place, so it gets no longer than this.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a silent connection is left alone before TCP asks whether the peer lives. Below the 4 to 5 minutes after
 /// which common NAT boxes forget a connection.
@@ -238,7 +238,8 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 /// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
-        Role::Smtp | Role::Lmtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s => {
+        Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
+        Role::Smtp | Role::Lmtp | Role::Imap | Role::Imaps => {
             drop((connection, services));
             Box::pin(async {})
         }

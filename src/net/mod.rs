@@ -3,6 +3,7 @@
 mod io;
 pub mod limits;
 pub mod listener;
+pub mod pop3;
 pub mod port_owner;
 pub mod stream;
 pub mod tls;

@@ -35,8 +35,6 @@ pub struct Limits {
     pub autologout: Duration,
     /// How long a client may take nothing of what is sent to it; phones in tunnels come back within this.
     pub stalled_output: Duration,
-    /// How long a TLS handshake may take: some round trips on the worst of lines.
-    pub tls_handshake: Duration,
     /// After so many lines that are no command we hang up: it is not a mail client.
     pub bad_commands: u32,
     /// After so many failed logins we hang up.
@@ -48,7 +46,6 @@ impl Default for Limits {
         Self {
             autologout: Duration::from_secs(10 * 60),
             stalled_output: Duration::from_secs(5 * 60),
-            tls_handshake: Duration::from_secs(30),
             bad_commands: 20,
             login_failures: crate::auth::LOGIN_FAILURES_MAX,
         }

@@ -9,6 +9,8 @@ use std::fmt;
 pub(super) enum Code {
     /// `AUTH`: the name or the password is wrong (RFC 3206 §6).
     Auth,
+    /// `IN-USE`: the credentials were good, but other sessions are in the way (RFC 2449 §8.1.2).
+    InUse,
     /// `SYS/TEMP`: it may work later (RFC 3206 §4).
     SysTemp,
     /// `SYS/PERM`: somebody has to repair something (RFC 3206 §5).
@@ -19,6 +21,7 @@ impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Code::Auth => "AUTH",
+            Code::InUse => "IN-USE",
             Code::SysTemp => "SYS/TEMP",
             Code::SysPerm => "SYS/PERM",
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auth::sasl;
 use crate::store::{Date, Flags, Message, ModSeq};
 
 /// A client, and the server behind the session: one account, `alice` with the password `secret`.
@@ -16,7 +17,8 @@ struct Talk {
     /// Messages that can't be read, and why.
     broken: BTreeMap<u32, store::Error>,
     removing_fails: bool,
-    logins_fail: bool,
+    /// Why nobody gets in.
+    logins_fail: Option<LoginRefused>,
     /// Pieces are at most so long.
     piece: usize,
     tls_started: bool,
@@ -38,7 +40,7 @@ impl Talk {
             ]),
             broken: BTreeMap::new(),
             removing_fails: false,
-            logins_fail: false,
+            logins_fail: None,
             piece: usize::MAX,
             tls_started: false,
             closed: false,
@@ -104,7 +106,7 @@ impl Talk {
 
     fn find_out(&mut self, request: Request) -> Answer {
         match request {
-            Request::Login(_) if self.logins_fail => Answer::Login(Err(LoginRefused::Unavailable)),
+            Request::Login(_) if let Some(refused) = self.logins_fail => Answer::Login(Err(refused)),
             Request::Login(login) if login.name == "alice" && login.password == "secret" => {
                 let messages = self.mail.iter().map(|(uid, octets)| message(*uid, octets.len()));
                 Answer::Login(Ok(Maildrop::new(1700000000, messages)))
@@ -368,14 +370,16 @@ fn wrong_passwords_end_the_connection_at_the_third() {
 #[test]
 fn a_login_that_cannot_be_checked_is_nobodys_fault() {
     let mut talk = Talk::connect();
-    talk.logins_fail = true;
-    for _ in 0..5 {
-        talk.says(
-            "USER alice\r\nPASS secret\r\n",
-            "+OK now the password\r\n-ERR [SYS/TEMP] no login is possible now\r\n",
-        );
-    }
-    assert!(!talk.closed);
+    let pass = |talk: &mut Talk, answer: &str| {
+        for _ in 0..5 {
+            talk.says("USER alice\r\nPASS secret\r\n", &format!("+OK now the password\r\n-ERR {answer}\r\n"));
+        }
+    };
+    talk.logins_fail = Some(LoginRefused::Unavailable);
+    pass(&mut talk, "[SYS/TEMP] no login is possible now");
+    talk.logins_fail = Some(LoginRefused::TooManySessions);
+    pass(&mut talk, "[IN-USE] you have too many sessions");
+    assert!(!talk.closed, "it is not counted");
 }
 
 #[test]
@@ -501,7 +505,7 @@ fn all_split_at(cuts: &[usize]) -> (String, BTreeMap<u32, Vec<u8>>) {
 #[test]
 fn a_split_at_any_octet_makes_no_difference() {
     let whole = all_split_at(&[]);
-    assert!(whole.0.ends_with("+OK message 2 deleted\r\n+OK goodbye, 1 message (28 octets) left\r\n"), "{}", whole.0);
+    assert!(whole.0.ends_with("+OK message 2 deleted\r\n+OK goodbye, 1 message (23 octets) left\r\n"), "{}", whole.0);
     assert_eq!(whole.1.keys().copied().collect::<Vec<_>>(), [3]);
     for cut in 0..ALL.len() {
         assert_eq!(all_split_at(&[cut]), whole, "split at {cut}");
