@@ -12,15 +12,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::io::{read_some, write_all};
-use super::{Connection, Services};
+use super::io::{close, read_some, write_all};
+use super::limits::UserSlot;
+use super::listener::HANDSHAKE_TIMEOUT;
+use super::{Connection, Services, stopping};
 use crate::imap::command::Tag;
 use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
@@ -29,28 +31,49 @@ use crate::imap::session::{Line, Session};
 use crate::imap::{parse, print};
 use crate::notify::Listener;
 use crate::observe::Push;
-use crate::store::Bell;
+use crate::store::{AccountId, Bell};
 
-/// How long the last words of a connection may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Said to everybody when the server stops.
+const STOPPING: &str = "The server is shutting down";
 
 /// When this process began to keep IDLE connections alive: keepalives fall on multiples of their interval from here.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Serves an IMAP client until it goes, misbehaves, or the server stops.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
-    let shutdown = services.shutdown.clone();
-    let deadline = Some(Instant::now() + services.imap.login_timeout);
-    let framer = Framer::new(FramerLimits::BEFORE_LOGIN);
-    let peer = Peer { connection, framer, services, shutdown, deadline, goodbye: None };
-    let line = peer.line();
-    let mut driver = Driver { peer, session: Session::new(line) };
-    let ended = driver.run().await;
-    if let Err(error) = ended {
-        tracing::debug!(connection = driver.peer.connection.id, %error, "the connection ends");
+    let id = connection.id;
+    if let Err(error) = converse(connection, services).await {
+        tracing::debug!(connection = id, %error, "the IMAP connection ended");
     }
-    // Boxed: it would else be part of every idle connection.
-    Box::pin(driver.peer.close()).await;
+}
+
+async fn converse(connection: Connection, services: Arc<Services>) -> io::Result<()> {
+    let login_by = Instant::now() + services.imap.login_timeout;
+    let mut driver = Driver::new(connection, services, login_by);
+    driver.greet().await?;
+    loop {
+        let ended = driver.run().await;
+        // What follows is rare, and boxed: it would else be part of every idle connection.
+        match ended {
+            Ok(End::StartTls) => driver = Box::pin(driver.start_tls(login_by)).await?,
+            Ok(End::Bye) => {
+                Box::pin(driver.peer.close()).await;
+                return Ok(());
+            }
+            Err(error) => {
+                Box::pin(driver.peer.close()).await;
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Why a session is over.
+enum End {
+    /// All is said.
+    Bye,
+    /// It goes on under TLS, from the beginning.
+    StartTls,
 }
 
 /// A connection and its session.
@@ -69,12 +92,13 @@ enum Woken {
     Deadline,
 }
 
-/// Whether the connection goes on.
-#[derive(PartialEq, Eq)]
-enum Go {
-    On,
-    Away,
-}
+/// Whether the session goes on.
+type Go = ControlFlow<End>;
+
+/// It does.
+const ON: Go = Go::Continue(());
+/// It does not.
+const AWAY: Go = Go::Break(End::Bye);
 
 /// The client's end: see [`Client`].
 struct Peer {
@@ -83,23 +107,42 @@ struct Peer {
     services: Arc<Services>,
     shutdown: watch::Receiver<bool>,
     /// Until when somebody must have logged in; `None` when somebody has.
-    deadline: Option<Instant>,
+    login_by: Option<Instant>,
+    /// The place of who has logged in.
+    place: Option<UserSlot>,
     /// What to say at the end, if it is we who end it.
     goodbye: Option<&'static str>,
 }
 
 impl Driver {
-    async fn run(&mut self) -> io::Result<()> {
+    fn new(connection: Connection, services: Arc<Services>, login_by: Instant) -> Self {
+        let peer = Peer {
+            shutdown: services.shutdown.clone(),
+            connection,
+            framer: Framer::new(FramerLimits::BEFORE_LOGIN),
+            services,
+            login_by: Some(login_by),
+            place: None,
+            goodbye: None,
+        };
+        Driver { session: Session::new(peer.line()), peer }
+    }
+
+    async fn greet(&mut self) -> io::Result<()> {
         let greeting = Status::untagged_ok(format!("{} Postbell ready", self.peer.services.hostname))
             .with_code(Code::Capability(exec::capabilities(&self.session)));
-        self.peer.say(&greeting.into()).await?;
+        self.peer.say(&greeting.into()).await
+    }
+
+    /// Serves commands until the session is over.
+    async fn run(&mut self) -> io::Result<End> {
         loop {
             let go = match self.peer.framer.next_event() {
                 Some(event) => self.event(event).await?,
                 None => self.wait().await?,
             };
-            if go == Go::Away {
-                return Ok(());
+            if let Go::Break(end) = go {
+                return Ok(end);
             }
         }
     }
@@ -109,15 +152,15 @@ impl Driver {
         let until = self.peer.patience();
         let bell = self.session.selected().map(|selected| &mut selected.bell);
         match self.peer.wait(bell, until).await? {
-            Woken::Input => Ok(Go::On),
+            Woken::Input => Ok(ON),
             Woken::Deadline => Err(self.peer.out_of_time()),
             Woken::Bell => match self.session.selected() {
                 Some(selected) if selected.mailbox.head().gone => {
                     self.peer.say(&exec::bye_deleted().into()).await?;
-                    Ok(Go::Away)
+                    Ok(AWAY)
                 }
                 // Other news wait for the next command (RFC 3501 §7.4.1).
-                _ => Ok(Go::On),
+                _ => Ok(ON),
             },
         }
     }
@@ -127,7 +170,7 @@ impl Driver {
             Event::Command(frame) | Event::Append(frame) => self.command(&frame).await,
             Event::Continue => {
                 self.peer.say(&Response::Continue("Ready for the literal".into())).await?;
-                Ok(Go::On)
+                Ok(ON)
             }
             Event::Refused { status, close } => self.refuse(status, close).await,
             // They come only while a command waits for them.
@@ -147,10 +190,10 @@ impl Driver {
         };
         // Boxed, and gone when it is done.
         match Box::pin(self.execute(command)).await? {
-            After::Continue => Ok(Go::On),
-            After::Close => Ok(Go::Away),
+            After::Continue => Ok(ON),
+            After::Close => Ok(AWAY),
             After::Idle(tag) => self.idle(&tag).await,
-            After::StartTls => Box::pin(self.start_tls()).await,
+            After::StartTls => Ok(Go::Break(End::StartTls)),
         }
     }
 
@@ -165,7 +208,7 @@ impl Driver {
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
         let after = exec::run(&mut context, command).await;
         if self.session.is_authenticated() {
-            self.peer.deadline = None;
+            self.peer.login_by = None;
         }
         after
     }
@@ -176,18 +219,26 @@ impl Driver {
         self.peer.say(&status.into()).await?;
         if self.session.count(bad, &self.peer.services.imap) {
             self.peer.say(&exec::bye_hopeless().into()).await?;
-            return Ok(Go::Away);
+            return Ok(AWAY);
         }
-        Ok(if close { Go::Away } else { Go::On })
+        Ok(if close { AWAY } else { ON })
     }
 
-    /// The server's half of STARTTLS, after its OK (RFC 3501 §6.2.1).
-    async fn start_tls(&mut self) -> io::Result<Go> {
-        self.peer.framer.discard_input();
-        self.peer.start_tls().await?;
-        // "the server MUST discard any knowledge obtained from the client, such as capabilities".
-        self.session = Session::new(self.peer.line());
-        Ok(Go::On)
+    /// The server's half of STARTTLS, after its OK (RFC 3501 §6.2.1). Nothing of what was there goes on but the connection:
+    /// not what the client has sent behind its command (CVE-2011-0411), nor what was known of it; but its time to log in
+    /// runs on.
+    async fn start_tls(self, login_by: Instant) -> io::Result<Driver> {
+        let Peer { connection, services, mut shutdown, .. } = self.peer;
+        let Some(acceptor) = &services.tls else {
+            return Err(io::Error::other("STARTTLS was offered without a certificate"));
+        };
+        let connection = tokio::select! {
+            done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => {
+                done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
+            }
+            () = stopping(&mut shutdown) => return Err(io::Error::other(STOPPING)),
+        };
+        Ok(Driver::new(connection, services, login_by))
     }
 
     /// IDLE (RFC 2177): from behind `+ idling` to the line that ends it.
@@ -207,8 +258,8 @@ impl Driver {
             match self.peer.wait(bell, keepalive).await? {
                 Woken::Input => {}
                 Woken::Bell => {
-                    if self.push().await? == Go::Away {
-                        return Ok(Go::Away);
+                    if self.push().await?.is_break() {
+                        return Ok(AWAY);
                     }
                 }
                 Woken::Deadline => {
@@ -224,11 +275,11 @@ impl Driver {
         let mut output = Vec::new();
         let told = idle::news(&mut self.session, &self.peer.services.store, &mut output);
         if told == idle::Told::Nothing {
-            return Ok(Go::On);
+            return Ok(ON);
         }
         self.peer.send(&output).await?;
         if told == idle::Told::Bye {
-            return Ok(Go::Away);
+            return Ok(AWAY);
         }
         if let Some(selected) = self.session.selected() {
             self.peer.services.observer.pushed(&Push {
@@ -238,7 +289,7 @@ impl Driver {
                 written_at: std::time::Instant::now(),
             });
         }
-        Ok(Go::On)
+        Ok(ON)
     }
 
     async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
@@ -246,7 +297,7 @@ impl Driver {
         let mut output = Vec::new();
         let told = idle::end(&mut self.session, &services.store, &services.imap, tag, line, &mut output);
         self.peer.send(&output).await?;
-        Ok(if told == idle::Told::Bye { Go::Away } else { Go::On })
+        Ok(if told == idle::Told::Bye { AWAY } else { ON })
     }
 
     /// The next sign of life: at the same moments for all connections of a user, so that a phone is woken once for all its
@@ -283,7 +334,7 @@ impl Peer {
 
     /// Until when to wait for a client that has something to do.
     fn patience(&self) -> Instant {
-        self.deadline.unwrap_or_else(|| Instant::now() + self.services.imap.autologout)
+        self.login_by.unwrap_or_else(|| Instant::now() + self.services.imap.autologout)
     }
 
     /// Waits for octets, which go to the framer, for the bell if there is one, and for the deadline. Errs at the end of
@@ -299,9 +350,9 @@ impl Peer {
         // In this order: an end is an end, and what the client says goes before what it did not ask for.
         tokio::select! {
             biased;
-            _ = self.shutdown.wait_for(|stop| *stop) => {
-                self.goodbye = Some("The server is shutting down");
-                return Err(io::Error::other("the server is shutting down"));
+            () = stopping(&mut self.shutdown) => {
+                self.goodbye = Some(STOPPING);
+                return Err(io::Error::other(STOPPING));
             }
             read = read_some(&mut self.connection.stream, &mut octets) => {
                 if read? == 0 {
@@ -317,7 +368,7 @@ impl Peer {
 
     /// The client let its time pass.
     fn out_of_time(&mut self) -> io::Error {
-        self.goodbye = Some(if self.deadline.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
+        self.goodbye = Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
         io::ErrorKind::TimedOut.into()
     }
 
@@ -331,21 +382,16 @@ impl Peer {
         write_all(&mut self.connection.stream, octets, self.services.imap.stalled_output).await
     }
 
-    async fn start_tls(&mut self) -> io::Result<()> {
-        todo!()
-    }
-
     /// The last words.
     async fn close(mut self) {
-        let goodbye = self.goodbye.map(Status::bye);
-        let last = async {
-            if let Some(status) = goodbye {
-                self.say(&status.into()).await?;
-            }
-            self.connection.stream.shutdown().await
+        let said = match self.goodbye {
+            Some(text) => self.say(&Status::bye(text).into()).await,
+            None => Ok(()),
         };
-        // Whoever does not take them has gone already.
-        let _said = tokio::time::timeout(GOODBYE, last).await;
+        // Whoever takes no last words has gone already.
+        if said.is_ok() {
+            close(&mut self.connection.stream).await;
+        }
     }
 }
 
@@ -362,6 +408,11 @@ impl Client for Peer {
                 Woken::Input | Woken::Bell => Ok(()),
             }
         })
+    }
+
+    fn admit(&mut self, account: AccountId) -> bool {
+        self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
+        self.place.is_some()
     }
 
     fn framer(&mut self) -> &mut Framer {

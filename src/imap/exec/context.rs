@@ -33,6 +33,8 @@ pub(crate) trait Client: Send {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>>;
     /// Gives the framer what arrives next; errs at the end of the stream, and when nothing came for too long.
     fn receive(&mut self) -> Pending<'_, io::Result<()>>;
+    /// Asks for a place among the sessions of that account, once it is known who the client is; `false`: there are too many.
+    fn admit(&mut self, account: AccountId) -> bool;
     /// What arrived.
     fn framer(&mut self) -> &mut Framer;
 }

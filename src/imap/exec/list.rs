@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pattern::Pattern;
 use super::tree::{self, Node, Tree};
-use super::{Context, Done, Outcome, SEPARATOR};
+use super::{Context, Done, Outcome};
 use crate::imap::command::{List, ListReturn, ListSelect};
 use crate::imap::response::{Data, ListAttribute, ListEntry};
+use crate::store::SEPARATOR;
 
 pub(super) async fn run(cx: &mut Context<'_>, list: &List) -> Outcome {
     // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root

@@ -37,6 +37,11 @@ pub(super) fn allowed(cx: &Context<'_>) -> Result<(), Failure> {
 pub(super) async fn check(cx: &mut Context<'_>, login: Login) -> Outcome {
     let peer = cx.environment.peer;
     match cx.environment.authenticator.login(&login.name, &login.password, peer).await {
+        Ok(account) if !cx.client.admit(account.id) => {
+            tracing::warn!(account = %account.name, %peer, "too many sessions");
+            // RFC 5530 §3
+            Err(Failure::no(Code::Limit, "There are too many sessions of this user from your address"))
+        }
         Ok(account) => {
             tracing::info!(account = %account.name, %peer, "logged in");
             cx.session.state = State::Authenticated(Arc::clone(&account));

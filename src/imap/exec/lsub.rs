@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::tree::superiors;
-use super::{Context, Done, Outcome, SEPARATOR, list};
+use super::{Context, Done, Outcome, list};
 use crate::imap::response::{Data, ListAttribute, ListEntry};
+use crate::store::SEPARATOR;
 
 pub(super) async fn run(cx: &mut Context<'_>, reference: &str, pattern: &str) -> Outcome {
     let account = cx.account()?;

@@ -52,9 +52,6 @@ use super::command::{Command, CommandBody, Tag};
 use super::response::{Code, Condition, Status};
 use super::session::{Facts, Found};
 
-/// Between the components of a mailbox's name (DESIGN §12).
-pub(crate) const SEPARATOR: char = '/';
-
 /// What the connection does when a command is done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum After {

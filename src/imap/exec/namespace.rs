@@ -1,7 +1,8 @@
 //! NAMESPACE (RFC 2342): one personal namespace, that everything is in.
 
-use super::{Context, Done, Outcome, SEPARATOR};
+use super::{Context, Done, Outcome};
 use crate::imap::response::Data;
+use crate::store::SEPARATOR;
 
 pub(super) fn run(cx: &mut Context<'_>) -> Outcome {
     cx.put(Data::Namespace { separator: SEPARATOR });

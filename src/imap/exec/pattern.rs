@@ -3,7 +3,7 @@
 //! All ways to match are followed at once, so that the time is the product of both lengths and no pattern makes it more;
 //! a pattern with more literal characters than the name is refused before.
 
-use super::SEPARATOR;
+use crate::store::SEPARATOR;
 
 /// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SEPARATOR;
-use crate::store::{AccountId, SpecialUse, Store};
+use crate::store::{AccountId, SEPARATOR, SpecialUse, Store};
 
 /// All names of an account: mailboxes, and superiors that are only names.
 #[derive(Debug, Default)]

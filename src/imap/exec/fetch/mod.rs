@@ -87,9 +87,7 @@ impl Fetch {
         for message in messages {
             let summary = match summaries.next() {
                 None => None,
-                Some(Ok(Some(summary))) => Some(summary),
-                // What could not be parsed has its octets and nothing inside.
-                Some(Ok(None)) => Some(Arc::new(Summary::opaque(message.size))),
+                Some(Ok(summary)) => Some(summary),
                 Some(Err(error)) => {
                     self.unreadable(message.uid, error)?;
                     continue;
@@ -107,12 +105,11 @@ impl Fetch {
         &self,
         cx: &Context<'_>,
         messages: &[Message],
-    ) -> Vec<Result<Option<Arc<Summary>>, Error>> {
+    ) -> Vec<Result<Arc<Summary>, Error>> {
         if !self.plan.needs_summary {
             return Vec::new();
         }
-        let bodies: Vec<_> = messages.iter().map(|message| message.body).collect();
-        cx.store().read_summaries(&bodies).await
+        cx.store().read_summaries(messages.iter().map(|message| message.body).collect()).await
     }
 
     /// Writes the line of one message.

@@ -107,13 +107,11 @@ impl Search<'_> {
     }
 
     async fn by_summary(&mut self, messages: &[Message]) -> Result<(), Failure> {
-        let bodies: Vec<_> = messages.iter().map(|message| message.body).collect();
-        let summaries = self.store.read_summaries(&bodies).await;
+        let bodies = messages.iter().map(|message| message.body).collect();
+        let summaries = self.store.read_summaries(bodies).await;
         for (message, summary) in messages.iter().zip(summaries) {
             let summary = match summary {
-                Ok(Some(summary)) => summary,
-                // What could not be parsed has its octets and nothing inside.
-                Ok(None) => Arc::new(Summary::opaque(message.size)),
+                Ok(summary) => summary,
                 Err(error) => {
                     self.unreadable(error)?;
                     continue;
