@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, Place, password, small_runtime};
 use crate::auth::credentials_from_password;
-use crate::config::{Config, DEFAULT_STORE_OPTIONS};
+use crate::config::Config;
 use crate::server::control::{self, Answer, Owner, Question};
 use crate::server::open_store;
 use crate::store::Credentials;
@@ -110,7 +110,7 @@ fn ask((data_dir, config): &(std::path::PathBuf, Option<Config>), question: Ques
 }
 
 fn answer_here(data_dir: &Path, config: Option<&Config>, question: Question) -> Result<Answer, Failure> {
-    let options = config.map_or(DEFAULT_STORE_OPTIONS, |config| config.store.clone());
+    let options = config.map(|config| config.store.clone()).unwrap_or_default();
     let store = open_store(data_dir, options)?;
     let owner = Owner { store: store.clone(), membership: config.map(|config| config.membership.clone()) };
     small_runtime()?.block_on(async {

@@ -11,6 +11,7 @@ use clap::Args;
 use super::live::Live;
 use super::ready::first;
 use super::serve::run_server;
+use super::signal::Hangup;
 use super::{Failure, demo, log, ready};
 use crate::config::{Config, Endpoint};
 use crate::net::listener::Role;
@@ -100,7 +101,9 @@ impl Dev {
             if self.demo {
                 demo::run(server, &live).await?;
             }
-            std::future::pending().await
+            // The terminal was closed: stop, and leave no folder behind.
+            Hangup::listen().map_err(Failure::new)?.asked().await;
+            Ok(())
         });
         live.finish();
         outcome

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::signal::Stop;
+use super::signal::{Hangup, Stop};
 use super::{Failure, log, ready};
 use crate::config::Config;
 use crate::observe::{Nobody, Observer};
@@ -34,8 +34,20 @@ impl Serve {
             if self.ready_json {
                 ready::announce(server, &data).map_err(Failure::new)?;
             }
-            std::future::pending().await
+            renew_at_sighup(server).await
         })
+    }
+}
+
+/// Takes the certificate anew at each SIGHUP, for as long as the server runs.
+async fn renew_at_sighup(server: &Server) -> Result<(), Failure> {
+    let mut hangup = Hangup::listen().map_err(Failure::new)?;
+    loop {
+        hangup.asked().await;
+        match server.reload_certificate().await {
+            Ok(()) => tracing::info!("the certificate was read anew"),
+            Err(error) => tracing::error!(%error, "the certificate can't be read anew; the old one stays"),
+        }
     }
 }
 
@@ -53,12 +65,13 @@ pub(super) fn run_server(
         let outcome = tokio::select! {
             () = stop.asked() => Ok(()),
             outcome = beside(&server) => outcome,
+            reason = server.failed() => Err(Failure::new(format_args!("the store can't be written any more: {reason}"))),
         };
         tokio::select! {
-            stopped = server.shutdown() => stopped.map_err(Failure::new)?,
-            () = stop.asked() => return Err(Failure::new("stopped at once by a second signal")),
+            // What went wrong first says more than what went wrong because of it.
+            stopped = server.shutdown() => outcome.and(stopped.map_err(Failure::new)),
+            () = stop.asked() => Err(Failure::new("stopped at once by a second signal")),
         }
-        outcome
     });
     runtime.shutdown_timeout(LINGER);
     outcome

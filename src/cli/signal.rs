@@ -1,4 +1,4 @@
-//! The signals that end a server.
+//! The signals that a server hears.
 
 use std::io;
 
@@ -22,6 +22,24 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => tracing::info!("stopping: SIGTERM"),
             _ = self.interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+    }
+}
+
+/// SIGHUP: a service manager says that the certificate was renewed, or the terminal was closed.
+pub(super) struct Hangup(Signal);
+
+impl Hangup {
+    /// Listens; from now on SIGHUP does not end the process.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn asked(&mut self) {
+        if self.0.recv().await.is_none() {
+            // The runtime is going down, and so is whoever waits.
+            std::future::pending().await
         }
     }
 }

@@ -1,18 +1,23 @@
 //! The keys of the configuration file, their defaults and bounds.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::read::{Document, Section};
-use super::{Config, DEFAULT_STORE_OPTIONS, Endpoint, Log, LogFormat, Problem};
+use super::{Config, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::canonical_domain;
 use crate::auth::directory::Membership;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
+use crate::store;
 
 /// Where mail lies when nothing else is said (FHS 3.0 §5.8: state of an application).
 const DATA_DIR: &str = "/var/lib/postbell";
+
+/// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
+const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
 
 /// Reads the text of a configuration file, or says everything that is wrong with it.
 pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
@@ -52,19 +57,24 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     keys.extend(section.end());
 
     let mut section = root.section("store");
-    let mut store = DEFAULT_STORE_OPTIONS;
-    // The lower bound is RFC 5321 §4.5.3.1.7; the upper one what a 32-bit RFC822.SIZE can say with room to spare.
-    section.number("max_message_octets", &mut store.max_message, 64 << 10..=2 << 30);
-    section.number("max_in_flight_octets", &mut store.in_flight, 1 << 20..=64 << 30);
+    let mut store = store::Options::default();
+    // The lower bound is RFC 5321 §4.5.3.1.7, the upper one the store's own.
+    section.number("max_message_octets", &mut store.max_message_octets, 64 << 10..=1 << 30);
+    section.number("max_in_flight_octets", &mut store.in_flight_octets, 1 << 20..=1 << 40);
+    section.number("idle_index_octets", &mut store.idle_index_octets, 0..=1 << 40);
     keys.extend(section.end());
 
     let smtp = crate::smtp::Limits::default();
     let imap = crate::imap::Limits::default();
 
     let mut section = root.section("pop3");
-    let pop3 = crate::pop3::Limits::default();
+    let mut pop3 = crate::pop3::Limits::default();
     let mut pop3_enabled = true;
     section.flag("enabled", &mut pop3_enabled);
+    section.millis("autologout_ms", &mut pop3.autologout, TIMEOUT_MS);
+    section.millis("stalled_output_timeout_ms", &mut pop3.stalled_output, TIMEOUT_MS);
+    section.number("max_bad_commands", &mut pop3.bad_commands, 1..=1_000);
+    section.number("max_login_failures", &mut pop3.login_failures, 1..=1_000);
     keys.extend(section.end());
 
     let listeners = read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);

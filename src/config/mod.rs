@@ -77,9 +77,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Messages up to 50 MiB (DESIGN §7), as the large providers take; all that are being received, 64 MiB (DESIGN §4).
-pub const DEFAULT_STORE_OPTIONS: store::Options = store::Options { max_message: 50 << 20, in_flight: 64 << 20 };
-
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -136,7 +133,7 @@ impl Config {
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
-            store: DEFAULT_STORE_OPTIONS,
+            store: store::Options::default(),
             smtp: crate::smtp::Limits::default(),
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),

@@ -6,13 +6,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
 /// Where the certificate comes from.
@@ -66,15 +67,57 @@ pub enum Error {
     Setup(#[from] rustls::Error),
 }
 
-/// What accepts TLS connections with the certificate from `source`; `None` for [`Source::Off`]. Blocks on the files.
-pub fn acceptor(source: &Source) -> Result<Option<TlsAcceptor>, Error> {
+/// What accepts TLS connections, and the certificate that they are shown.
+pub struct Tls {
+    /// Accepts connections with whatever the certificate is at that moment.
+    pub acceptor: TlsAcceptor,
+    source: Source,
+    certificate: Arc<Certificate>,
+}
+
+impl Tls {
+    /// With the certificate from `source`; `None` for [`Source::Off`]. Blocks on the files.
+    pub fn new(source: Source) -> Result<Option<Self>, Error> {
+        if source == Source::Off {
+            return Ok(None);
+        }
+        let provider = ring::default_provider();
+        let certificate = Arc::new(Certificate(RwLock::new(Arc::new(certify(&source, &provider)?))));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&certificate) as _);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = ring::Ticketer::new()?;
+        Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), source, certificate }))
+    }
+
+    /// Takes the certificate from its source anew, after a renewal; new connections are shown it. After an error the
+    /// old one stays. Blocks on the files.
+    pub fn reload(&self) -> Result<(), Error> {
+        let renewed = Arc::new(certify(&self.source, &ring::default_provider())?);
+        *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        Ok(())
+    }
+}
+
+/// The certificate of the moment. The lock is held to copy a pointer.
+#[derive(Debug)]
+struct Certificate(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Chain and key, and the proof that they belong together.
+fn certify(source: &Source, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
     let (chain, key) = match source {
-        Source::Off => return Ok(None),
-        Source::SelfSigned => self_signed()?,
+        Source::Off | Source::SelfSigned => self_signed()?,
         Source::Files { certificate, key } => load(certificate, key)?,
     };
-    let provider = Arc::new(ring::default_provider());
-    let mut config = builder(provider)?.with_single_cert(chain, key).map_err(|error| match (source, error) {
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match (source, error) {
         (
             Source::Files { certificate, key },
             rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch),
@@ -84,18 +127,7 @@ pub fn acceptor(source: &Source) -> Result<Option<TlsAcceptor>, Error> {
         }
         (Source::Files { key, .. }, rustls::Error::General(what)) => Error::Malformed { file: key.clone(), what },
         (_, error) => Error::Setup(error),
-    })?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = ring::Ticketer::new()?;
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
-}
-
-fn builder(
-    provider: Arc<CryptoProvider>,
-) -> Result<rustls::ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>, rustls::Error> {
-    Ok(ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_no_client_auth())
+    })
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -152,10 +184,19 @@ mod tests {
     impl Pair {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
-            std::fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+            Self::write(folder.path());
             Self { folder }
+        }
+
+        fn write(folder: &Path) {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+            std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        }
+
+        fn source(&self) -> Source {
+            let file = |name| self.folder.path().join(name);
+            Source::Files { certificate: file("cert.pem"), key: file("key.pem") }
         }
 
         fn with(self, file: &str, contents: &str) -> Self {
@@ -164,9 +205,7 @@ mod tests {
         }
 
         fn complaint(&self) -> String {
-            let file = |name| self.folder.path().join(name);
-            let source = Source::Files { certificate: file("cert.pem"), key: file("key.pem") };
-            match acceptor(&source) {
+            match Tls::new(self.source()) {
                 Ok(_) => String::new(),
                 Err(error) => error.to_string().replace(&format!("{}/", self.folder.path().display()), ""),
             }
@@ -176,8 +215,22 @@ mod tests {
     #[test]
     fn a_pair_of_files_is_taken_and_so_is_none_and_our_own() {
         assert_eq!(Pair::new().complaint(), "");
-        assert!(acceptor(&Source::Off).unwrap().is_none());
-        assert!(acceptor(&Source::SelfSigned).unwrap().is_some());
+        assert!(Tls::new(Source::Off).unwrap().is_none());
+        assert!(Tls::new(Source::SelfSigned).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_taken_and_a_bad_one_is_not() {
+        let pair = Pair::new();
+        let tls = Tls::new(pair.source()).unwrap().unwrap();
+        let shown = || tls.certificate.0.read().unwrap().cert[0].clone();
+        let first = shown();
+        let pair = pair.with("cert.pem", "");
+        assert!(tls.reload().is_err());
+        assert_eq!(shown(), first);
+        Pair::write(pair.folder.path());
+        tls.reload().unwrap();
+        assert_ne!(shown(), first);
     }
 
     #[test]

@@ -22,7 +22,8 @@ use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint};
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::listener::{Listener, Role};
-use crate::net::{Services, port_owner, tls};
+use crate::net::tls::{self, Tls};
+use crate::net::{Services, port_owner};
 use crate::observe::Observer;
 use crate::store::{self, Store};
 
@@ -67,13 +68,8 @@ pub enum StartError {
         error: io::Error,
     },
     /// The store can't be opened.
-    #[error("the store in {} can't be opened: {error}", data_dir.display())]
-    Store {
-        /// The folder.
-        data_dir: PathBuf,
-        /// Why.
-        error: store::Error,
-    },
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
     /// The control socket can't be made.
     #[error("{}: {error}", control::path(data_dir).display())]
     Control {
@@ -92,12 +88,12 @@ fn by(owner: &Option<String>) -> String {
 }
 
 /// A server that runs.
-#[derive(Debug)]
 pub struct Server {
     store: Store,
     addresses: Vec<(Role, SocketAddr)>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -109,7 +105,7 @@ impl Server {
         let Config { hostname, data_dir, membership, plaintext_login, sessions, smtp, imap, pop3, .. } = config;
         let (tls_source, options) = (config.tls, config.store);
         let opened = tokio::task::spawn_blocking(move || {
-            let tls = tls::acceptor(&tls_source)?;
+            let tls = Tls::new(tls_source)?;
             let store = open_store(&data_dir, options)?;
             let control = control::listen(&data_dir).map_err(|error| StartError::Control { data_dir, error })?;
             Ok::<_, StartError>((tls, store, control))
@@ -132,7 +128,7 @@ impl Server {
             authenticator: Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?,
             directory,
             observer,
-            tls,
+            tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
             plaintext_login,
             smtp,
             pop3,
@@ -150,12 +146,28 @@ impl Server {
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
         }
-        Ok(Server { store, addresses, stop, tasks })
+        Ok(Server { store, addresses, stop, tasks, tls: tls.map(Arc::new) })
     }
 
     /// What listens where, with the real ports.
     pub fn addresses(&self) -> &[(Role, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Takes the certificate anew from its files, after a renewal. After an error the old one stays.
+    pub async fn reload_certificate(&self) -> Result<(), tls::Error> {
+        let Some(tls) = self.tls.clone() else { return Ok(()) };
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(reloaded) => reloaded,
+            // The task is never cancelled, so this is its panic, and it is ours.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Waits until the disk has refused a write, and says how: from then on nothing more can be promised, and the
+    /// process had better end. Does not return otherwise.
+    pub async fn failed(&self) -> String {
+        self.store.failed().await
     }
 
     /// Stops; returns when every session has ended and everything accepted is safe.
@@ -186,7 +198,7 @@ fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {
 pub fn open_store(data_dir: &Path, options: store::Options) -> Result<Store, StartError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.map_err(|error| StartError::DataDir { data_dir: data_dir.to_owned(), error })?;
-    Store::open(data_dir, options).map_err(|error| StartError::Store { data_dir: data_dir.to_owned(), error })
+    Ok(Store::open(data_dir, options)?)
 }
 
 /// Takes as many descriptors as the system allows, and no more connections than there are descriptors for: beyond them,

@@ -1,1 +1,2 @@
-pub struct Finding; pub struct Report;
+pub struct Finding;
+pub struct Report;

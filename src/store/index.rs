@@ -235,12 +235,7 @@ impl Index {
         Ok(())
     }
 
-    pub(crate) fn set_vanished(
-        &self,
-        batch: &mut Batch,
-        mailbox: MailboxId,
-        vanished: &Vanished,
-    ) -> Result<(), Error> {
+    pub(crate) fn set_vanished(&self, batch: &mut Batch, mailbox: MailboxId, vanished: &Vanished) -> Result<(), Error> {
         let name = key(b'X', &[&mailbox.0.to_be_bytes(), &vanished.mod_seq.to_be_bytes()]);
         self.set_pieces(batch, &name, vanished)
     }

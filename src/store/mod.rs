@@ -43,6 +43,7 @@ pub use check::{Finding, Report};
 pub use incoming::Incoming;
 pub use mailbox::{Mailbox, OpenMailbox};
 pub use names::{INBOX, SEPARATOR, canonical_name};
+pub use open::OpenError;
 pub use types::*;
 pub use uid_set::UidSet;
 
@@ -268,7 +269,12 @@ impl Store {
 enum Decided<T> {
     /// There is nothing to commit.
     Nothing(T),
-    Commit { record: Record, cache: Vec<u8>, body: Option<Incoming>, finish: Box<dyn FnOnce(&Outcome) -> T + Send> },
+    Commit {
+        record: Record,
+        cache: Vec<u8>,
+        body: Option<Incoming>,
+        finish: Box<dyn FnOnce(&Outcome) -> T + Send>,
+    },
 }
 
 impl<T> Decided<T> {

@@ -457,7 +457,8 @@ impl State {
             let directory = self.directory();
             let dead_mailboxes: Vec<_> =
                 directory.mailboxes.keys().filter(|id| !mailboxes.contains(id)).copied().collect();
-            let dead_accounts: Vec<_> = directory.accounts.keys().filter(|id| !accounts.contains(id)).copied().collect();
+            let dead_accounts: Vec<_> =
+                directory.accounts.keys().filter(|id| !accounts.contains(id)).copied().collect();
             (dead_mailboxes, dead_accounts)
         };
         for mailbox in dead_mailboxes {

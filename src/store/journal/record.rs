@@ -13,7 +13,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet};
+use crate::store::{
+    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet,
+};
 
 /// Octets of a record's header.
 pub(crate) const HEADER_OCTETS: usize = 40;
@@ -21,8 +23,6 @@ pub(crate) const HEADER_OCTETS: usize = 40;
 pub(crate) const ALIGNMENT: u64 = 8;
 /// More metadata than this is refused when read: nothing we write comes near.
 pub(crate) const MAX_META_OCTETS: u32 = 512 * 1024 * 1024;
-
-
 
 /// What happened. The journal's truth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
