@@ -240,12 +240,9 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
         Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
+        Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
         Role::Smtp => Box::pin(super::smtp::serve(connection, services, Dialect::Smtp)),
         Role::Lmtp => Box::pin(super::smtp::serve(connection, services, Dialect::Lmtp)),
-        Role::Imap | Role::Imaps => {
-            drop((connection, services));
-            Box::pin(async {})
-        }
     }
 }
 
