@@ -239,7 +239,8 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
         Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
-        Role::Smtp | Role::Lmtp | Role::Imap | Role::Imaps => {
+        Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
+        Role::Smtp | Role::Lmtp => {
             drop((connection, services));
             Box::pin(async {})
         }

@@ -211,10 +211,6 @@ impl State {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_counters(&self, counters: Counters) {
-        self.directory_mut().counters = counters;
-    }
-
     /// Brings a mailbox's messages into memory. Blocks.
     pub(crate) fn load_messages(&self, mailbox: &Mailbox) -> Result<(), Error> {
         if mailbox.read().messages.is_some() {

@@ -265,13 +265,6 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) const MAGIC: [u8; 4] = *b"PbRc";
 
-    /// Octets from the record's beginning to the next record's.
-    pub(crate) fn record_octets(&self) -> u64 {
-        let octets =
-            HEADER_OCTETS as u64 + u64::from(self.meta_len) + u64::from(self.cache_len) + u64::from(self.body_len);
-        octets.next_multiple_of(ALIGNMENT)
-    }
-
     /// The header as it stands in the segment, checksum included.
     pub(crate) fn encode(&self, salt: u64, offset: u64, meta: &[u8]) -> [u8; HEADER_OCTETS] {
         let mut octets = [0; HEADER_OCTETS];

@@ -218,10 +218,7 @@ pub(crate) enum Scanned {
         to: u64,
     },
     /// Octets that are no record, up to the end of the file: a commit that a crash cut off, never answered.
-    Tail {
-        from: u64,
-        to: u64,
-    },
+    Tail,
 }
 
 /// Walks through a segment's records.
@@ -273,7 +270,7 @@ impl Scan {
                     }
                     None => {
                         self.offset = len;
-                        Ok(Some(Scanned::Tail { from, to: len }))
+                        Ok(Some(Scanned::Tail))
                     }
                 }
             }
