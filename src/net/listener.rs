@@ -20,7 +20,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::limits::Full;
-use super::{Connection, Services, Stream, stopping};
+use super::{Connection, Services, Stream, imap, pop3, smtp, stopping};
+use crate::smtp::Dialect;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -238,12 +239,10 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 /// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
-        Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
-        Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
-        Role::Smtp | Role::Lmtp => {
-            drop((connection, services));
-            Box::pin(async {})
-        }
+        Role::Smtp => Box::pin(smtp::serve(connection, services, Dialect::Smtp)),
+        Role::Lmtp => Box::pin(smtp::serve(connection, services, Dialect::Lmtp)),
+        Role::Imap | Role::Imaps => Box::pin(imap::serve(connection, services)),
+        Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(connection, services)),
     }
 }
 

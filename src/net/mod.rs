@@ -6,11 +6,13 @@ pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
+pub mod smtp;
 pub mod stream;
 pub mod tls;
 pub use stream::{Connection, Stream};
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -50,4 +52,9 @@ pub struct Services {
 pub(crate) async fn stopping(shutdown: &mut watch::Receiver<bool>) {
     // The sender is gone only when the server is, and then this is as true.
     let _stopping = shutdown.wait_for(|stopping| *stopping).await;
+}
+
+/// Tokio's clock, which tests may pause, as the sessions take it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

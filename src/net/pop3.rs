@@ -6,15 +6,14 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
-use super::listener::HANDSHAKE_TIMEOUT;
-use super::{Connection, Services, stopping};
+use super::tls::upgrade;
+use super::{Connection, Services, now, stopping};
 use crate::auth::LoginError;
 use crate::auth::sasl::Login;
 use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
@@ -71,7 +70,8 @@ impl Client<'_> {
                 }
                 Step::Ask(Request::Remove(uids)) => session.answer(Answer::Removed(self.remove(&uids).await)),
                 Step::StartTls => {
-                    connection = self.start_tls(connection, &mut shutdown).await?;
+                    // What the client sent behind STLS was in the session, and the session has dropped it.
+                    connection = upgrade(connection, services).await?;
                     session.tls_started();
                 }
                 Step::Close => {
@@ -101,19 +101,6 @@ impl Client<'_> {
         // Nobody listens on loopback who could not read the store.
         let plaintext_login = self.services.plaintext_login || self.peer.to_canonical().is_loopback();
         Security::Clear { stls: self.services.tls.is_some(), plaintext_login }
-    }
-
-    /// What the client sent behind STLS was in the session, and the session has dropped it.
-    async fn start_tls(&self, connection: Connection, shutdown: &mut watch::Receiver<bool>) -> io::Result<Connection> {
-        let Some(acceptor) = &self.services.tls else {
-            return Err(io::Error::other("STLS was offered without a certificate"));
-        };
-        tokio::select! {
-            done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => {
-                done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))
-            }
-            () = stopping(shutdown) => Err(io::Error::other("the server stops")),
-        }
     }
 
     async fn log_in(&mut self, login: Login) -> Result<Maildrop, LoginRefused> {
@@ -155,9 +142,4 @@ impl Client<'_> {
 async fn grace_is_over(shutdown: &mut watch::Receiver<bool>) {
     stopping(shutdown).await;
     tokio::time::sleep(STOP_GRACE).await;
-}
-
-fn now() -> Instant {
-    // Tokio's clock, which tests may pause.
-    tokio::time::Instant::now().into_std()
 }

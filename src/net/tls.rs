@@ -14,7 +14,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+
+use super::listener::HANDSHAKE_TIMEOUT;
+use super::{Connection, Services, stopping};
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +102,21 @@ impl Tls {
         let renewed = Arc::new(certify(&self.source, &ring::default_provider())?);
         *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = renewed;
         Ok(())
+    }
+}
+
+/// STARTTLS and its kind: the handshake of a connection that was in the clear, within [`HANDSHAKE_TIMEOUT`] and while the
+/// server does not stop. The caller has dropped whatever it had read before (RFC 3207 §4.2).
+pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::Result<Connection> {
+    let Some(acceptor) = &services.tls else {
+        return Err(io::Error::other("TLS was offered without a certificate"));
+    };
+    let mut shutdown = services.shutdown.clone();
+    tokio::select! {
+        done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => {
+            done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))
+        }
+        () = stopping(&mut shutdown) => Err(io::Error::other("the server stops")),
     }
 }
 
