@@ -145,21 +145,6 @@ impl View {
         Some(self.known.position(uid)? + 1)
     }
 
-    /// The UID at a sequence number.
-    pub(crate) fn uid(&self, sequence: u32) -> Option<Uid> {
-        self.known.nth(sequence.checked_sub(1)?)
-    }
-
-    /// The UIDs at the sequence numbers from `first` to `last`, as far as there are any. Logarithmic, plus the ranges that
-    /// it returns.
-    pub(crate) fn uids_between(&self, first: u32, last: u32) -> UidSet {
-        let last = last.min(self.exists());
-        match (self.uid(first), self.uid(last)) {
-            (Some(low), Some(high)) if first <= last => self.known.intersection(&UidSet::range(low, high)),
-            _ => UidSet::new(),
-        }
-    }
-
     /// Whether the client's idea of the message's flags is what `message` says: it was told, or has been sent them.
     pub(crate) fn is_told(&self, message: &Message) -> bool {
         message.mod_seq <= self.mod_seq

@@ -218,3 +218,6 @@ pub(crate) fn bye_hopeless() -> Status {
 pub(crate) fn bye_deleted() -> Status {
     Status::bye("The selected mailbox was deleted")
 }
+
+#[cfg(test)]
+mod tests;

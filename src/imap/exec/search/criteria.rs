@@ -40,7 +40,7 @@ impl<'a> Evidence<'a> {
 
 /// Which addresses of an envelope.
 #[derive(Clone, Copy, Debug)]
-enum Field {
+pub(super) enum Field {
     Bcc,
     Cc,
     From,
@@ -60,7 +60,7 @@ impl Field {
 
 /// Days in a row, by [`Civil::unix_days`].
 #[derive(Clone, Copy, Debug)]
-struct Days {
+pub(super) struct Days {
     first: i64,
     last: i64,
 }
