@@ -1,110 +1,167 @@
-//! The mailbox store: its public face.
+//! The mailbox store: accounts, mailboxes and messages, durable.
+//!
+//! The journal ([`journal`]) is the truth, one record for each change; memory ([`state`]) is what is served; the index
+//! ([`index`], sled) stands behind it so that opening a store need not read the whole journal. `docs/STORE.md` has the
+//! format and says what is durable when.
+//!
+//! The rules that hold here:
+//! - Whatever changes state goes through the one committer ([`committer`]) and is answered after its sync.
+//! - It is told (through [`Hub`]) after its sync and never while a lock is held; a wake-up carries no data.
+//! - Memory changes only by [`state::State::apply`], with the same record that the journal got.
+//! - A UID, once given, is never given again in a mailbox of that UIDVALIDITY; a UIDVALIDITY never in the whole store.
+//!
+//! The store knows no protocol, and shows no type of sled's.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
-use bytes::Bytes;
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::notify::Hub;
 
+mod bodies;
+mod change;
+mod check;
+mod committer;
+mod disk;
+mod incoming;
+mod index;
+mod journal;
+mod mailbox;
+mod maintenance;
+mod names;
+mod open;
+mod read;
+mod state;
+#[cfg(test)]
+mod tests;
 mod types;
 mod uid_set;
 
+pub use check::{Finding, Report};
+pub use incoming::Incoming;
+pub use mailbox::{Mailbox, OpenMailbox};
+pub use names::{INBOX, SEPARATOR, canonical_name};
+pub use open::OpenError;
 pub use types::*;
 pub use uid_set::UidSet;
+
+use self::committer::{Decider, Job, Message as Request, Outcome, Staged, Touches};
+use self::incoming::Intake;
+use self::journal::Journal;
+use self::journal::record::Record;
+use self::state::State;
+
+/// How many changes may wait for the committer.
+const QUEUED_JOBS: usize = 4_096;
 
 /// Limits and sizes of a store.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The largest message in octets.
-    pub max_message: u64,
+    /// The largest message in octets; at most 1 GiB.
+    pub max_message_octets: u64,
     /// What all bodies that are being received may hold together, in octets.
-    pub in_flight: u64,
+    pub in_flight_octets: u64,
+    /// A journal segment is full at this size in octets; smaller ones are for tests.
+    pub segment_octets: u64,
+    /// What the messages of mailboxes that nobody uses may take of memory, in octets, before they are dropped from it.
+    pub idle_index_octets: u64,
 }
 
-/// An open store; clones are the same store.
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            max_message_octets: 50 * 1024 * 1024,
+            in_flight_octets: 64 * 1024 * 1024,
+            segment_octets: journal::SEGMENT_OCTETS,
+            idle_index_octets: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// What all handles and threads of a store share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) hub: Arc<Hub<Bell>>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) state: State,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) options: Options,
+    /// Why the store takes no more changes, once it does not.
+    failure: watch::Sender<Option<String>>,
+    /// Held for as long as the store is open: one process owns a store.
+    _lock: std::fs::File,
+}
+
+impl Inner {
+    fn free_space(&self) -> std::io::Result<u64> {
+        self.journal.free_space()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
+    fn fail(&self, reason: &str) {
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            if first {
+                tracing::error!(reason, "the store takes no more changes");
+                *failure = Some(reason.to_owned());
+            }
+            first
+        });
+    }
+}
+
+/// The threads of an open store; they end with its last handle.
+#[derive(Debug)]
+struct Threads {
+    requests: std::sync::mpsc::Sender<Request>,
+    maintenance: std::sync::mpsc::Sender<maintenance::Order>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Threads {
+    /// Stops them, with or without a last checkpoint, and waits for their end.
+    fn stop(&self, checkpoint: bool) -> Result<(), Error> {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        if handles.is_empty() {
+            return Ok(());
+        }
+        let (answer, answered) = std::sync::mpsc::channel();
+        let order = if checkpoint { maintenance::Order::Close(answer) } else { maintenance::Order::Abandon(answer) };
+        let closed = match self.maintenance.send(order).ok().and_then(|()| answered.recv().ok()) {
+            Some(closed) => closed,
+            None => Err(Error::WriteFailed("the maintenance thread has died".to_owned())),
+        };
+        // An error means that the committer has ended already.
+        let _ended = self.requests.send(Request::Stop);
+        for handle in handles.drain(..) {
+            if handle.join().is_err() {
+                return Err(Error::WriteFailed("a thread of the store has died".to_owned()));
+            }
+        }
+        closed
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop(false) {
+            tracing::error!(%error, "the store did not end well");
+        }
+    }
+}
+
+/// An open store; clones are the same store. When the last is dropped without [`Store::close`], nothing that was answered
+/// is lost, but the next opening takes longer.
 #[derive(Clone, Debug)]
 pub struct Store {
-    hub: Arc<Hub<Bell>>,
-}
-
-/// A mailbox: a handle that stays good through renames, and works after a deletion for what was read before.
-#[derive(Debug)]
-pub struct Mailbox {
-    id: MailboxId,
-    account: AccountId,
-}
-
-impl Mailbox {
-    /// Its id.
-    pub fn id(&self) -> MailboxId {
-        self.id
-    }
-    /// Whose it is.
-    pub fn account(&self) -> AccountId {
-        self.account
-    }
-    /// What stands above its messages, at this moment. Cheap.
-    pub fn head(&self) -> Head {
-        unimplemented!()
-    }
-}
-
-/// A mailbox whose index is in memory for as long as this lives. Shared by all sessions that have it open.
-#[derive(Clone, Debug)]
-pub struct OpenMailbox {
-    mailbox: Arc<Mailbox>,
-}
-
-impl std::ops::Deref for OpenMailbox {
-    type Target = Arc<Mailbox>;
-    fn deref(&self) -> &Arc<Mailbox> {
-        &self.mailbox
-    }
-}
-
-impl OpenMailbox {
-    /// Head and all UIDs at one moment.
-    pub fn snapshot(&self) -> Snapshot {
-        unimplemented!()
-    }
-    /// What changed after `mod_seq`; `vanished` holds only UIDs expunged after it.
-    pub fn changes_since(&self, mod_seq: ModSeq) -> Changes {
-        let _ = mod_seq;
-        unimplemented!()
-    }
-    /// The message with this UID, if it is (still) there.
-    pub fn message(&self, uid: Uid) -> Option<Message> {
-        let _ = uid;
-        unimplemented!()
-    }
-    /// Those messages of `uids` that are there, ascending. At most as many as fit memory: 56 bytes each.
-    pub fn messages(&self, uids: &UidSet) -> Vec<Message> {
-        let _ = uids;
-        unimplemented!()
-    }
-}
-
-/// A message body on its way in: kept in memory up to 1 MiB, then in an unlinked file; counted against the store's
-/// budget for bodies in flight until it is dropped.
-#[derive(Debug)]
-pub struct Incoming {}
-
-impl Incoming {
-    /// Adds bytes. Errors: [`Error::Busy`], [`Error::TooLarge`], [`Error::DiskFull`], [`Error::WriteFailed`].
-    pub async fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let _ = bytes;
-        unimplemented!()
-    }
-    /// Octets so far.
-    pub fn len(&self) -> u64 {
-        unimplemented!()
-    }
-    /// Whether nothing was pushed.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    inner: Arc<Inner>,
+    threads: Arc<Threads>,
+    queue: Arc<Semaphore>,
 }
 
 /// A message that is complete and about to be stored.
@@ -123,185 +180,111 @@ pub struct Delivered {
     pub commit_seq: CommitSeq,
     /// When its sync returned.
     pub committed_at: Instant,
+    /// What was found in it.
+    pub summary: Arc<crate::message::Summary>,
     /// Where it stands, in the order of the placements.
     pub places: Vec<Placed>,
 }
 
 /// # The store
-/// Everything that changes state is answered after its sync, and told (through the hub) after its sync and before it is
-/// answered.
+/// It is opened by [`Store::open`].
 impl Store {
-    /// Opens the store in `dir`, or makes one. Blocks: call it off the runtime.
-    pub fn open(dir: &Path, options: Options) -> Result<Store, Error> {
-        let _ = (dir, options);
-        unimplemented!()
-    }
-    /// Finishes what is queued, writes a checkpoint and lets go of the folder.
+    /// Finishes what is queued, writes a checkpoint and lets go of the folder. Other handles of this store then get
+    /// [`Error::Closing`].
     pub async fn close(&self) -> Result<(), Error> {
-        unimplemented!()
+        self.queue.close();
+        let threads = Arc::clone(&self.threads);
+        match tokio::task::spawn_blocking(move || threads.stop(true)).await {
+            Ok(stopped) => stopped,
+            Err(error) => Err(Error::WriteFailed(error.to_string())),
+        }
     }
+
+    /// Waits until a write or a sync has failed, and says why: the store then takes no more changes, and the process had
+    /// better end. Does not return otherwise.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.inner.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives in `inner`, which this handle holds.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Where to listen for changes: [`Bell::Mailbox`], [`Bell::Account`].
     pub fn hub(&self) -> &Arc<Hub<Bell>> {
-        &self.hub
+        &self.inner.hub
     }
+
     /// The largest message it takes, in octets.
     pub fn max_message(&self) -> u64 {
-        unimplemented!()
+        self.inner.options.max_message_octets
     }
-}
 
-/// # Accounts
-/// Names are canonical addresses here: see `auth::directory`.
-impl Store {
-    /// The account of that canonical name.
-    pub fn account(&self, name: &str) -> Option<Arc<Account>> {
-        let _ = name;
-        unimplemented!()
-    }
-    /// The account with that id.
-    pub fn account_by_id(&self, id: AccountId) -> Option<Arc<Account>> {
-        let _ = id;
-        unimplemented!()
-    }
-    /// All accounts, by name.
-    pub fn accounts(&self) -> Vec<Arc<Account>> {
-        unimplemented!()
-    }
-    /// Makes an account and its INBOX.
-    pub async fn add_account(
-        &self,
-        name: &str,
-        display_name: &str,
-        credentials: Credentials,
-    ) -> Result<Arc<Account>, Error> {
-        let _ = (name, display_name, credentials);
-        unimplemented!()
-    }
-    /// Gives it new credentials.
-    pub async fn set_credentials(&self, account: AccountId, credentials: Credentials) -> Result<(), Error> {
-        let _ = (account, credentials);
-        unimplemented!()
-    }
-    /// Removes it with all its mail.
-    pub async fn remove_account(&self, account: AccountId) -> Result<(), Error> {
-        let _ = account;
-        unimplemented!()
-    }
-}
-
-/// # Mailboxes
-/// Names are UTF-8, made canonical by these operations themselves (NFC; INBOX in any case is `INBOX`), separator `/`.
-impl Store {
-    /// All mailboxes of an account, by name; superiors that do not exist are not in it.
-    pub fn mailboxes(&self, account: AccountId) -> Vec<Arc<Mailbox>> {
-        let _ = account;
-        unimplemented!()
-    }
-    /// The mailbox of that name.
-    pub fn mailbox(&self, account: AccountId, name: &str) -> Option<Arc<Mailbox>> {
-        let _ = (account, name);
-        unimplemented!()
-    }
-    /// The subscribed names, sorted; they need not exist (RFC 3501 §6.3.6).
-    pub fn subscriptions(&self, account: AccountId) -> Vec<String> {
-        let _ = account;
-        unimplemented!()
-    }
-    /// Makes a mailbox, and its missing superiors. A trailing separator is ignored.
-    pub async fn create_mailbox(
-        &self,
-        account: AccountId,
-        name: &str,
-        special_use: Option<SpecialUse>,
-    ) -> Result<Arc<Mailbox>, Error> {
-        let _ = (account, name, special_use);
-        unimplemented!()
-    }
-    /// Renames it and its inferiors. Renaming INBOX moves its messages into a new mailbox and leaves INBOX empty
-    /// (RFC 3501 §6.3.5).
-    pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<(), Error> {
-        let _ = (account, from, to);
-        unimplemented!()
-    }
-    /// Deletes it with its messages; inferiors stay.
-    pub async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), Error> {
-        let _ = (account, name);
-        unimplemented!()
-    }
-    /// Adds or removes a subscription.
-    pub async fn set_subscribed(&self, account: AccountId, name: &str, subscribed: bool) -> Result<(), Error> {
-        let _ = (account, name, subscribed);
-        unimplemented!()
-    }
-    /// Brings its index into memory.
-    pub async fn open_mailbox(&self, mailbox: &Arc<Mailbox>) -> Result<OpenMailbox, Error> {
-        let _ = mailbox;
-        unimplemented!()
-    }
-}
-
-/// # Messages
-impl Store {
     /// A body to be received.
     pub fn incoming(&self) -> Incoming {
-        unimplemented!()
+        Incoming::new(Arc::clone(&self.inner.intake))
     }
-    /// Stores a message once and places it in each of the mailboxes, in one commit.
-    pub async fn deliver(&self, message: NewMessage, placements: Vec<Placement>) -> Result<Delivered, Error> {
-        let _ = (message, placements);
-        unimplemented!()
-    }
-    /// Copies those of `uids` that are there, with flags and INTERNALDATE.
-    pub async fn copy(&self, from: &OpenMailbox, uids: &UidSet, to: &Arc<Mailbox>) -> Result<Copied, Error> {
-        let _ = (from, uids, to);
-        unimplemented!()
-    }
-    /// Moves those of `uids` that are there, in one commit (RFC 6851).
-    pub async fn move_messages(&self, from: &OpenMailbox, uids: &UidSet, to: &Arc<Mailbox>) -> Result<Copied, Error> {
-        let _ = (from, uids, to);
-        unimplemented!()
-    }
-    /// Changes flags; with `unchanged_since`, only of messages whose mod-sequence is not above it.
-    pub async fn change_flags(
+
+    /// Has a change decided and committed by the committer, and waits until it is durable and told.
+    ///
+    /// `decide` runs on the committer's thread and returns either the answer, when there is nothing to commit, or the
+    /// record with a function that makes the answer once it is published.
+    async fn commit<T: Send + 'static>(
         &self,
-        mailbox: &OpenMailbox,
-        uids: &UidSet,
-        action: FlagAction,
-        flags: FlagNames,
-        unchanged_since: Option<ModSeq>,
-    ) -> Result<FlagsChanged, Error> {
-        let _ = (mailbox, uids, action, flags, unchanged_since);
-        unimplemented!()
+        touches: Touches,
+        octets: u64,
+        decide: impl FnOnce(&mut Decider<'_>) -> Result<Decided<T>, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = Arc::clone(&self.queue).acquire_owned().await.map_err(|_| Error::Closing)?;
+        let (answer, answered) = oneshot::channel();
+        let decide = Box::new(move |decider: &mut Decider<'_>| {
+            // Nobody receives an answer when the caller has gone meanwhile: the change stands all the same.
+            match decide(decider) {
+                Ok(Decided::Nothing(value)) => {
+                    let _gone = answer.send(Ok(value));
+                    None
+                }
+                Err(error) => {
+                    let _gone = answer.send(Err(error));
+                    None
+                }
+                Ok(Decided::Commit(commitment)) => {
+                    let Commitment { record, cache, body, finish } = *commitment;
+                    let answer = Box::new(move |outcome: Result<&Outcome, Error>| {
+                        let _gone = answer.send(outcome.map(finish));
+                    });
+                    Some(Staged { record, cache, body, answer })
+                }
+            }
+        });
+        let job = Job { touches, octets, decide, permit };
+        self.threads.requests.send(Request::Job(job)).map_err(|_| Error::Closing)?;
+        answered.await.unwrap_or(Err(Error::Closing))
     }
-    /// Expunges those of `uids` that are there, whatever their flags; `only_deleted`: only those with `\Deleted`.
-    pub async fn expunge(&self, mailbox: &OpenMailbox, uids: &UidSet, only_deleted: bool) -> Result<UidSet, Error> {
-        let _ = (mailbox, uids, only_deleted);
-        unimplemented!()
-    }
-    /// Takes for one session what no session was told as `\Recent`: returns the first such UID; all from there to UIDNEXT
-    /// are this session's. Returns UIDNEXT when there are none.
-    pub fn claim_recent(&self, mailbox: &OpenMailbox) -> Uid {
-        let _ = mailbox;
-        unimplemented!()
-    }
-    /// The whole body.
-    pub async fn read_body(&self, body: BodyId) -> Result<Bytes, Error> {
-        let _ = body;
-        unimplemented!()
-    }
-    /// Some octets of a body: from `offset`, at most `len`, fewer at its end.
-    pub async fn read_range(&self, body: BodyId, offset: u64, len: usize) -> Result<Bytes, Error> {
-        let _ = (body, offset, len);
-        unimplemented!()
-    }
-    /// What was found in the message when it came in, without opening the body; `None` where it could not be parsed.
-    pub async fn read_summary(&self, body: BodyId) -> Result<Option<Arc<crate::message::Summary>>, Error> {
-        let _ = body;
-        unimplemented!()
-    }
-    /// Several summaries in one go, in the same order: the way for FETCH over many messages.
-    pub async fn read_summaries(&self, bodies: &[BodyId]) -> Vec<Result<Option<Arc<crate::message::Summary>>, Error>> {
-        let _ = bodies;
-        unimplemented!()
+}
+
+/// What [`Store::commit`]'s function decides.
+enum Decided<T> {
+    /// There is nothing to commit.
+    Nothing(T),
+    /// A record is to be written.
+    Commit(Box<Commitment<T>>),
+}
+
+/// A record to be written, and how the answer is made once it is published.
+struct Commitment<T> {
+    record: Record,
+    cache: Vec<u8>,
+    body: Option<Incoming>,
+    finish: Finish<T>,
+}
+
+type Finish<T> = Box<dyn FnOnce(&Outcome) -> T + Send>;
+
+impl<T> Decided<T> {
+    /// A record without a body.
+    fn record(record: Record, finish: impl FnOnce(&Outcome) -> T + Send + 'static) -> Self {
+        Decided::Commit(Box::new(Commitment { record, cache: Vec::new(), body: None, finish: Box::new(finish) }))
     }
 }

@@ -1,0 +1,173 @@
+//! Where bodies are, how many messages refer to each, and how much of each segment is still needed.
+//!
+//! What changed since the last checkpoint stands here in memory, over what the index says; a checkpoint writes it there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::index::Index;
+use super::journal::segment::Place;
+use super::{BodyId, Error};
+
+/// A body's place and how many messages refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BodyEntry {
+    pub(crate) place: Place,
+    pub(crate) references: u32,
+}
+
+/// How much of a segment is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentUse {
+    /// Octets of all records.
+    pub(crate) octets: u64,
+    /// Octets of deliveries that some message refers to.
+    pub(crate) live: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    changed: HashMap<BodyId, (BodyEntry, u64)>,
+    segments: BTreeMap<u32, SegmentUse>,
+    changed_segments: BTreeSet<u32>,
+    removed_segments: BTreeSet<u32>,
+    /// Grows with each checkpoint that is collected: entries of older generations are in the index once it is applied.
+    generation: u64,
+    /// While the journal is replayed from nothing: a delivery is kept whether a mailbox is known for it or not, since the
+    /// record that tells may come later. [`Bodies::recount`] ends it.
+    rebuilding: bool,
+}
+
+/// What a checkpoint writes of the bodies.
+#[derive(Debug, Default)]
+pub(crate) struct BodiesBatch {
+    pub(crate) generation: u64,
+    pub(crate) entries: Vec<(BodyId, BodyEntry)>,
+    pub(crate) segments: Vec<(u32, SegmentUse)>,
+    pub(crate) removed_segments: Vec<u32>,
+}
+
+impl Bodies {
+    pub(crate) fn new(segments: BTreeMap<u32, SegmentUse>, rebuilding: bool) -> Bodies {
+        Bodies { segments, rebuilding, ..Bodies::default() }
+    }
+
+    /// A record was appended or replayed.
+    pub(crate) fn count_record(&mut self, place: &Place) {
+        self.segments.entry(place.segment).or_default().octets += place.record_octets();
+        self.changed_segments.insert(place.segment);
+    }
+
+    /// A body came in.
+    pub(crate) fn add(&mut self, body: BodyId, place: Place, references: u32) {
+        let references = if self.rebuilding { 0 } else { references };
+        if references > 0 {
+            self.use_segment(place.segment, place.record_octets(), true);
+        }
+        self.changed.insert(body, (BodyEntry { place, references }, self.generation));
+    }
+
+    /// The entry of a body that is referred to.
+    pub(crate) fn get(&self, body: BodyId, index: &Index) -> Result<Option<BodyEntry>, Error> {
+        let entry = match self.changed.get(&body) {
+            Some((entry, _)) => Some(*entry),
+            None => index.body(body)?,
+        };
+        Ok(entry.filter(|entry| entry.references > 0 || self.rebuilding))
+    }
+
+    /// Messages refer to the body, or no longer do.
+    pub(crate) fn refer(&mut self, body: BodyId, by: i64, index: &Index) -> Result<(), Error> {
+        if self.rebuilding {
+            return Ok(());
+        }
+        let Some(mut entry) = self.get(body, index)? else {
+            // Only after damage: the delivery's record was lost and the message is about to go, too.
+            tracing::warn!(%body, "a message refers to a body that is not there");
+            return Ok(());
+        };
+        entry.references = entry.references.saturating_add_signed(i32::try_from(by).unwrap_or(0));
+        if entry.references == 0 {
+            self.use_segment(entry.place.segment, entry.place.record_octets(), false);
+        }
+        self.changed.insert(body, (entry, self.generation));
+        Ok(())
+    }
+
+    fn use_segment(&mut self, segment: u32, octets: u64, add: bool) {
+        let usage = self.segments.entry(segment).or_default();
+        usage.live = if add { usage.live + octets } else { usage.live.saturating_sub(octets) };
+        self.changed_segments.insert(segment);
+    }
+
+    /// Compaction copied a body; it counts only if the body is still needed.
+    pub(crate) fn moved(&mut self, body: BodyId, from: Place, to: Place, index: &Index) -> Result<(), Error> {
+        self.count_record(&to);
+        if let Some(mut entry) = self.get(body, index)?
+            && entry.place == from
+        {
+            self.use_segment(from.segment, from.record_octets(), false);
+            self.use_segment(to.segment, to.record_octets(), true);
+            entry.place = to;
+            self.changed.insert(body, (entry, self.generation));
+        }
+        Ok(())
+    }
+
+    /// A segment is not needed any more.
+    pub(crate) fn remove_segment(&mut self, segment: u32) {
+        self.segments.remove(&segment);
+        self.changed_segments.remove(&segment);
+        self.removed_segments.insert(segment);
+    }
+
+    pub(crate) fn segments(&self) -> &BTreeMap<u32, SegmentUse> {
+        &self.segments
+    }
+
+    /// Ends a rebuild: counts the references afresh.
+    pub(crate) fn recount(&mut self, references: &HashMap<BodyId, u32>) {
+        self.rebuilding = false;
+        for usage in self.segments.values_mut() {
+            usage.live = 0;
+        }
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.retain(|body, (entry, _)| {
+            entry.references = references.get(body).copied().unwrap_or(0);
+            entry.references > 0
+        });
+        for (entry, _) in changed.values() {
+            self.use_segment(entry.place.segment, entry.place.record_octets(), true);
+        }
+        self.changed = changed;
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.changed_segments.is_empty() && self.removed_segments.is_empty()
+    }
+
+    /// What the index does not know yet.
+    pub(crate) fn collect(&mut self) -> BodiesBatch {
+        let batch = BodiesBatch {
+            generation: self.generation,
+            entries: self.changed.iter().map(|(body, (entry, _))| (*body, *entry)).collect(),
+            segments: self
+                .changed_segments
+                .iter()
+                .filter_map(|number| Some((*number, *self.segments.get(number)?)))
+                .collect(),
+            removed_segments: self.removed_segments.iter().copied().collect(),
+        };
+        self.changed_segments.clear();
+        self.removed_segments.clear();
+        self.generation += 1;
+        batch
+    }
+
+    /// The index knows what was collected in `generation`.
+    pub(crate) fn collected(&mut self, generation: u64) {
+        self.changed.retain(|_, (_, changed_in)| *changed_in > generation);
+        self.changed.shrink_to_fit();
+    }
+}

@@ -1,0 +1,207 @@
+//! Mailboxes: create, rename, delete, subscribe; and look up (RFC 3501 §6.3.3 to §6.3.9).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::store::committer::{Decider, Touches};
+use crate::store::journal::record::{MailboxStep, MailboxesChange, Record};
+use crate::store::names::{INBOX, SEPARATOR, canonical_name, is_inferior, superiors};
+use crate::store::{AccountId, Decided, Error, Mailbox, MailboxId, ModSeq, OpenMailbox, SpecialUse, Store, UidSet};
+
+/// # Mailboxes
+/// Names are UTF-8, made canonical by these operations themselves (NFC; INBOX in any case is `INBOX`), separator `/`.
+impl Store {
+    /// All mailboxes of an account, by name; superiors that do not exist are not in it.
+    pub fn mailboxes(&self, account: AccountId) -> Vec<Arc<Mailbox>> {
+        let directory = self.inner.state.directory();
+        directory.account(account).map(|entry| entry.mailboxes.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The mailbox of that name.
+    pub fn mailbox(&self, account: AccountId, name: &str) -> Option<Arc<Mailbox>> {
+        let name = canonical_name(name).ok()?;
+        self.inner.state.directory().account(account)?.mailboxes.get(&name).cloned()
+    }
+
+    /// The subscribed names, sorted; they need not exist (RFC 3501 §6.3.6).
+    pub fn subscriptions(&self, account: AccountId) -> Vec<String> {
+        let directory = self.inner.state.directory();
+        directory.account(account).map(|entry| entry.subscriptions.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The account's mod-sequence: the highest that anything in it has.
+    pub fn account_mod_seq(&self, account: AccountId) -> ModSeq {
+        self.inner.state.directory().account(account).map_or(0, |entry| entry.highest_mod_seq)
+    }
+
+    /// Makes a mailbox, and its missing superiors (RFC 3501 §6.3.3). A trailing separator is ignored.
+    ///
+    /// Errors: [`Error::MailboxExists`] (INBOX always does), [`Error::BadName`], [`Error::NoSuchAccount`].
+    pub async fn create_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Arc<Mailbox>, Error> {
+        let name = canonical_name(name.strip_suffix(SEPARATOR).unwrap_or(name))?;
+        let id = self
+            .commit(Touches::Everything, 0, move |decider| {
+                let there = names(decider, account)?;
+                if there.contains_key(&name) {
+                    return Err(Error::MailboxExists);
+                }
+                let mut steps = create_superiors(decider, &there, &name);
+                let mailbox = decider.mailbox_id();
+                let uid_validity = decider.uid_validity();
+                steps.push(MailboxStep::Create { mailbox, name, uid_validity, special_use });
+                change(decider, account, steps, move || mailbox)
+            })
+            .await?;
+        self.inner.state.directory().mailbox(id).cloned().ok_or(Error::NoSuchMailbox)
+    }
+
+    /// Renames it and its inferiors, making missing superiors of the new name. Renaming INBOX moves its messages into a new
+    /// mailbox and leaves INBOX empty, and its inferiors where they are (RFC 3501 §6.3.5).
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`].
+    pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<(), Error> {
+        let from = canonical_name(from)?;
+        let to = canonical_name(to.strip_suffix(SEPARATOR).unwrap_or(to))?;
+        if from == INBOX {
+            return self.rename_inbox(account, &to).await;
+        }
+        self.commit(Touches::Everything, 0, move |decider| {
+            let there = names(decider, account)?;
+            if is_inferior(&to, &from) {
+                return Err(Error::BadName("a mailbox can't become its own inferior"));
+            }
+            // A superior that does not exist itself is renamed by renaming what stands below it.
+            let renamed: Vec<_> = there.iter().filter(|(name, _)| **name == from || is_inferior(name, &from)).collect();
+            if renamed.is_empty() {
+                return Err(Error::NoSuchMailbox);
+            }
+            if there.contains_key(&to) {
+                return Err(Error::MailboxExists);
+            }
+            let mut steps = create_superiors(decider, &there, &to);
+            for (old, (mailbox, old_uid_validity)) in renamed {
+                let name = canonical_name(&format!("{to}{}", &old[from.len()..]))?;
+                if there.contains_key(&name) {
+                    return Err(Error::MailboxExists);
+                }
+                let used_before = {
+                    let directory = decider.inner.state.directory();
+                    directory.account(account).is_some_and(|entry| entry.used_names.contains(&name))
+                };
+                // A client may remember the UIDs that another mailbox had under this name.
+                let uid_validity = if used_before { decider.uid_validity() } else { *old_uid_validity };
+                steps.push(MailboxStep::Rename { mailbox: *mailbox, name, uid_validity });
+            }
+            change(decider, account, steps, || ())
+        })
+        .await
+    }
+
+    async fn rename_inbox(&self, account: AccountId, to: &str) -> Result<(), Error> {
+        let inbox = self.mailbox(account, INBOX).ok_or(Error::NoSuchAccount)?;
+        let target = self.create_mailbox(account, to, None).await?;
+        let inbox = self.open_mailbox(&inbox).await?;
+        self.move_messages(&inbox, &UidSet::range(1, u32::MAX), &target).await?;
+        Ok(())
+    }
+
+    /// Deletes it with its messages; inferiors stay.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::IsInbox`], [`Error::BadName`].
+    pub async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), Error> {
+        let name = canonical_name(name)?;
+        if name == INBOX {
+            return Err(Error::IsInbox);
+        }
+        let mailbox = self.mailbox(account, &name).ok_or(Error::NoSuchMailbox)?;
+        // What its messages refer to is given free, so they are needed in memory.
+        let open = self.open_mailbox(&mailbox).await?;
+        self.commit(Touches::Everything, 0, move |decider| {
+            if open.read().gone || open.read().name != name {
+                return Err(Error::NoSuchMailbox);
+            }
+            let steps = vec![MailboxStep::Delete { mailbox: open.id() }];
+            change(decider, account, steps, move || drop(open))
+        })
+        .await
+    }
+
+    /// Adds or removes a subscription; both are fine when it is so already (RFC 3501 §6.3.6, §6.3.7).
+    ///
+    /// Errors: [`Error::BadName`], [`Error::NoSuchAccount`].
+    pub async fn set_subscribed(&self, account: AccountId, name: &str, subscribed: bool) -> Result<(), Error> {
+        let name = canonical_name(name)?;
+        self.commit(Touches::Everything, 0, move |decider| {
+            let is = {
+                let directory = decider.inner.state.directory();
+                directory.account(account).ok_or(Error::NoSuchAccount)?.subscriptions.contains(&name)
+            };
+            if is == subscribed {
+                return Ok(Decided::Nothing(()));
+            }
+            let step = if subscribed { MailboxStep::Subscribe { name } } else { MailboxStep::Unsubscribe { name } };
+            change(decider, account, vec![step], || ())
+        })
+        .await
+    }
+
+    /// Brings its messages into memory, for as long as the returned handle or a clone of it lives.
+    ///
+    /// Errors: [`Error::NoSuchMailbox`] when it has been deleted, [`Error::Read`].
+    pub async fn open_mailbox(&self, mailbox: &Arc<Mailbox>) -> Result<OpenMailbox, Error> {
+        let open = OpenMailbox::pin(mailbox);
+        let (loaded, gone) = {
+            let data = open.read();
+            (data.messages.is_some(), data.gone)
+        };
+        if gone {
+            return Err(Error::NoSuchMailbox);
+        }
+        if !loaded {
+            let (inner, mailbox) = (Arc::clone(&self.inner), Arc::clone(mailbox));
+            tokio::task::spawn_blocking(move || inner.state.load_messages(&mailbox))
+                .await
+                .map_err(|error| Error::Read(error.to_string()))??;
+        }
+        Ok(open)
+    }
+}
+
+/// The account's mailboxes by name, with their UIDVALIDITY.
+fn names(decider: &Decider<'_>, account: AccountId) -> Result<BTreeMap<String, (MailboxId, u32)>, Error> {
+    let directory = decider.inner.state.directory();
+    let entry = directory.account(account).ok_or(Error::NoSuchAccount)?;
+    let with_validity = entry.mailboxes.iter();
+    Ok(with_validity.map(|(name, mailbox)| (name.clone(), (mailbox.id(), mailbox.read().uid_validity))).collect())
+}
+
+fn create_superiors(
+    decider: &mut Decider<'_>,
+    there: &BTreeMap<String, (MailboxId, u32)>,
+    name: &str,
+) -> Vec<MailboxStep> {
+    superiors(name)
+        .filter(|superior| !there.contains_key(*superior))
+        .map(|superior| MailboxStep::Create {
+            mailbox: decider.mailbox_id(),
+            name: superior.to_owned(),
+            uid_validity: decider.uid_validity(),
+            special_use: None,
+        })
+        .collect()
+}
+
+fn change<T: Send + 'static>(
+    decider: &mut Decider<'_>,
+    account: AccountId,
+    steps: Vec<MailboxStep>,
+    answer: impl FnOnce() -> T + Send + 'static,
+) -> Result<Decided<T>, Error> {
+    let mod_seq = decider.mod_seq(account)?;
+    Ok(Decided::record(Record::Mailboxes(MailboxesChange { account, mod_seq, steps }), move |_| answer()))
+}

@@ -1,0 +1,316 @@
+//! What a journal record says, and how it stands in a segment.
+//!
+//! ```text
+//! offset 8-aligned   40 octets of header | metadata | parsed cache | body | zeros up to the next multiple of 8
+//! ```
+//! All numbers are little-endian. The header's checksum covers header and metadata together with the segment's salt and
+//! the record's offset, so that nothing inside a body can pass for a record, nor a record that was moved. Cache and body
+//! have checksums of their own: a rebuild reads metadata and seeks over both.
+//!
+//! The metadata is a [`Record`] in postcard's form (<https://postcard.jamesmunns.com/wire-format>). Its variants may only
+//! be added to at the end. A record carries all that it decides (UIDs, mod-sequences, dates), so that replaying it needs
+//! no clock and no chance.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{
+    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet,
+};
+
+/// Octets of a record's header.
+pub(crate) const HEADER_OCTETS: usize = 40;
+/// Records begin at multiples of this.
+pub(crate) const ALIGNMENT: u64 = 8;
+/// More metadata than this is refused when read: nothing we write comes near.
+pub(crate) const MAX_META_OCTETS: u32 = 512 * 1024 * 1024;
+
+/// What happened. The journal's truth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Record {
+    /// A body came in and stands in these places.
+    Delivery(Delivery),
+    /// COPY, MOVE: references to bodies that are there.
+    References(References),
+    /// Flags of some messages changed.
+    Flags(FlagsChange),
+    /// Messages were expunged.
+    Expunge(Expunge),
+    /// Mailboxes of one account were made, renamed, deleted, subscribed.
+    Mailboxes(MailboxesChange),
+    /// An account was made; its INBOX follows in a record of its own commit group.
+    AddAccount(AddAccount),
+    /// An account got other credentials.
+    SetCredentials(AccountId, Credentials),
+    /// An account was removed with all it had.
+    RemoveAccount(AccountId),
+    /// All of a mailbox, instead of all records about it that came before. Written before compaction drops those.
+    MailboxState(MailboxState),
+    /// All of an account but its mailboxes' messages, likewise.
+    AccountState(AccountState),
+    /// Which accounts and mailboxes there are: what came before and is not in it was deleted.
+    StoreState(StoreState),
+}
+
+/// See [`Record::Delivery`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) body: BodyId,
+    pub(crate) internal_date: Date,
+    pub(crate) save_date_unix_s: i64,
+    pub(crate) places: Vec<DeliveryPlace>,
+}
+
+/// One mailbox that a delivery stands in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveryPlace {
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uid: Uid,
+    pub(crate) mod_seq: ModSeq,
+    pub(crate) flags: Flags,
+    pub(crate) new_keywords: Vec<String>,
+}
+
+/// See [`Record::References`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct References {
+    pub(crate) account: AccountId,
+    pub(crate) from: MailboxId,
+    pub(crate) to: MailboxId,
+    /// The messages as they stand in the target.
+    pub(crate) messages: Vec<Message>,
+    pub(crate) new_keywords: Vec<String>,
+    /// MOVE: UIDs that left the source, with the same mod-sequence.
+    pub(crate) moved: UidSet,
+    pub(crate) mod_seq: ModSeq,
+    pub(crate) unix_s: i64,
+}
+
+/// See [`Record::Flags`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FlagsChange {
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uids: UidSet,
+    /// New flags are `(old & !clear) | set`.
+    pub(crate) clear: Flags,
+    pub(crate) set: Flags,
+    pub(crate) new_keywords: Vec<String>,
+    pub(crate) mod_seq: ModSeq,
+}
+
+/// See [`Record::Expunge`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Expunge {
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uids: UidSet,
+    pub(crate) mod_seq: ModSeq,
+    pub(crate) unix_s: i64,
+}
+
+/// See [`Record::Mailboxes`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxesChange {
+    pub(crate) account: AccountId,
+    pub(crate) mod_seq: ModSeq,
+    pub(crate) steps: Vec<MailboxStep>,
+}
+
+/// One step of a [`MailboxesChange`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MailboxStep {
+    Create { mailbox: MailboxId, name: String, uid_validity: u32, special_use: Option<SpecialUse> },
+    Rename { mailbox: MailboxId, name: String, uid_validity: u32 },
+    Delete { mailbox: MailboxId },
+    Subscribe { name: String },
+    Unsubscribe { name: String },
+}
+
+/// See [`Record::AddAccount`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AddAccount {
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) inbox: MailboxId,
+    pub(crate) inbox_uid_validity: u32,
+    pub(crate) mod_seq: ModSeq,
+}
+
+/// UIDs that left a mailbox together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Vanished {
+    pub(crate) mod_seq: ModSeq,
+    pub(crate) unix_s: i64,
+    pub(crate) uids: UidSet,
+}
+
+/// What stands above a mailbox's messages; the form in which index and journal keep it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeadRecord {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) uid_validity: u32,
+    pub(crate) uid_next: Uid,
+    pub(crate) first_recent_uid: Uid,
+    pub(crate) highest_mod_seq: ModSeq,
+    /// Expunges after this mod-sequence are all in the history.
+    pub(crate) history_from: ModSeq,
+    pub(crate) keywords: Vec<String>,
+    pub(crate) special_use: Option<SpecialUse>,
+    pub(crate) exists: u32,
+    pub(crate) unseen: u32,
+    pub(crate) deleted: u32,
+    pub(crate) octets: u64,
+}
+
+/// See [`Record::MailboxState`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxState {
+    pub(crate) head: HeadRecord,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) vanished: Vec<Vanished>,
+}
+
+/// See [`Record::AccountState`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccountState {
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) subscriptions: Vec<String>,
+    /// Names that a mailbox had and has no more: a rename onto one of them takes a fresh UIDVALIDITY.
+    pub(crate) used_names: Vec<String>,
+    pub(crate) highest_mod_seq: ModSeq,
+}
+
+/// See [`Record::StoreState`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoreState {
+    pub(crate) accounts: Vec<AccountId>,
+    pub(crate) mailboxes: Vec<MailboxId>,
+    pub(crate) counters: Counters,
+}
+
+/// Numbers that are given once and never again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    /// The highest that were given.
+    pub(crate) account: u64,
+    pub(crate) mailbox: u64,
+    pub(crate) body: u64,
+    /// The highest UIDVALIDITY of the whole store.
+    pub(crate) uid_validity: u32,
+}
+
+impl Record {
+    /// The mailboxes whose state a replay of this record changes.
+    pub(crate) fn mailboxes(&self) -> Vec<MailboxId> {
+        match self {
+            Record::Delivery(delivery) => delivery.places.iter().map(|place| place.mailbox).collect(),
+            Record::References(references) => vec![references.from, references.to],
+            Record::Flags(change) => vec![change.mailbox],
+            Record::Expunge(expunge) => vec![expunge.mailbox],
+            Record::Mailboxes(change) => change
+                .steps
+                .iter()
+                .filter_map(|step| match step {
+                    MailboxStep::Create { mailbox, .. }
+                    | MailboxStep::Rename { mailbox, .. }
+                    | MailboxStep::Delete { mailbox } => Some(*mailbox),
+                    MailboxStep::Subscribe { .. } | MailboxStep::Unsubscribe { .. } => None,
+                })
+                .collect(),
+            Record::AddAccount(add) => vec![add.inbox],
+            Record::MailboxState(state) => vec![state.head.mailbox],
+            Record::SetCredentials(..) | Record::RemoveAccount(_) | Record::AccountState(_) | Record::StoreState(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The accounts whose state a replay of this record changes.
+    pub(crate) fn accounts(&self) -> Vec<AccountId> {
+        match self {
+            Record::Delivery(delivery) => delivery.places.iter().map(|place| place.account).collect(),
+            Record::References(References { account, .. })
+            | Record::Flags(FlagsChange { account, .. })
+            | Record::Expunge(Expunge { account, .. })
+            | Record::Mailboxes(MailboxesChange { account, .. })
+            | Record::AddAccount(AddAccount { account, .. })
+            | Record::SetCredentials(account, _)
+            | Record::RemoveAccount(account)
+            | Record::AccountState(AccountState { account, .. }) => vec![*account],
+            Record::MailboxState(state) => vec![state.head.account],
+            Record::StoreState(_) => Vec::new(),
+        }
+    }
+}
+
+/// A record's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) commit_seq: CommitSeq,
+    pub(crate) meta_len: u32,
+    pub(crate) cache_len: u32,
+    pub(crate) body_len: u32,
+    pub(crate) cache_crc: u32,
+    pub(crate) body_crc: u32,
+}
+
+impl Header {
+    pub(crate) const MAGIC: [u8; 4] = *b"PbRc";
+
+    /// The header as it stands in the segment, checksum included.
+    pub(crate) fn encode(&self, salt: u64, offset: u64, meta: &[u8]) -> [u8; HEADER_OCTETS] {
+        let mut octets = [0; HEADER_OCTETS];
+        octets[0..4].copy_from_slice(&Self::MAGIC);
+        // 4..8 is the checksum.
+        octets[8..16].copy_from_slice(&self.commit_seq.to_le_bytes());
+        octets[16..20].copy_from_slice(&self.meta_len.to_le_bytes());
+        octets[20..24].copy_from_slice(&self.cache_len.to_le_bytes());
+        octets[24..28].copy_from_slice(&self.body_len.to_le_bytes());
+        octets[28..32].copy_from_slice(&self.cache_crc.to_le_bytes());
+        octets[32..36].copy_from_slice(&self.body_crc.to_le_bytes());
+        // 36..40 is spare, zero, and under the checksum.
+        let crc = checksum(salt, offset, &octets, meta);
+        octets[4..8].copy_from_slice(&crc.to_le_bytes());
+        octets
+    }
+
+    /// Reads a header, and its checksum for [`Header::is_intact`]; `None` where there is none.
+    pub(crate) fn decode(octets: &[u8; HEADER_OCTETS]) -> Option<(Header, u32)> {
+        if octets[0..4] != Self::MAGIC {
+            return None;
+        }
+        let u32_at = |at: usize| u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
+        let commit_seq = u64::from(u32_at(8)) | u64::from(u32_at(12)) << 32;
+        let header = Header {
+            commit_seq,
+            meta_len: u32_at(16),
+            cache_len: u32_at(20),
+            body_len: u32_at(24),
+            cache_crc: u32_at(28),
+            body_crc: u32_at(32),
+        };
+        Some((header, u32_at(4)))
+    }
+
+    /// Whether header and metadata are what was written at this place of this segment.
+    pub(crate) fn is_intact(octets: &[u8; HEADER_OCTETS], crc: u32, salt: u64, offset: u64, meta: &[u8]) -> bool {
+        checksum(salt, offset, octets, meta) == crc
+    }
+}
+
+/// CRC-32C over salt, offset, the header without its checksum, and the metadata.
+fn checksum(salt: u64, offset: u64, header: &[u8; HEADER_OCTETS], meta: &[u8]) -> u32 {
+    let mut crc = crc32c::crc32c(&salt.to_le_bytes());
+    crc = crc32c::crc32c_append(crc, &offset.to_le_bytes());
+    crc = crc32c::crc32c_append(crc, &header[0..4]);
+    crc = crc32c::crc32c_append(crc, &header[8..]);
+    crc32c::crc32c_append(crc, meta)
+}

@@ -1,0 +1,264 @@
+//! The maintenance thread: checkpoints, compaction, and an eye on the free space.
+//!
+//! **A checkpoint** brings the index up to what the journal says. The committer gathers the changes between two groups;
+//! this thread writes and syncs them, so that no delivery waits for sled.
+//!
+//! **Compaction** gives back the space of expunged messages, a segment at a time, once less than half of it is needed:
+//! 1. All that the segment's records say about accounts and mailboxes is said again, as state records in the present
+//!    segment (commits like any other, synced); so a rebuild without the old segment never repeats a UID and brings
+//!    nothing back.
+//! 2. Bodies that are needed are copied into a segment of its own kind, with the `commit_seq` they always had, and synced.
+//! 3. The index is pointed there by a checkpoint, synced.
+//! 4. The old segment is removed. Whoever reads it at this moment reads on.
+//!
+//! A crash between any two steps leaves a store that opens: records that stand twice have the same `commit_seq` and count
+//! once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use super::committer::{Job, Message as Request, Staged, Touches};
+use super::journal::Writer;
+use super::journal::record::Record;
+use super::journal::segment::{Purpose, Scan, Scanned, Segment};
+use super::{AccountId, Error, Inner, MailboxId};
+
+/// How often this thread looks whether there is something to do.
+const LOOK: Duration = Duration::from_secs(1);
+/// A checkpoint is written at least this often while there are changes: bounds the replay after a crash.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+/// ... and after this much of the journal.
+const CHECKPOINT_OCTETS: u64 = 64 * 1024 * 1024;
+/// A message in memory, in octets.
+const MESSAGE_OCTETS: u64 = 64;
+
+/// What the maintenance thread is told.
+pub(crate) enum Order {
+    /// Write a last checkpoint, say how it went, and end.
+    Close(Sender<Result<(), Error>>),
+    /// End.
+    Abandon(Sender<Result<(), Error>>),
+    /// Write a checkpoint and compact what can be compacted, now.
+    #[cfg(test)]
+    Compact(Sender<Result<(), Error>>),
+}
+
+/// The maintenance thread's own state.
+pub(crate) struct Maintenance {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) requests: Sender<Request>,
+    pub(crate) orders: Receiver<Order>,
+}
+
+impl Maintenance {
+    /// Works until it is told to end.
+    pub(crate) fn run(self) {
+        let mut checkpointed = Instant::now();
+        let mut checkpointed_octets = self.journal_octets();
+        loop {
+            match self.orders.recv_timeout(LOOK) {
+                Ok(Order::Close(answer)) => {
+                    let closed = if self.inner.failure().is_some() { Ok(()) } else { self.checkpoint() };
+                    // Whoever closes waits for it.
+                    let _gone = answer.send(closed);
+                    return;
+                }
+                Ok(Order::Abandon(answer)) => {
+                    let _gone = answer.send(Ok(()));
+                    return;
+                }
+                #[cfg(test)]
+                Ok(Order::Compact(answer)) => {
+                    let _gone = answer.send(self.checkpoint().and_then(|()| self.compact()));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.inner.failure().is_some() {
+                continue;
+            }
+            self.look_at_free_space();
+            let octets = self.journal_octets().saturating_sub(checkpointed_octets);
+            let due = checkpointed.elapsed() >= CHECKPOINT_INTERVAL || octets >= CHECKPOINT_OCTETS;
+            if due && self.inner.state.is_dirty() {
+                if let Err(error) = self.checkpoint().and_then(|()| self.compact()) {
+                    self.inner.fail(&error.to_string());
+                    continue;
+                }
+                checkpointed = Instant::now();
+                checkpointed_octets = self.journal_octets();
+                self.evict();
+            }
+        }
+    }
+
+    fn journal_octets(&self) -> u64 {
+        self.inner.state.bodies().segments().values().map(|usage| usage.octets).sum()
+    }
+
+    fn look_at_free_space(&self) {
+        match self.inner.free_space() {
+            Ok(free) => {
+                let full = free < self.inner.options.max_message_octets.saturating_mul(3) / 2;
+                if self.inner.intake.disk_full.swap(full, Ordering::Relaxed) != full {
+                    tracing::warn!(free_octets = free, full, "the free space has passed the limit for taking mail");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the free space can't be read"),
+        }
+    }
+
+    /// Brings the index up to now, durably.
+    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+        let (answer, collected) = oneshot::channel();
+        self.requests.send(Request::Collect(answer)).map_err(|_| Error::Closing)?;
+        let collected = collected.blocking_recv().map_err(|_| Error::Closing)??;
+        let changes = collected.batch.changes;
+        let index = &self.inner.state.index;
+        index.apply(collected.batch)?;
+        index.sync()?;
+        self.inner.state.collected(collected.generation);
+        tracing::debug!(changes, mailboxes = collected.mailboxes.len(), "checkpoint");
+        Ok(())
+    }
+
+    /// Drops the messages of mailboxes that nobody uses, until what is left fits.
+    fn evict(&self) {
+        let mailboxes: Vec<_> = self.inner.state.directory().mailboxes().cloned().collect();
+        let loaded = |mailbox: &super::Mailbox| {
+            let data = mailbox.read();
+            if data.messages.is_some() { u64::from(data.exists) * MESSAGE_OCTETS } else { 0 }
+        };
+        let mut octets: u64 = mailboxes.iter().map(|mailbox| loaded(mailbox)).sum();
+        for mailbox in mailboxes {
+            if octets <= self.inner.options.idle_index_octets {
+                return;
+            }
+            let of_this = loaded(&mailbox);
+            if of_this > 0 && mailbox.evict() {
+                octets -= of_this;
+            }
+        }
+    }
+
+    /// Compacts all segments of which less than half is needed, but the one that is being written to.
+    fn compact(&self) -> Result<(), Error> {
+        let newest =
+            self.inner.journal.segments().iter().rev().find(|s| s.purpose == Purpose::Commits).map(|s| s.number);
+        let wasteful: Vec<u32> = {
+            let bodies = self.inner.state.bodies();
+            let segments = bodies.segments().iter();
+            segments.filter(|(_, usage)| usage.live * 2 < usage.octets).map(|(number, _)| *number).collect()
+        };
+        for number in wasteful {
+            if Some(number) != newest
+                && let Some(segment) = self.inner.journal.segment(number)
+            {
+                self.compact_segment(&segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compact_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
+        let started = Instant::now();
+        let failed =
+            |error: String| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
+        let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
+        let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
+        let mut deliveries = Vec::new();
+        let mut scan = Scan::new(Arc::clone(segment), None);
+        while let Some(scanned) = scan.next().map_err(|error| failed(error.to_string()))? {
+            let Scanned::Record(found) = scanned else { continue };
+            mailboxes.extend(found.record.mailboxes());
+            accounts.extend(found.record.accounts());
+            if let Record::Delivery(delivery) = &found.record {
+                deliveries.push((delivery.body, found));
+            }
+        }
+        // 1. What the records say is said again.
+        let (mailboxes_said, accounts_said) = (mailboxes.len(), accounts.len());
+        for account in accounts {
+            self.commit_state(move |inner| {
+                Ok(inner.state.directory().account(account).map(|entry| Record::AccountState(entry.record())))
+            })?;
+        }
+        for mailbox in mailboxes {
+            self.commit_state(move |inner| {
+                let Some(mailbox) = inner.state.directory().mailbox(mailbox).cloned() else { return Ok(None) };
+                inner.state.load_messages(&mailbox)?;
+                let data = mailbox.read();
+                Ok(data.state_record(mailbox.id(), mailbox.account()).map(Record::MailboxState))
+            })?;
+        }
+        self.commit_state(|inner| Ok(Some(Record::StoreState(inner.state.directory().record()))))?;
+        // 2. Bodies that are needed are copied.
+        let mut writer = Writer::new(Arc::clone(&self.inner.journal), Purpose::Compacted);
+        let mut moved = Vec::new();
+        for (body, found) in deliveries {
+            let needed = self.inner.state.bodies().get(body, &self.inner.state.index)?;
+            if needed.is_some_and(|entry| entry.place == found.place) {
+                let place = writer.copy(segment, &found)?;
+                moved.push((body, found.place, place));
+            }
+        }
+        writer.sync().map_err(|error| failed(error.to_string()))?;
+        // 3. The index is pointed there.
+        let copied = moved.len();
+        {
+            let mut bodies = self.inner.state.bodies();
+            for (body, from, to) in moved {
+                bodies.moved(body, from, to, &self.inner.state.index)?;
+            }
+            bodies.remove_segment(segment.number);
+        }
+        self.checkpoint()?;
+        // 4. The old segment goes.
+        self.inner.journal.remove(segment.number).map_err(|error| failed(error.to_string()))?;
+        tracing::info!(
+            segment = segment.number,
+            copied,
+            mailboxes = mailboxes_said,
+            accounts = accounts_said,
+            took_ms = started.elapsed().as_millis() as u64,
+            "a segment is compacted"
+        );
+        Ok(())
+    }
+
+    /// Commits a record that the committer makes from what is published, if it makes one.
+    fn commit_state(
+        &self,
+        make: impl FnOnce(&Inner) -> Result<Option<Record>, Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        // The queue's bound is for clients; this thread waits for each of its jobs.
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().map_err(|_| Error::Closing)?;
+        let (answer, answered) = oneshot::channel();
+        let decide = Box::new(move |decider: &mut super::Decider<'_>| match make(decider.inner) {
+            Ok(Some(record)) => Some(Staged {
+                record,
+                cache: Vec::new(),
+                body: None,
+                answer: Box::new(move |outcome| {
+                    let _gone = answer.send(outcome.map(|_| ()));
+                }),
+            }),
+            Ok(None) => {
+                let _gone = answer.send(Ok(()));
+                None
+            }
+            Err(error) => {
+                let _gone = answer.send(Err(error));
+                None
+            }
+        });
+        let job = Job { touches: Touches::Everything, octets: 0, decide, permit };
+        self.requests.send(Request::Job(job)).map_err(|_| Error::Closing)?;
+        answered.blocking_recv().map_err(|_| Error::Closing)?
+    }
+}

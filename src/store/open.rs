@@ -1,0 +1,420 @@
+//! Opening a store: what the index says, then what is newer in the journal; or everything from the journal.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::committer::{Committer, now_unix_s};
+use super::disk::{Disk, RealDisk};
+use super::incoming::Intake;
+use super::index::{Index, Sentinel};
+use super::journal::segment::{self, HeaderError, Purpose, Scan, Scanned, Segment};
+use super::journal::{Journal, Writer};
+use super::maintenance::Maintenance;
+use super::state::State;
+use super::{CommitSeq, Error, Hub, Inner, Options, QUEUED_JOBS, Store, Threads};
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the store in {0} is in use by another process")]
+    InUse(PathBuf),
+    /// A file or folder can't be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It was written by another version, or something else is wrong that opening must not change.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Damage that was found in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) segment: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// How a store was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) state: State,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) commit_seq: CommitSeq,
+    pub(crate) writer: Writer,
+    pub(crate) damage: Vec<Damage>,
+    pub(crate) damaged_headers: Vec<String>,
+    /// Why the index was made anew, if it was.
+    pub(crate) rebuilt: Option<String>,
+}
+
+/// The folders of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Layout {
+        Layout { root: root.to_owned() }
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    fn make(&self) -> Result<(), OpenError> {
+        for dir in [self.journal(), self.spool()] {
+            fs::create_dir_all(&dir).map_err(|error| OpenError::Io { path: dir, error })?;
+        }
+        // The folders must outlast a power cut as the files in them do.
+        let sync = File::open(&self.root).and_then(|dir| dir.sync_all());
+        sync.map_err(|error| OpenError::Io { path: self.root.clone(), error })
+    }
+
+    /// One process owns a store. The lock goes with the process, however it ends.
+    pub(crate) fn lock(&self) -> Result<File, OpenError> {
+        let path = self.root.join("lock");
+        let failed = |error| OpenError::Io { path: path.clone(), error };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(self.root.clone())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes one. Blocks: call it off the runtime.
+    ///
+    /// After a crash it replays what the index does not know yet; when the index can't be used, it makes it anew from the
+    /// journal, and keeps the old one beside it. Both need no person.
+    pub fn open(dir: &Path, options: Options) -> Result<Store, OpenError> {
+        Store::open_on(Arc::new(RealDisk), dir, options)
+    }
+
+    pub(crate) fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Store, OpenError> {
+        let started = Instant::now();
+        fs::create_dir_all(dir).map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
+        let layout = Layout::new(dir);
+        layout.make()?;
+        let lock = layout.lock()?;
+        let opened = open_state(disk, &layout, options.segment_octets, false)?;
+        for damage in &opened.damage {
+            let Damage { segment, from, to } = damage;
+            tracing::error!(segment, from, to, "the journal is damaged: records between these octets are lost");
+        }
+        for path in &opened.damaged_headers {
+            tracing::warn!(path, "a journal segment without a whole header is passed over");
+        }
+        let intake = Intake {
+            used: AtomicU64::new(0),
+            budget: options.in_flight_octets,
+            max_message: options.max_message_octets,
+            dir: layout.spool(),
+            disk_full: AtomicBool::new(false),
+        };
+        let inner = Arc::new(Inner {
+            hub: Hub::new(),
+            journal: opened.journal,
+            state: opened.state,
+            intake: Arc::new(intake),
+            options,
+            failure: watch::Sender::new(None),
+            _lock: lock,
+        });
+        let (requests, messages) = std::sync::mpsc::channel();
+        let (maintenance, orders) = std::sync::mpsc::channel();
+        let committer =
+            Committer { inner: Arc::clone(&inner), writer: opened.writer, commit_seq: opened.commit_seq, messages };
+        let keeper = Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders };
+        let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
+            let inner = Arc::clone(&inner);
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || {
+                    // A bug must end in refusals that are seen, not in callers that wait for ever.
+                    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                        inner.fail(&format!("the thread {name} panicked"));
+                    }
+                })
+                .map_err(|error| OpenError::Io { path: dir.to_owned(), error })
+        };
+        let handles = vec![
+            spawn("store-commit", Box::new(move || committer.run()))?,
+            spawn("store-maintenance", Box::new(move || keeper.run()))?,
+        ];
+        let threads = Arc::new(Threads { requests, maintenance, handles: Mutex::new(handles) });
+        let store = Store { inner, threads, queue: Arc::new(Semaphore::new(QUEUED_JOBS)) };
+        tracing::info!(
+            accounts = store.inner.state.directory().accounts().count(),
+            commit_seq = opened.commit_seq,
+            rebuilt = opened.rebuilt.is_some(),
+            took_ms = started.elapsed().as_millis() as u64,
+            "the store is open"
+        );
+        Ok(store)
+    }
+}
+
+/// Reads a store into memory, and leaves index and journal ready to be written to. With `rebuild`, the index is made anew
+/// whatever it says.
+pub(crate) fn open_state(
+    disk: Arc<dyn Disk>,
+    layout: &Layout,
+    segment_octets: u64,
+    rebuild: bool,
+) -> Result<Opened, OpenError> {
+    let (journal, damaged) =
+        Journal::open(disk, &layout.journal(), segment_octets).map_err(|error| match error.error {
+            HeaderError::Io(io) => OpenError::Io { path: error.path, error: io },
+            _ => OpenError::Refused(format!("{error}; nothing was changed")),
+        })?;
+    let mut replay = Replay::default();
+    let (state, rebuilt) = match open_index(layout, &journal, rebuild)? {
+        Found::Usable(index, sentinel) => {
+            let state = State::load(index, sentinel.counters).map_err(refused)?;
+            replay.newer(&journal, &state, &sentinel)?;
+            (state, None)
+        }
+        Found::Fresh(index, reason) => {
+            let mut state = State::rebuild(index);
+            replay.all(&journal, &state)?;
+            state.end_rebuild();
+            (state, reason)
+        }
+    };
+    let writer = match replay.end {
+        Some((segment, end)) => {
+            // What was just read may still be only in the system's memory, and is about to be told to clients.
+            segment.file.sync_data().map_err(|error| OpenError::Io { path: layout.journal(), error })?;
+            match end {
+                Some(end) if end < segment_octets => Writer::resume(Arc::clone(&journal), segment, end),
+                _ => Writer::new(Arc::clone(&journal), Purpose::Commits),
+            }
+        }
+        None => Writer::new(Arc::clone(&journal), Purpose::Commits),
+    };
+    if rebuilt.is_some() {
+        checkpoint(&state, &journal, &writer, replay.commit_seq).map_err(refused)?;
+    }
+    Ok(Opened {
+        state,
+        commit_seq: replay.commit_seq,
+        writer,
+        damage: replay.damage,
+        damaged_headers: damaged.iter().map(|error| error.path.display().to_string()).collect(),
+        rebuilt,
+        journal,
+    })
+}
+
+pub(crate) fn refused(error: impl std::fmt::Display) -> OpenError {
+    OpenError::Refused(error.to_string())
+}
+
+/// Makes the index what the journal says, before anybody is served.
+fn checkpoint(state: &State, journal: &Journal, writer: &Writer, commit_seq: CommitSeq) -> Result<(), Error> {
+    let (mut batch, generation, _) = state.collect(now_unix_s())?;
+    let counters = state.directory().counters;
+    let sentinel = Sentinel::new(*journal.store_id(), commit_seq, writer.position(), counters);
+    state.index.set_sentinel(&mut batch, &sentinel)?;
+    state.index.apply(batch)?;
+    state.index.sync()?;
+    state.collected(generation);
+    Ok(())
+}
+
+/// What the index folder holds.
+enum Found {
+    /// An index that can be gone on with.
+    Usable(Index, Sentinel),
+    /// A new one, and why the old one can't be used, if there was one.
+    Fresh(Index, Option<String>),
+}
+
+/// Opens the index; one that can't be used is put aside, and a new one begun.
+fn open_index(layout: &Layout, journal: &Journal, rebuild: bool) -> Result<Found, OpenError> {
+    let dir = layout.index();
+    let there = dir.exists();
+    let has_commits = !journal.segments().is_empty();
+    let reason = if rebuild {
+        "it was asked for".to_owned()
+    } else if !there && has_commits {
+        "it is not there".to_owned()
+    } else {
+        match Index::open(&dir) {
+            Ok(index) => match usable(&index, journal) {
+                Ok(Some(sentinel)) => return Ok(Found::Usable(index, sentinel)),
+                Ok(None) if !has_commits => return Ok(Found::Fresh(index, None)),
+                Ok(None) => "it is empty".to_owned(),
+                Err(Unusable::Index(reason)) => reason,
+                Err(Unusable::Journal(reason)) => return Err(OpenError::Refused(reason)),
+            },
+            Err(reason) => reason,
+        }
+    };
+    tracing::warn!(reason, "the index can't be used; it is made anew from the journal");
+    if there {
+        put_aside(&dir)?;
+    }
+    let index = Index::open(&dir).map_err(|reason| refused(format!("a new index can't be made: {reason}")))?;
+    Ok(Found::Fresh(index, Some(reason)))
+}
+
+/// Keeps the index that can't be used, for whoever wants to know why; only the last one.
+fn put_aside(dir: &Path) -> Result<(), OpenError> {
+    let aside = dir.with_extension("unusable");
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(|error| OpenError::Io { path: aside.clone(), error })?;
+    }
+    fs::rename(dir, &aside).map_err(|error| OpenError::Io { path: dir.to_owned(), error })
+}
+
+/// Whose fault it is that index and journal do not fit.
+pub(crate) enum Unusable {
+    /// The index: it can be made anew.
+    Index(String),
+    /// The journal: making the index anew would lose what only the index still knows of.
+    Journal(String),
+}
+
+/// The index's sentinel, if it fits the journal; `None` in an empty index.
+pub(crate) fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel>, Unusable> {
+    let read = |error: Error| Unusable::Index(error.to_string());
+    let Some(sentinel) = index.sentinel().map_err(read)? else { return Ok(None) };
+    let numbers: Vec<u32> = journal.segments().iter().map(|segment| segment.number).collect();
+    if numbers.is_empty() && sentinel.commit_seq > 0 {
+        return Err(Unusable::Journal(
+            "the index is there and the journal is not: the journal holds the mail; put its folder back".to_owned(),
+        ));
+    }
+    if !numbers.is_empty() && sentinel.store_id != *journal.store_id() {
+        return Err(Unusable::Index("it belongs to another store".to_owned()));
+    }
+    // An older batch of sled's knows segments that compaction has removed since.
+    let known = index.segments().map_err(read)?;
+    match known.keys().find(|number| !numbers.contains(number)) {
+        Some(number) => Err(Unusable::Index(format!("it knows segment {number}, which is not there"))),
+        None => Ok(Some(sentinel)),
+    }
+}
+
+/// Reads the journal into a state.
+#[derive(Default)]
+pub(crate) struct Replay {
+    /// The highest commit that was seen.
+    commit_seq: CommitSeq,
+    damage: Vec<Damage>,
+    /// The newest segment of commits, and where it ends if nothing unreadable stands there.
+    end: Option<(Arc<Segment>, Option<u64>)>,
+}
+
+impl Replay {
+    /// Applies what the index does not know.
+    pub(crate) fn newer(&mut self, journal: &Journal, state: &State, sentinel: &Sentinel) -> Result<(), OpenError> {
+        self.commit_seq = sentinel.commit_seq;
+        let (first, offset) = sentinel.position.unwrap_or((0, 0));
+        // What compaction wrote is older than the checkpoint, or stands in another segment, too.
+        let segments = journal.segments().into_iter().filter(|segment| segment.purpose == Purpose::Commits);
+        for segment in segments.filter(|segment| segment.number >= first) {
+            let offset = (segment.number == first).then_some(offset);
+            let mut scan = Scan::new(Arc::clone(&segment), offset);
+            while let Some(record) = self.next(&mut scan)? {
+                if record.commit_seq > sentinel.commit_seq {
+                    self.apply(record, state)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies all of the journal, in the order of `commit_seq`: within a segment records are in order, so the segments
+    /// are merged.
+    pub(crate) fn all(&mut self, journal: &Journal, state: &State) -> Result<(), OpenError> {
+        let mut scans: BTreeMap<u32, Scan> =
+            journal.segments().into_iter().map(|s| (s.number, Scan::new(s, None))).collect();
+        let mut heads = BTreeMap::new();
+        let mut order = BinaryHeap::new();
+        for (number, scan) in &mut scans {
+            if let Some(record) = self.next(scan)? {
+                order.push(Reverse((record.commit_seq, *number)));
+                heads.insert(*number, record);
+            }
+        }
+        let mut applied = 0;
+        while let Some(Reverse((commit_seq, number))) = order.pop() {
+            if let Some(record) = heads.remove(&number)
+                // Compaction was interrupted: the record stands twice.
+                && commit_seq > applied
+            {
+                applied = commit_seq;
+                self.apply(record, state)?;
+            }
+            if let Some(scan) = scans.get_mut(&number)
+                && let Some(record) = self.next(scan)?
+            {
+                order.push(Reverse((record.commit_seq, number)));
+                heads.insert(number, record);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, record: segment::Found, state: &State) -> Result<(), OpenError> {
+        self.commit_seq = self.commit_seq.max(record.commit_seq);
+        state.apply(record.record, record.place).map_err(refused)?;
+        Ok(())
+    }
+
+    /// The next record of a segment; damage is noted.
+    fn next(&mut self, scan: &mut Scan) -> Result<Option<segment::Found>, OpenError> {
+        loop {
+            let whole = match scan.next().map_err(refused)? {
+                Some(Scanned::Record(record)) => return Ok(Some(*record)),
+                Some(Scanned::Damage { from, to }) => {
+                    self.damage.push(Damage { segment: scan.segment().number, from, to });
+                    continue;
+                }
+                // Never answered; nothing is overwritten: writing goes on in a new segment.
+                Some(Scanned::Tail) => None,
+                None => Some(scan.offset()),
+            };
+            let newest = self.end.as_ref().is_none_or(|(segment, _)| segment.number <= scan.segment().number);
+            if scan.segment().purpose == Purpose::Commits && newest {
+                let same = self.end.as_ref().is_some_and(|(segment, _)| segment.number == scan.segment().number);
+                // After a tail the scan ends once more, at the end of the file.
+                if !same {
+                    self.end = Some((Arc::clone(scan.segment()), whole));
+                }
+            }
+            if whole.is_some() {
+                return Ok(None);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading bodies and what was found in them.
+//!
+//! All reads happen on the blocking pool, never on a runtime thread. A body may move (compaction) between the look at its
+//! place and the read: then the look is repeated. A whole body is checked against its checksum; damage is an error for that
+//! message and for no other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::bodies::BodyEntry;
+use super::journal::record::{HEADER_OCTETS, Header};
+use super::journal::segment::Segment;
+use super::{BodyId, Error, Inner, Store};
+use crate::message::Summary;
+
+/// How often a body's place is looked up again before the read gives up. A body moves only when its segment is
+/// compacted, which takes far longer than a read.
+const LOOKS: usize = 3;
+
+/// # Bodies
+impl Store {
+    /// The whole body.
+    ///
+    /// Errors: [`Error::Gone`], [`Error::Damaged`], [`Error::Read`].
+    pub async fn read_body(&self, body: BodyId) -> Result<Bytes, Error> {
+        self.blocking(move |inner| inner.read_body(body)).await?.map(Bytes::from)
+    }
+
+    /// Some octets of a body: from `offset`, at most `len`, fewer at its end. Only a read of all octets is checked against
+    /// the checksum.
+    ///
+    /// Errors: [`Error::Gone`], [`Error::Damaged`], [`Error::Read`].
+    pub async fn read_range(&self, body: BodyId, offset: u64, len: usize) -> Result<Bytes, Error> {
+        self.blocking(move |inner| inner.read_range(body, offset, len)).await?.map(Bytes::from)
+    }
+
+    /// What was found in the message when it came in, without opening the body. A summary that is damaged or of another
+    /// version is made anew from the body.
+    ///
+    /// Errors: [`Error::Gone`], [`Error::Damaged`], [`Error::Read`].
+    pub async fn read_summary(&self, body: BodyId) -> Result<Arc<Summary>, Error> {
+        self.blocking(move |inner| inner.read_summary(body)).await?.map(Arc::new)
+    }
+
+    /// Several summaries in one go, in the same order: the way for FETCH over many messages.
+    pub async fn read_summaries(&self, bodies: Vec<BodyId>) -> Vec<Result<Arc<Summary>, Error>> {
+        let count = bodies.len();
+        let read = self
+            .blocking(move |inner| bodies.into_iter().map(|body| inner.read_summary(body).map(Arc::new)).collect())
+            .await;
+        read.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn blocking<T: Send + 'static>(&self, read: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Error> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || read(&inner)).await.map_err(|error| Error::Read(error.to_string()))
+    }
+}
+
+impl Inner {
+    fn locate(&self, body: BodyId) -> Result<(BodyEntry, Arc<Segment>), Error> {
+        for _ in 0..LOOKS {
+            let entry = self.state.bodies().get(body, &self.state.index)?.ok_or(Error::Gone)?;
+            if let Some(segment) = self.journal.segment(entry.place.segment) {
+                return Ok((entry, segment));
+            }
+        }
+        Err(Error::Damaged(format!("the segment that holds body {body} is not there")))
+    }
+
+    fn header(&self, entry: &BodyEntry, segment: &Segment) -> Result<Header, Error> {
+        let octets = self.journal.read(segment, u64::from(entry.place.offset), HEADER_OCTETS)?;
+        let header = octets.first_chunk().and_then(Header::decode).map(|(header, _)| header);
+        let place = &entry.place;
+        // The header's own checksum covers the metadata, which need not be read here: lengths that fit are enough to trust
+        // it, and the checksums that it holds are about to be used.
+        header
+            .filter(|header| {
+                (header.meta_len, header.cache_len, header.body_len)
+                    == (place.meta_len, place.cache_len, place.body_len)
+            })
+            .ok_or_else(|| Error::Damaged(format!("no record at {} of segment {}", place.offset, segment.number)))
+    }
+
+    pub(crate) fn read_body(&self, body: BodyId) -> Result<Vec<u8>, Error> {
+        let (entry, segment) = self.locate(body)?;
+        let header = self.header(&entry, &segment)?;
+        let octets = self.journal.read(&segment, entry.place.body_offset(), entry.place.body_len as usize)?;
+        if crc32c::crc32c(&octets) != header.body_crc {
+            return Err(Error::Damaged(format!(
+                "the body at {} of segment {} does not match its checksum",
+                entry.place.offset, segment.number
+            )));
+        }
+        Ok(octets)
+    }
+
+    fn read_range(&self, body: BodyId, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let (entry, segment) = self.locate(body)?;
+        let size = u64::from(entry.place.body_len);
+        if offset == 0 && len as u64 >= size {
+            return self.read_body(body);
+        }
+        let len = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
+        self.journal.read(&segment, entry.place.body_offset() + offset.min(size), len)
+    }
+
+    fn read_summary(&self, body: BodyId) -> Result<Summary, Error> {
+        let (entry, segment) = self.locate(body)?;
+        let header = self.header(&entry, &segment)?;
+        let octets = self.journal.read(&segment, entry.place.cache_offset(), entry.place.cache_len as usize)?;
+        let stored = (crc32c::crc32c(&octets) == header.cache_crc).then(|| Summary::decode(&octets).ok()).flatten();
+        match stored {
+            Some(summary) => Ok(summary),
+            None => Ok(summarize(&self.read_body(body)?)),
+        }
+    }
+}
+
+/// Parses a message. One that makes the parser panic counts as opaque: it must not stop the server, and must not be lost.
+pub(crate) fn summarize(message: &[u8]) -> Summary {
+    catch_unwind(AssertUnwindSafe(|| Summary::of(message))).unwrap_or_else(|_| {
+        tracing::warn!(octets = message.len(), "the parser panicked; the message counts as opaque");
+        // The store's limit for messages is far below 4 GiB.
+        Summary::opaque(u32::try_from(message.len()).unwrap_or(u32::MAX))
+    })
+}

@@ -1,0 +1,559 @@
+//! What the store holds in memory, and how a record changes it.
+//!
+//! [`State::apply`] is the only way state changes: the committer calls it after the sync, and opening a store calls it with
+//! what the journal says. So a replayed store cannot differ from the one that wrote the journal.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::bodies::Bodies;
+use super::index::{Batch, Index};
+use super::journal::record::{
+    AccountState, AddAccount, Counters, Delivery, MailboxStep, MailboxesChange, Record, References, StoreState,
+};
+use super::journal::segment::Place;
+use super::mailbox::{Dirty, Mailbox, MailboxData, Messages};
+use super::names::INBOX;
+use super::{Account, AccountId, Bell, BodyId, Error, MailboxId, Message, ModSeq};
+
+/// Accounts and mailboxes by name and id.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    accounts: HashMap<AccountId, AccountEntry>,
+    by_name: HashMap<String, AccountId>,
+    mailboxes: HashMap<MailboxId, Arc<Mailbox>>,
+    pub(crate) counters: Counters,
+}
+
+/// An account with all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct AccountEntry {
+    pub(crate) account: Arc<Account>,
+    pub(crate) mailboxes: BTreeMap<String, Arc<Mailbox>>,
+    pub(crate) subscriptions: BTreeSet<String>,
+    pub(crate) used_names: BTreeSet<String>,
+    pub(crate) highest_mod_seq: ModSeq,
+}
+
+impl AccountEntry {
+    pub(crate) fn record(&self) -> AccountState {
+        AccountState {
+            account: self.account.id,
+            name: self.account.name.clone(),
+            display_name: self.account.display_name.clone(),
+            credentials: self.account.credentials.clone(),
+            subscriptions: self.subscriptions.iter().cloned().collect(),
+            used_names: self.used_names.iter().cloned().collect(),
+            highest_mod_seq: self.highest_mod_seq,
+        }
+    }
+}
+
+impl Directory {
+    pub(crate) fn account(&self, id: AccountId) -> Option<&AccountEntry> {
+        self.accounts.get(&id)
+    }
+
+    pub(crate) fn account_named(&self, name: &str) -> Option<&AccountEntry> {
+        self.accounts.get(self.by_name.get(name)?)
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.accounts.values()
+    }
+
+    pub(crate) fn mailbox(&self, id: MailboxId) -> Option<&Arc<Mailbox>> {
+        self.mailboxes.get(&id)
+    }
+
+    pub(crate) fn mailboxes(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.mailboxes.values()
+    }
+
+    /// The record that says what there is.
+    pub(crate) fn record(&self) -> StoreState {
+        let mut accounts: Vec<_> = self.accounts.keys().copied().collect();
+        let mut mailboxes: Vec<_> = self.mailboxes.keys().copied().collect();
+        accounts.sort_unstable();
+        mailboxes.sort_unstable();
+        StoreState { accounts, mailboxes, counters: self.counters }
+    }
+
+    fn add_account(&mut self, state: AccountState) {
+        let account = Arc::new(Account {
+            id: state.account,
+            name: state.name,
+            display_name: state.display_name,
+            credentials: state.credentials,
+        });
+        self.counters.account = self.counters.account.max(account.id.0);
+        self.by_name.insert(account.name.clone(), account.id);
+        let entry = AccountEntry {
+            mailboxes: BTreeMap::new(),
+            subscriptions: state.subscriptions.into_iter().collect(),
+            used_names: state.used_names.into_iter().collect(),
+            highest_mod_seq: state.highest_mod_seq,
+            account,
+        };
+        match self.accounts.entry(entry.account.id) {
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(entry);
+            }
+            // The state of an account that is there: its mailboxes stay, and what it was named before goes.
+            std::collections::hash_map::Entry::Occupied(mut occupied) => {
+                let old = occupied.get_mut();
+                if old.account.name != entry.account.name {
+                    self.by_name.remove(&old.account.name);
+                }
+                let mailboxes = std::mem::take(&mut old.mailboxes);
+                *old = AccountEntry { mailboxes, ..entry };
+            }
+        }
+    }
+
+    /// Adds a mailbox, unless its account is unknown.
+    fn add_mailbox(&mut self, mailbox: Arc<Mailbox>) {
+        let (name, uid_validity) = {
+            let data = mailbox.read();
+            (data.name.clone(), data.uid_validity)
+        };
+        self.counters.mailbox = self.counters.mailbox.max(mailbox.id().0);
+        self.counters.uid_validity = self.counters.uid_validity.max(uid_validity);
+        if let Some(entry) = self.accounts.get_mut(&mailbox.account()) {
+            entry.mailboxes.insert(name, Arc::clone(&mailbox));
+            self.mailboxes.insert(mailbox.id(), mailbox);
+        }
+    }
+
+    fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
+        let mailbox = self.mailboxes.remove(&id)?;
+        let name = mailbox.read().name.clone();
+        if let Some(entry) = self.accounts.get_mut(&mailbox.account())
+            && entry.mailboxes.get(&name).is_some_and(|there| there.id() == id)
+        {
+            entry.mailboxes.remove(&name);
+            entry.used_names.insert(name);
+        }
+        Some(mailbox)
+    }
+
+    fn count_mod_seq(&mut self, account: AccountId, mod_seq: ModSeq) {
+        if let Some(entry) = self.accounts.get_mut(&account) {
+            entry.highest_mod_seq = entry.highest_mod_seq.max(mod_seq);
+        }
+    }
+}
+
+/// What the index does not know yet, of accounts and mailboxes.
+#[derive(Debug, Default)]
+struct Changed {
+    accounts: HashSet<AccountId>,
+    mailboxes: HashSet<MailboxId>,
+    removed_accounts: Vec<AccountId>,
+    removed_mailboxes: Vec<MailboxId>,
+    anything: bool,
+}
+
+/// The store in memory, and the index behind it.
+#[derive(Debug)]
+pub(crate) struct State {
+    directory: RwLock<Directory>,
+    bodies: Mutex<Bodies>,
+    changed: Mutex<Changed>,
+    pub(crate) index: Index,
+    /// While all comes from the journal.
+    rebuilding: bool,
+}
+
+impl State {
+    /// What the index says.
+    pub(crate) fn load(index: Index, counters: Counters) -> Result<State, Error> {
+        let mut directory = Directory { counters, ..Directory::default() };
+        for account in index.accounts()? {
+            directory.add_account(account);
+        }
+        for head in index.heads()? {
+            let (id, account, data) = MailboxData::from_head(head);
+            directory.add_mailbox(Mailbox::new(id, account, data));
+        }
+        let bodies = Bodies::new(index.segments()?, false);
+        Ok(State::new(directory, bodies, index, false))
+    }
+
+    /// Nothing yet: all comes from the journal. [`State::end_rebuild`] follows.
+    pub(crate) fn rebuild(index: Index) -> State {
+        State::new(Directory::default(), Bodies::new(BTreeMap::new(), true), index, true)
+    }
+
+    fn new(directory: Directory, bodies: Bodies, index: Index, rebuilding: bool) -> State {
+        State {
+            directory: RwLock::new(directory),
+            bodies: Mutex::new(bodies),
+            changed: Mutex::new(Changed::default()),
+            index,
+            rebuilding,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn directory_mut(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn bodies(&self) -> MutexGuard<'_, Bodies> {
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) -> MutexGuard<'_, Changed> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings a mailbox's messages into memory. Blocks.
+    pub(crate) fn load_messages(&self, mailbox: &Mailbox) -> Result<(), Error> {
+        if mailbox.read().messages.is_some() {
+            return Ok(());
+        }
+        let _loading = mailbox.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if mailbox.read().messages.is_some() {
+            return Ok(());
+        }
+        // Nobody changes them meanwhile: the committer only changes what is loaded.
+        let messages: Messages = self.index.messages(mailbox.id())?;
+        mailbox.write().messages = Some(messages);
+        Ok(())
+    }
+
+    /// Does what the record says; returns the bells to ring. `place` is where it stands.
+    pub(crate) fn apply(&self, record: Record, place: Place) -> Result<Vec<Bell>, Error> {
+        let mut bells: Vec<Bell> = record.mailboxes().into_iter().map(Bell::Mailbox).collect();
+        bells.extend(record.accounts().into_iter().map(Bell::Account));
+        self.mark_changed(&record);
+        self.bodies().count_record(&place);
+        match record {
+            Record::Delivery(delivery) => self.apply_delivery(&delivery, place)?,
+            Record::References(references) => self.apply_references(references)?,
+            Record::Flags(change) => {
+                if let Some(mailbox) = self.loaded(change.mailbox)? {
+                    let mut data = mailbox.write();
+                    data.add_keywords(&change.new_keywords);
+                    data.change_flags(&change.uids, change.clear, change.set, change.mod_seq);
+                }
+                self.directory_mut().count_mod_seq(change.account, change.mod_seq);
+            }
+            Record::Expunge(expunge) => {
+                if let Some(mailbox) = self.loaded(expunge.mailbox)? {
+                    let removed = mailbox.write().expunge(&expunge.uids, expunge.mod_seq, expunge.unix_s);
+                    self.release(&removed)?;
+                }
+                self.directory_mut().count_mod_seq(expunge.account, expunge.mod_seq);
+            }
+            Record::Mailboxes(change) => self.apply_mailboxes(change)?,
+            Record::AddAccount(add) => self.apply_add_account(add),
+            Record::SetCredentials(account, credentials) => {
+                if let Some(entry) = self.directory_mut().accounts.get_mut(&account) {
+                    let old = entry.account.as_ref().clone();
+                    entry.account = Arc::new(Account { credentials, ..old });
+                }
+            }
+            Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
+            // It was made from what is in memory, unless the records that led there are gone.
+            Record::MailboxState(_) if !self.rebuilding => {}
+            Record::MailboxState(state) => {
+                let (id, account) = (state.head.mailbox, state.head.account);
+                let known = self.directory().mailbox(id).cloned();
+                let mailbox = match known {
+                    Some(mailbox) => mailbox,
+                    None => Mailbox::new(id, account, MailboxData::new(state.head.name.clone(), 0, None, 0)),
+                };
+                let mut directory = self.directory_mut();
+                if let Some(entry) = directory.accounts.get_mut(&account) {
+                    entry.mailboxes.retain(|_, there| there.id() != id);
+                }
+                mailbox.write().replace(state);
+                directory.add_mailbox(mailbox);
+            }
+            Record::AccountState(state) => self.directory_mut().add_account(state),
+            Record::StoreState(state) => self.apply_store_state(&state)?,
+        }
+        Ok(bells)
+    }
+
+    fn mark_changed(&self, record: &Record) {
+        let mut changed = self.changed();
+        changed.anything = true;
+        changed.mailboxes.extend(record.mailboxes());
+        changed.accounts.extend(record.accounts());
+    }
+
+    /// A mailbox that is there, its messages in memory.
+    fn loaded(&self, id: MailboxId) -> Result<Option<Arc<Mailbox>>, Error> {
+        let mailbox = self.directory().mailbox(id).cloned();
+        match mailbox {
+            Some(mailbox) => {
+                self.load_messages(&mailbox)?;
+                Ok(Some(mailbox))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn release(&self, messages: &[Message]) -> Result<(), Error> {
+        let mut bodies = self.bodies();
+        messages.iter().try_for_each(|message| bodies.refer(message.body, -1, &self.index))
+    }
+
+    fn apply_delivery(&self, delivery: &Delivery, place: Place) -> Result<(), Error> {
+        let mut references = 0;
+        {
+            let mut directory = self.directory_mut();
+            directory.counters.body = directory.counters.body.max(delivery.body.0);
+        }
+        // The body is known before any message refers to it.
+        let size = place.body_len;
+        let mut mailboxes = Vec::with_capacity(delivery.places.len());
+        for at in &delivery.places {
+            if let Some(mailbox) = self.loaded(at.mailbox)? {
+                references += 1;
+                mailboxes.push((mailbox, at));
+            }
+        }
+        self.bodies().add(delivery.body, place, references);
+        for (mailbox, at) in mailboxes {
+            let mut data = mailbox.write();
+            data.add_keywords(&at.new_keywords);
+            data.insert(Message {
+                uid: at.uid,
+                flags: at.flags,
+                mod_seq: at.mod_seq,
+                body: delivery.body,
+                size,
+                internal_date: delivery.internal_date,
+                save_date_unix_s: delivery.save_date_unix_s,
+            });
+        }
+        let mut directory = self.directory_mut();
+        for at in &delivery.places {
+            directory.count_mod_seq(at.account, at.mod_seq);
+        }
+        Ok(())
+    }
+
+    fn apply_references(&self, references: References) -> Result<(), Error> {
+        let (from, to) = (self.loaded(references.from)?, self.loaded(references.to)?);
+        // Referred to first, released after: a body that moves is needed all the time.
+        if let Some(to) = to {
+            {
+                let mut bodies = self.bodies();
+                for message in &references.messages {
+                    bodies.refer(message.body, 1, &self.index)?;
+                }
+            }
+            let mut data = to.write();
+            data.add_keywords(&references.new_keywords);
+            for message in references.messages {
+                data.insert(message);
+            }
+        }
+        if let Some(from) = from
+            && !references.moved.is_empty()
+        {
+            let removed = from.write().expunge(&references.moved, references.mod_seq, references.unix_s);
+            self.release(&removed)?;
+        }
+        self.directory_mut().count_mod_seq(references.account, references.mod_seq);
+        Ok(())
+    }
+
+    fn apply_mailboxes(&self, change: MailboxesChange) -> Result<(), Error> {
+        let MailboxesChange { account, mod_seq, steps } = change;
+        for step in steps {
+            match step {
+                MailboxStep::Create { mailbox, name, uid_validity, special_use } => {
+                    let data = MailboxData::new(name, uid_validity, special_use, mod_seq);
+                    self.directory_mut().add_mailbox(Mailbox::new(mailbox, account, data));
+                }
+                MailboxStep::Rename { mailbox, name, uid_validity } => {
+                    let mut directory = self.directory_mut();
+                    if let Some(mailbox) = directory.remove_mailbox(mailbox) {
+                        mailbox.write().rename(name, uid_validity, mod_seq);
+                        directory.add_mailbox(mailbox);
+                    }
+                }
+                MailboxStep::Delete { mailbox } => self.delete_mailbox(mailbox, mod_seq)?,
+                MailboxStep::Subscribe { name } => {
+                    if let Some(entry) = self.directory_mut().accounts.get_mut(&account) {
+                        entry.subscriptions.insert(name);
+                    }
+                }
+                MailboxStep::Unsubscribe { name } => {
+                    if let Some(entry) = self.directory_mut().accounts.get_mut(&account) {
+                        entry.subscriptions.remove(&name);
+                    }
+                }
+            }
+        }
+        self.directory_mut().count_mod_seq(account, mod_seq);
+        Ok(())
+    }
+
+    fn delete_mailbox(&self, id: MailboxId, mod_seq: ModSeq) -> Result<(), Error> {
+        let Some(mailbox) = self.loaded(id)? else { return Ok(()) };
+        self.directory_mut().remove_mailbox(id);
+        self.changed().removed_mailboxes.push(id);
+        let messages: Vec<Message> = {
+            let mut data = mailbox.write();
+            data.gone = true;
+            data.highest_mod_seq = data.highest_mod_seq.max(mod_seq);
+            data.dirty = Dirty::default();
+            let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());
+            chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect()
+        };
+        self.release(&messages)
+    }
+
+    fn apply_add_account(&self, add: AddAccount) {
+        let mut directory = self.directory_mut();
+        directory.add_account(AccountState {
+            account: add.account,
+            name: add.name,
+            display_name: add.display_name,
+            credentials: add.credentials,
+            subscriptions: vec![INBOX.to_owned()],
+            used_names: Vec::new(),
+            highest_mod_seq: add.mod_seq,
+        });
+        let data = MailboxData::new(INBOX.to_owned(), add.inbox_uid_validity, None, add.mod_seq);
+        directory.add_mailbox(Mailbox::new(add.inbox, add.account, data));
+    }
+
+    /// Removes an account; returns the bells of its mailboxes.
+    fn remove_account(&self, id: AccountId) -> Result<Vec<Bell>, Error> {
+        let mailboxes: Vec<_> = match self.directory().account(id) {
+            Some(entry) => entry.mailboxes.values().map(|mailbox| mailbox.id()).collect(),
+            None => return Ok(Vec::new()),
+        };
+        for mailbox in &mailboxes {
+            self.delete_mailbox(*mailbox, 0)?;
+        }
+        let mut directory = self.directory_mut();
+        if let Some(entry) = directory.accounts.remove(&id) {
+            directory.by_name.remove(&entry.account.name);
+        }
+        self.changed().removed_accounts.push(id);
+        Ok(mailboxes.into_iter().map(Bell::Mailbox).collect())
+    }
+
+    fn apply_store_state(&self, state: &StoreState) -> Result<(), Error> {
+        let mailboxes: HashSet<_> = state.mailboxes.iter().copied().collect();
+        let accounts: HashSet<_> = state.accounts.iter().copied().collect();
+        let (dead_mailboxes, dead_accounts) = {
+            let directory = self.directory();
+            let dead_mailboxes: Vec<_> =
+                directory.mailboxes.keys().filter(|id| !mailboxes.contains(id)).copied().collect();
+            let dead_accounts: Vec<_> =
+                directory.accounts.keys().filter(|id| !accounts.contains(id)).copied().collect();
+            (dead_mailboxes, dead_accounts)
+        };
+        for mailbox in dead_mailboxes {
+            self.delete_mailbox(mailbox, 0)?;
+        }
+        for account in dead_accounts {
+            self.remove_account(account)?;
+        }
+        let counters = &mut self.directory_mut().counters;
+        counters.account = counters.account.max(state.counters.account);
+        counters.mailbox = counters.mailbox.max(state.counters.mailbox);
+        counters.body = counters.body.max(state.counters.body);
+        counters.uid_validity = counters.uid_validity.max(state.counters.uid_validity);
+        Ok(())
+    }
+
+    /// All records were applied: which bodies are needed is counted, and nothing is recent (the journal does not say who
+    /// was told).
+    pub(crate) fn end_rebuild(&mut self) {
+        self.rebuilding = false;
+        let mut references: HashMap<BodyId, u32> = HashMap::new();
+        for mailbox in self.directory().mailboxes() {
+            let mut data = mailbox.write();
+            data.first_recent_uid = data.uid_next;
+            data.dirty.head = true;
+            for message in data.messages.iter().flat_map(|messages| messages.chunks.iter()).flat_map(|c| &c.messages) {
+                *references.entry(message.body).or_default() += 1;
+            }
+        }
+        self.bodies().recount(&references);
+    }
+
+    /// Whether the index lacks anything.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.changed().anything || !self.bodies().is_clean()
+    }
+
+    /// Remembers that a mailbox's head changed without a record.
+    pub(crate) fn head_changed(&self, mailbox: MailboxId) {
+        let mut changed = self.changed();
+        changed.mailboxes.insert(mailbox);
+        changed.anything = true;
+    }
+
+    /// Gathers all that the index lacks; returns the generation of bodies to give to [`State::collected`], and the
+    /// mailboxes that were gathered. Called between commit groups, never twice at a time.
+    pub(crate) fn collect(&self, now_unix_s: i64) -> Result<(Batch, u64, Vec<Arc<Mailbox>>), Error> {
+        let changed = std::mem::take(&mut *self.changed());
+        let mut batch = Batch::default();
+        let directory = self.directory();
+        for id in changed.removed_mailboxes {
+            self.index.remove_mailbox(&mut batch, id)?;
+        }
+        for id in changed.removed_accounts {
+            self.index.remove_account(&mut batch, id)?;
+        }
+        for entry in changed.accounts.iter().filter_map(|id| directory.account(*id)) {
+            self.index.set_account(&mut batch, &entry.record())?;
+        }
+        let mut mailboxes = Vec::new();
+        for mailbox in changed.mailboxes.iter().filter_map(|id| directory.mailbox(*id)) {
+            self.collect_mailbox(&mut batch, mailbox, now_unix_s)?;
+            mailboxes.push(Arc::clone(mailbox));
+        }
+        drop(directory);
+        let bodies = self.bodies().collect();
+        let generation = bodies.generation;
+        self.index.set_bodies(&mut batch, bodies)?;
+        Ok((batch, generation, mailboxes))
+    }
+
+    fn collect_mailbox(&self, batch: &mut Batch, mailbox: &Mailbox, now_unix_s: i64) -> Result<(), Error> {
+        let mut data = mailbox.write();
+        data.trim_history(now_unix_s);
+        let dirty = std::mem::take(&mut data.dirty);
+        let id = mailbox.id();
+        if dirty.replaced {
+            self.index.remove_messages(batch, id)?;
+        }
+        if dirty.forgotten {
+            self.index.remove_vanished(batch, id, data.history_from)?;
+        }
+        if let Some(messages) = &data.messages {
+            for number in dirty.chunks {
+                let chunk = messages.chunks.binary_search_by_key(&number, |chunk| chunk.number);
+                let chunk = chunk.ok().map(|at| &messages.chunks[at]);
+                self.index.set_chunk(batch, id, number, chunk)?;
+            }
+            if let Some(from) = dirty.vanished_from {
+                for vanished in messages.vanished.iter().filter(|vanished| vanished.mod_seq >= from) {
+                    self.index.set_vanished(batch, id, vanished)?;
+                }
+            }
+        }
+        self.index.set_head(batch, &data.head_record(id, mailbox.account()))
+    }
+
+    /// What was collected is in the index.
+    pub(crate) fn collected(&self, generation: u64) {
+        self.bodies().collected(generation);
+    }
+}
