@@ -313,6 +313,32 @@ fn two_processes_cannot_own_one_store() {
 }
 
 #[test]
+fn check_says_what_is_wrong_and_rebuild_mends_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let dev = Running::dev(&["--data", data]);
+    let mut smtp = dev.connect("smtp");
+    smtp.ask("EHLO client.example", "250 ");
+    smtp.ask("MAIL FROM:<bob@example.org>", "250");
+    smtp.ask("RCPT TO:<alice@localhost>", "250");
+    smtp.ask("DATA", "354");
+    smtp.ask("Subject: kept\r\n\r\nkept\r\n.", "250");
+    let in_use = run(&mut postbell(&["check", "--data", data]));
+    assert_eq!(code(&in_use), 1);
+    assert!(stderr(&in_use).contains("in use"), "{}", stderr(&in_use));
+    assert_eq!(code(&dev.terminate()), 0);
+
+    let whole = stdout_lines(&run(&mut postbell(&["check", "--data", data])));
+    assert_eq!(whole.last().map(String::as_str), Some("nothing is wrong"), "{whole:?}");
+    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+    assert_eq!(code(&run(&mut postbell(&["check", "--data", data]))), 1);
+    assert_eq!(code(&run(&mut postbell(&["check", "--data", data, "--rebuild"]))), 0);
+    let whole = stdout_lines(&run(&mut postbell(&["check", "--data", data])));
+    assert_eq!(whole.last().map(String::as_str), Some("nothing is wrong"), "{whole:?}");
+    assert!(whole[0].contains("1 messages"), "{whole:?}");
+}
+
+#[test]
 fn accounts_are_kept_with_and_without_a_running_server() {
     let site = Site::new();
     assert_eq!(code(&site.account_with_password("add", "Alice@example.org", "first one")), 0);

@@ -16,6 +16,8 @@ pub mod directory;
 pub mod password;
 mod remembered;
 pub mod sasl;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use std::io;

@@ -4,6 +4,7 @@
 //! the last two). What went wrong stands on standard error, in one line where one line can say it.
 
 mod account;
+mod check;
 mod demo;
 mod dev;
 mod live;
@@ -39,6 +40,8 @@ enum Command {
     Serve(serve::Serve),
     /// Add, change, list and remove accounts, beside a running server too
     Account(account::AccountArgs),
+    /// Verify a store that no server has open, and say what was found
+    Check(check::Check),
 }
 
 /// Runs what the command line asks for.
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
+        Command::Check(check) => check.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
 mod io;
+pub mod imap;
 pub mod limits;
 pub mod listener;
 pub mod pop3;

@@ -19,6 +19,9 @@ use crate::auth::sasl::Login;
 use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
 use crate::store::{self, Mailbox, UidSet};
 
+#[cfg(test)]
+mod tests;
+
 /// How long an answer under way may go on when the server stops: the rest of a usual message, and well within the ten
 /// seconds of a stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);

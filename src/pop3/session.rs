@@ -13,24 +13,25 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::command::{self, BadCommand, Command};
-use super::maildrop::{Maildrop, NoSuchMessage, Total};
+use super::command::{BadCommand, Command};
+use super::maildrop::{Maildrop, Total};
 use super::reply::{self, Code};
-use super::retrieval::{Progress, Retrieval};
 use super::{LINE_OCTETS_MAX, Limits, parse};
-use crate::auth::sasl::{self, Exchange, Failure, Login, Mechanism};
+use crate::auth::sasl::{Login, Mechanism};
 use crate::store::{self, BodyId, UidSet};
 use crate::wire::line::{Framed, Framer};
 
+mod authorization;
 #[cfg(test)]
 mod tests;
+mod transaction;
+
+use authorization::{Authorization, MECHANISMS};
+use transaction::{Doing, list};
 
 /// Answers are collected up to this before they are written: a few TCP windows, and all a session holds beside a piece
 /// of a message.
 const OUTPUT_OCTETS: usize = 64 * 1024;
-
-/// The mechanisms of AUTH. LOGIN has no use here: whoever knows no PLAIN has USER and PASS.
-const MECHANISMS: [Mechanism; 1] = [Mechanism::Plain];
 
 /// Whether others can listen, and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,34 +126,6 @@ enum State {
     },
     StartingTls,
     Closed,
-}
-
-#[derive(Debug)]
-enum Authorization {
-    /// A command is expected; `user` waits for PASS.
-    Idle { user: Option<String> },
-    /// The next line belongs to AUTH.
-    Exchange(Exchange),
-    /// The driver checks it.
-    Checking(Login),
-}
-
-/// What the client is being answered in TRANSACTION.
-#[derive(Debug)]
-enum Doing {
-    Nothing,
-    /// LIST or UIDL without an argument; `next` is the number to go on from.
-    Listing {
-        kind: Listing,
-        next: u32,
-    },
-    Retrieving(Retrieval),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Listing {
-    Sizes,
-    UniqueIds,
 }
 
 /// A POP3 session.
@@ -412,240 +385,8 @@ impl Session {
     }
 }
 
-/// # AUTHORIZATION
-impl Session {
-    fn authorization(&mut self, command: command::Authorization) {
-        match command {
-            command::Authorization::Auth { mechanism, initial_response } => {
-                self.auth(&mechanism, initial_response.as_ref().map(|response| response.0.as_bytes()));
-            }
-            command::Authorization::Pass { password } => self.pass(password.0),
-            command::Authorization::Stls => self.stls(),
-            command::Authorization::User { name } => self.user(name),
-        }
-    }
-
-    fn stls(&mut self) {
-        match self.security {
-            Security::Clear { stls: true, .. } => {
-                reply::ok(&mut self.output, format_args!("begin TLS"));
-                self.state = State::StartingTls;
-                self.drop_input();
-            }
-            Security::Clear { stls: false, .. } => self.bad_command(format_args!("TLS is not available here")),
-            Security::Tls => self.bad_command(format_args!("TLS is on already")),
-        }
-    }
-
-    fn user(&mut self, name: String) {
-        if !self.refuses_passwords() {
-            // Whether there is such a user is not told.
-            reply::ok(&mut self.output, format_args!("now the password"));
-            self.state = State::Authorization(Authorization::Idle { user: Some(name) });
-        }
-    }
-
-    fn pass(&mut self, password: String) {
-        if self.refuses_passwords() {
-            return;
-        }
-        match mem::replace(&mut self.state, State::idle()) {
-            State::Authorization(Authorization::Idle { user: Some(name) }) => {
-                self.state = State::Authorization(Authorization::Checking(Login { name, password }));
-            }
-            // RFC 1939 §7: PASS may only be given right after a USER that was answered +OK.
-            _ => self.bad_command(format_args!("USER comes first")),
-        }
-    }
-
-    fn auth(&mut self, mechanism: &str, initial_response: Option<&[u8]>) {
-        self.state = State::idle();
-        if self.refuses_passwords() {
-            return;
-        }
-        match Mechanism::from_name(mechanism).filter(|mechanism| MECHANISMS.contains(mechanism)) {
-            Some(mechanism) => self.exchange_step(Exchange::start(mechanism, initial_response)),
-            None => self.bad_command(format_args!("unknown mechanism, CAPA lists ours")),
-        }
-    }
-
-    /// Refuses a login that others could overhear.
-    fn refuses_passwords(&mut self) -> bool {
-        let refuses = !self.security.takes_passwords();
-        if refuses {
-            let way = if self.security.offers_stls() { "use STLS first" } else { "use the TLS port" };
-            self.bad_command(format_args!("passwords are not taken without TLS, {way}"));
-        }
-        refuses
-    }
-
-    fn exchange_line(&mut self, framed: Framed) {
-        self.framer.set_limit(LINE_OCTETS_MAX);
-        let State::Authorization(Authorization::Exchange(exchange)) = mem::replace(&mut self.state, State::idle())
-        else {
-            return;
-        };
-        self.exchange_step(match framed {
-            Framed::Line { octets, .. } => exchange.respond(&octets),
-            Framed::BareLf { .. } => sasl::Step::Failed(Failure::Malformed("a line ends with CRLF")),
-            Framed::Overlong => sasl::Step::Failed(Failure::Malformed("the response is too long")),
-        });
-    }
-
-    fn exchange_step(&mut self, step: sasl::Step) {
-        match step {
-            sasl::Step::Challenge(base64, exchange) => {
-                reply::challenge(&mut self.output, &base64);
-                self.framer.set_limit(sasl::RESPONSE_OCTETS_MAX + 2);
-                self.state = State::Authorization(Authorization::Exchange(exchange));
-            }
-            sasl::Step::Done(login) => self.state = State::Authorization(Authorization::Checking(login)),
-            sasl::Step::Failed(Failure::Cancelled) => self.bad_command(format_args!("cancelled")),
-            sasl::Step::Failed(Failure::Malformed(what)) => self.bad_command(format_args!("{what}")),
-            sasl::Step::Failed(Failure::NotAuthorized) => self.logged_in(Err(LoginRefused::Credentials)),
-        }
-    }
-
-    fn logged_in(&mut self, result: Result<Maildrop, LoginRefused>) {
-        self.state = State::idle();
-        match result {
-            Ok(maildrop) => {
-                reply::ok(&mut self.output, format_args!("maildrop has {}", maildrop.total()));
-                self.state = State::Transaction { maildrop, doing: Doing::Nothing };
-            }
-            Err(LoginRefused::Credentials) => {
-                self.login_failures += 1;
-                // RFC 3206 §6: AUTH says that it was the credentials, so that a client asks its user and no sooner.
-                reply::err_with(&mut self.output, Code::Auth, format_args!("wrong name or password"));
-                if self.login_failures >= self.limits.login_failures {
-                    self.state = State::Closed;
-                }
-            }
-            Err(LoginRefused::Unavailable) => {
-                reply::err_with(&mut self.output, Code::SysTemp, format_args!("no login is possible now"));
-            }
-            // RFC 2449 §8.1.2: the credentials were good.
-            Err(LoginRefused::TooManySessions) => {
-                reply::err_with(&mut self.output, Code::InUse, format_args!("you have too many sessions"));
-            }
-        }
-    }
-}
-
-/// # TRANSACTION
-impl Session {
-    fn transaction(&mut self, command: command::Transaction) {
-        if let Err(reason) = self.try_transaction(command) {
-            match reason {
-                NoSuchMessage::OutOfRange { messages } => {
-                    reply::err(&mut self.output, format_args!("no such message, the maildrop has {messages}"));
-                }
-                NoSuchMessage::Marked => reply::err(&mut self.output, format_args!("this message is deleted")),
-            }
-        }
-    }
-
-    fn try_transaction(&mut self, command: command::Transaction) -> Result<(), NoSuchMessage> {
-        use command::Transaction::{Dele, List, Noop, Retr, Rset, Stat, Top, Uidl};
-        let State::Transaction { maildrop, doing } = &mut self.state else { return Ok(()) };
-        let out = &mut self.output;
-        match command {
-            Noop => reply::ok(out, format_args!("still here")),
-            // RFC 1939 §5: the drop listing, with nothing behind the two numbers.
-            Stat => {
-                let Total { messages, octets } = maildrop.total();
-                reply::ok(out, format_args!("{messages} {octets}"));
-            }
-            Rset => {
-                maildrop.unmark_all();
-                reply::ok(out, format_args!("maildrop has {}", maildrop.total()));
-            }
-            List { number: None } => {
-                reply::ok(out, format_args!("{}", maildrop.total()));
-                *doing = Doing::Listing { kind: Listing::Sizes, next: 1 };
-            }
-            Uidl { number: None } => {
-                reply::ok(out, format_args!("unique-id listing follows"));
-                *doing = Doing::Listing { kind: Listing::UniqueIds, next: 1 };
-            }
-            List { number: Some(number) } => {
-                let entry = maildrop.get(number)?;
-                reply::ok(out, format_args!("{number} {}", entry.octets));
-            }
-            Uidl { number: Some(number) } => {
-                let entry = maildrop.get(number)?;
-                reply::ok(out, format_args!("{number} {}", maildrop.unique_id(entry)));
-            }
-            Retr { number } => {
-                *doing = Doing::Retrieving(Retrieval::new(number, maildrop.get(number)?, None));
-            }
-            Top { number, lines } => {
-                *doing = Doing::Retrieving(Retrieval::new(number, maildrop.get(number)?, Some(lines)));
-            }
-            Dele { number } => {
-                maildrop.mark(number)?;
-                reply::ok(out, format_args!("message {number} deleted"));
-            }
-        }
-        Ok(())
-    }
-
-    fn retrieved(&mut self, maildrop: Maildrop, retrieval: Retrieval, piece: Result<Bytes, store::Error>) {
-        let number = retrieval.number();
-        let begins = retrieval.is_at_start();
-        let before = self.output.len();
-        let progress = piece.map(|piece| {
-            if begins && retrieval.is_top() {
-                reply::ok(&mut self.output, format_args!("top of message {number}"));
-            } else if begins {
-                reply::ok(&mut self.output, format_args!("{} octets", retrieval.entry().octets));
-            }
-            retrieval.push(&piece, &mut self.output)
-        });
-        let doing = match progress {
-            Ok(Progress::More(rest)) => Doing::Retrieving(rest),
-            Ok(Progress::Done) => Doing::Nothing,
-            // What is out can't be taken back: without the final dot the client knows that it is not whole.
-            Ok(Progress::CutShort) | Err(_) if !begins => return self.state = State::Closed,
-            Ok(Progress::CutShort) | Err(store::Error::Damaged(_)) => {
-                self.output.truncate(before);
-                reply::err_with(&mut self.output, Code::SysPerm, format_args!("message {number} is damaged"));
-                Doing::Nothing
-            }
-            // The next session will not list it.
-            Err(store::Error::Gone) => {
-                let text = format_args!("message {number} was removed by another client");
-                reply::err_with(&mut self.output, Code::SysTemp, text);
-                Doing::Nothing
-            }
-            Err(_) => {
-                reply::err_with(&mut self.output, Code::SysTemp, format_args!("message {number} can't be read now"));
-                Doing::Nothing
-            }
-        };
-        self.state = State::Transaction { maildrop, doing };
-    }
-}
-
 impl State {
     fn idle() -> Self {
         State::Authorization(Authorization::Idle { user: None })
     }
-}
-
-/// Appends lines of a listing until there are no more or the output is full.
-fn list(maildrop: &Maildrop, doing: &mut Doing, out: &mut Vec<u8>) {
-    let Doing::Listing { kind, next } = doing else { return };
-    for (number, entry) in maildrop.from(*next) {
-        if out.len() >= OUTPUT_OCTETS {
-            *next = number;
-            return;
-        }
-        match kind {
-            Listing::Sizes => reply::line(out, format_args!("{number} {}", entry.octets)),
-            Listing::UniqueIds => reply::line(out, format_args!("{number} {}", maildrop.unique_id(entry))),
-        }
-    }
-    reply::end(out);
-    *doing = Doing::Nothing;
 }

@@ -217,3 +217,59 @@ fn within_descriptors(mut limits: SessionLimits) -> SessionLimits {
     }
     limits
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::observe::Nobody;
+
+    fn config(data_dir: &Path, role: Role, port: u16) -> Config {
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        let mut config = Config::dev(data_dir.to_owned());
+        config.listeners.push(Endpoint { role, address, optional: false });
+        config
+    }
+
+    async fn start(config: Config) -> Result<Server, StartError> {
+        Server::start(config, Arc::new(Nobody)).await
+    }
+
+    #[tokio::test]
+    async fn a_store_has_one_owner_until_that_one_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = start(config(folder.path(), Role::Pop3, 0)).await.unwrap();
+        let second = start(config(folder.path(), Role::Pop3, 0)).await.err();
+        assert!(matches!(second, Some(StartError::Store(store::OpenError::InUse(_)))), "{second:?}");
+        first.shutdown().await.unwrap();
+        start(config(folder.path(), Role::Pop3, 0)).await.unwrap().shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_refused_before_the_store_is_touched_unless_it_is_optional() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut config = config(&folder.path().join("data"), Role::Pop3, taken.local_addr().unwrap().port());
+        let refused = start(config.clone()).await.err();
+        assert!(matches!(refused, Some(StartError::PortTaken { role: Role::Pop3, .. })), "{refused:?}");
+        assert!(!folder.path().join("data").exists());
+
+        config.listeners[0].optional = true;
+        let server = start(config).await.unwrap();
+        assert!(server.addresses().is_empty());
+        server.shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_shakes_hands_does_not_delay_the_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(config(folder.path(), Role::Pop3s, 0)).await.unwrap();
+        let mut silent = TcpStream::connect(server.addresses()[0].1).await.unwrap();
+        tokio::time::timeout(DRAIN / 2, server.shutdown()).await.expect("a stop within the time of a drain").unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "the connection is closed");
+    }
+}

@@ -4,9 +4,11 @@
 //! gives the same result for every split. Nothing here waits, reads a clock, or holds more than its stated limit.
 //! `wire` knows no command and no reply.
 
+pub(crate) mod chars;
 pub mod dot;
 pub mod line;
 pub mod newline;
+pub(crate) mod utf7;
 
 /// `atext` of RFC 5322 §3.2.3, which RFC 5321 §4.1.2 uses for local parts: what an atom is made of.
 pub fn is_atext(octet: u8) -> bool {

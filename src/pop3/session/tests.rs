@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auth::sasl;
 use crate::store::{Date, Flags, Message, ModSeq};
 
 /// A client, and the server behind the session: one account, `alice` with the password `secret`.

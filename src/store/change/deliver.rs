@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::store::committer::Touches;
 use crate::store::journal::record::{Delivery, DeliveryPlace, Record};
 use crate::store::read::summarize;
-use crate::store::{Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store};
+use crate::store::{Commitment, Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store};
 
 impl Store {
     /// Stores a message once and places it in each of the mailboxes, in one commit.
@@ -60,7 +60,7 @@ impl Store {
                 save_date_unix_s: now,
                 places,
             });
-            Ok(Decided::Commit {
+            Ok(Decided::Commit(Box::new(Commitment {
                 record,
                 cache,
                 body: Some(body),
@@ -72,7 +72,7 @@ impl Store {
                     let (commit_seq, committed_at) = (outcome.commit_seq, outcome.committed_at);
                     Delivered { commit_seq, committed_at, summary, places: placed }
                 }),
-            })
+            })))
         })
         .await
     }

@@ -1,0 +1,44 @@
+//! AUTHENTICATE (RFC 3501 §6.2.2), with an initial response (RFC 4959): the lines of a SASL exchange.
+//!
+//! The mechanisms are `auth::sasl`'s; this file frames their challenges with `+`, and turns their failures into answers.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::failure::Failure;
+use super::{Context, Outcome, login};
+use crate::auth::sasl::{self, Exchange, Mechanism, Step};
+use crate::imap::command::Secret;
+use crate::imap::framer::Event;
+use crate::imap::response::{Code, Response};
+
+pub(super) async fn run(cx: &mut Context<'_>, mechanism: &str, initial_response: Option<Secret>) -> Outcome {
+    login::allowed(cx)?;
+    let Some(mechanism) = Mechanism::from_name(mechanism) else {
+        return Err(Failure::no(Code::Cannot, "There is no such mechanism here"));
+    };
+    // The exchange reads base64 wherever a response came from; an empty one is written as `=` (RFC 4959 §3).
+    let initial = initial_response.map(|Secret(octets)| match octets.as_slice() {
+        [] => "=".to_owned(),
+        octets => STANDARD.encode(octets),
+    });
+    let mut step = Exchange::start(mechanism, initial.as_deref().map(str::as_bytes));
+    loop {
+        match step {
+            Step::Challenge(text, exchange) => {
+                cx.put(Response::Continue(text.into()));
+                cx.client.framer().expect_line();
+                step = match cx.event().await? {
+                    Event::Line(line) => exchange.respond(&line),
+                    Event::Refused { status, close } => return Err(Failure::Refused { status: Box::new(status), close }),
+                    // The framer was told what to expect.
+                    _ => return Err(Failure::Bad("A line was expected")),
+                };
+            }
+            Step::Done(name_and_password) => return login::check(cx, name_and_password).await,
+            Step::Failed(sasl::Failure::Cancelled) => return Err(Failure::Bad("AUTHENTICATE cancelled")),
+            Step::Failed(sasl::Failure::Malformed(text)) => return Err(Failure::Bad(text)),
+            Step::Failed(sasl::Failure::NotAuthorized) => return Err(login::refused(cx)),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Who the client is, and what it can do: LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959), ID (RFC 2971), ENABLE (RFC 5161).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::take_while1;
+use nom::combinator::opt;
+use nom::multi::many1;
+
+use super::Fault;
+use super::lexeme::{Parsed, argument, ascii, astring, atom, expected, fail, list0, named, nil, nstring, string};
+use crate::imap::command::{CommandBody, Secret};
+
+/// A line that answers a challenge of AUTHENTICATE (RFC 3501 §6.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaslLine {
+    /// `*`: the client gives up.
+    Cancel,
+    /// The response, decoded.
+    Response(Secret),
+}
+
+/// Reads a line of AUTHENTICATE; `None`: it is neither base64 nor `*`, answer BAD.
+pub fn sasl_line(line: &[u8]) -> Option<SaslLine> {
+    match line {
+        b"*" => Some(SaslLine::Cancel),
+        line => STANDARD.decode(line).ok().map(|response| SaslLine::Response(Secret(response))),
+    }
+}
+
+/// `login = "LOGIN" SP userid SP password`, both astrings.
+pub(super) fn login(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let user = argument(named("a user name", astring));
+    let password = argument(named("a password", astring));
+    (user, password)
+        .map(|(user, password)| CommandBody::Login { user: user.into_owned(), password: Secret(password.into_owned()) })
+        .parse(rest)
+}
+
+/// `authenticate = "AUTHENTICATE" SP auth-type [SP (base64 / "=")]` (RFC 4959 §7)
+pub(super) fn authenticate(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let mechanism = argument(named("a SASL mechanism", atom)).map(|name| ascii(name).to_ascii_uppercase());
+    (mechanism, opt(argument(initial_response)))
+        .map(|(mechanism, initial_response)| CommandBody::Authenticate { mechanism, initial_response })
+        .parse(rest)
+}
+
+/// `base64 / "="`: a response of no octets is `=`, since base64 of nothing can't be seen (RFC 4959 §3).
+fn initial_response(rest: &[u8]) -> Parsed<'_, Secret> {
+    let digit = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
+    let (behind, text) = named("base64", take_while1(digit)).parse(rest)?;
+    match text {
+        b"=" => Ok((behind, Secret(Vec::new()))),
+        text => match STANDARD.decode(text) {
+            Ok(response) => Ok((behind, Secret(response))),
+            Err(_) => expected(rest, "base64"),
+        },
+    }
+}
+
+/// RFC 2971 §3.3: "Implementations MUST NOT send more than 30 field-value pairs", names of 30 octets, values of 1024.
+const ID_FIELDS_MAX: usize = 30;
+const ID_NAME_OCTETS_MAX: usize = 30;
+const ID_VALUE_OCTETS_MAX: usize = 1024;
+
+/// `id = "ID" SP ("(" #(string SP nstring) ")" / nil)` (RFC 2971 §4). Only logs see it, so that octets that are no UTF-8 may
+/// become U+FFFD.
+pub(super) fn id(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let field = (string, argument(nstring)).map(|(name, value)| (text(&name), value.map(|value| text(&value))));
+    let (behind, fields) = argument(alt((list0(field), nil.map(|()| Vec::new())))).parse(rest)?;
+    let long = |(name, value): &(String, Option<String>)| {
+        name.len() > ID_NAME_OCTETS_MAX || value.as_ref().is_some_and(|value| value.len() > ID_VALUE_OCTETS_MAX)
+    };
+    if fields.len() > ID_FIELDS_MAX || fields.iter().any(long) {
+        return fail(rest, Fault::Invalid("More than RFC 2971 allows"));
+    }
+    Ok((behind, CommandBody::Id(fields)))
+}
+
+/// `enable = "ENABLE" 1*(SP capability)` (RFC 5161 §4)
+pub(super) fn enable(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let capability = argument(named("a capability", atom)).map(|name| ascii(name).to_ascii_uppercase());
+    many1(capability).map(CommandBody::Enable).parse(rest)
+}
