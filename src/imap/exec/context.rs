@@ -28,7 +28,7 @@ pub(crate) const STEP_OCTETS: usize = 256 * 1024;
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The client's end of a command in progress. The driver has sockets and clocks behind it, a test has neither.
-pub(crate) trait Client: Send {
+pub(crate) trait Client: Send + Sync {
     /// Writes all of it; waits for as long as the client takes nothing.
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>>;
     /// Gives the framer what arrives next; errs at the end of the stream, and when nothing came for too long.
