@@ -460,3 +460,6 @@ fn is_message_of_append(frame: &[u8]) -> bool {
         // A head that is the first argument is the mailbox's.
         && arguments.is_some_and(|arguments| memchr::memchr(b' ', arguments).is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,12 +132,12 @@ mod tests {
         assert_eq!(list(&set(&[(3291, 0)]).uids(&view)), [20]);
         assert_eq!(list(&set(&[(0, 3291)]).uids(&view)), [20]);
         assert_eq!(list(&set(&[(0, 0)]).uids(&view)), [20]);
-        assert_eq!(list(&set(&[(3291, 3300)]).uids(&view)), []);
+        assert!(set(&[(3291, 3300)]).uids(&view).is_empty());
     }
 
     #[test]
     fn an_empty_mailbox_has_no_uid_and_no_number() {
-        assert_eq!(list(&set(&[(1, 0)]).uids(&UidSet::new())), []);
+        assert!(set(&[(1, 0)]).uids(&UidSet::new()).is_empty());
         assert_eq!(set(&[(0, 0)]).numbers(0), Err(OutOfRange));
         assert_eq!(set(&[(1, 0)]).uids_by_number(&UidSet::new()), Err(OutOfRange));
     }

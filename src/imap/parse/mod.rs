@@ -127,3 +127,6 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         _ => fail(rest, Fault::Expected(WHAT)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
