@@ -140,7 +140,8 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A framer at the beginning of a stream.
+    /// A framer at the beginning of a stream; behind STARTTLS that is a new one, so that nothing sent in clear text is
+    /// left (CVE-2011-0411).
     pub fn new(limits: Limits) -> Framer {
         Framer {
             limits,
@@ -177,16 +178,6 @@ impl Framer {
             self.input.extend_from_slice(&octets);
         }
         self.start = 0;
-    }
-
-    /// Whether octets wait that no event was made of: commands sent ahead, or the beginning of one.
-    pub fn has_input(&self) -> bool {
-        !self.unread().is_empty() || !self.frame.is_empty()
-    }
-
-    /// Forgets what was received in clear text behind STARTTLS: it may be somebody else's (RFC 3501 §11.1, CVE-2011-0411).
-    pub fn discard_input(&mut self) {
-        *self = Framer::new(self.limits);
     }
 
     /// Takes the message that [`Event::Append`] announced. Without that event it does nothing.

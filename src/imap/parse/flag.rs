@@ -10,7 +10,7 @@ use crate::store::{FlagNames, Flags, KEYWORDS_MAX};
 
 /// The longest keyword, in octets. All keywords of a mailbox stand in its head, which the index wants below 7 KiB; real
 /// ones (`$Forwarded`, `NonJunk`) have a dozen.
-pub(crate) const KEYWORD_OCTETS_MAX: usize = 100;
+const KEYWORD_OCTETS_MAX: usize = 100;
 
 /// A flag as STORE and APPEND name it.
 enum Flag {
