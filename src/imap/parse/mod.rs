@@ -7,9 +7,9 @@
 //! The ABNF stands above each parser. Where this grammar is kinder than the RFC's it says so; where it is stricter than
 //! other servers (one space is one space, CRLF is CRLF) the RFC is.
 //!
-//! - [`lexeme`]: atoms, strings, numbers, lists
-//! - [`mailbox`], [`message`], [`fetch`], [`search`], [`append`], [`auth`]: commands by what they are about
-//! - [`flag`], [`date`]: what several of them share
+//! - `lexeme`: atoms, strings, numbers, lists
+//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
+//! - `flag`, `date`: what several of them share
 //!
 //! What the extensions of a later day put behind an argument (`SELECT x (CONDSTORE)`, `FETCH 1 FLAGS (CHANGEDSINCE 1)`,
 //! `CREATE x (USE (\Sent))`) is an error today: a client may use it only where it is advertised.
