@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::limits::Full;
 use super::{Connection, Services, Stream, stopping};
+use crate::smtp::Dialect;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -240,10 +241,8 @@ fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box
     match role {
         Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
         Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
-        Role::Smtp | Role::Lmtp => {
-            drop((connection, services));
-            Box::pin(async {})
-        }
+        Role::Smtp => Box::pin(super::smtp::serve(connection, services, Dialect::Smtp)),
+        Role::Lmtp => Box::pin(super::smtp::serve(connection, services, Dialect::Lmtp)),
     }
 }
 

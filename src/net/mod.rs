@@ -1,7 +1,7 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
-mod io;
 pub mod imap;
+mod io;
 pub mod limits;
 pub mod listener;
 pub mod pop3;

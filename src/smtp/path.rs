@@ -23,11 +23,11 @@ use nom::{IResult, Parser};
 use crate::wire::{is_atext, is_vchar};
 
 /// RFC 5321 §4.5.3.1.1, in octets.
-pub const LOCAL_PART_OCTETS: usize = 64;
+pub(super) const LOCAL_PART_OCTETS: usize = 64;
 /// RFC 5321 §4.5.3.1.2, in octets.
-pub const DOMAIN_OCTETS: usize = 255;
+pub(super) const DOMAIN_OCTETS: usize = 255;
 /// RFC 5321 §4.5.3.1.3, in octets, with the angle brackets.
-pub const PATH_OCTETS: usize = 256;
+pub(super) const PATH_OCTETS: usize = 256;
 
 /// A mailbox as the envelope names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
