@@ -34,7 +34,7 @@ fn initial_response(rest: &[u8]) -> Parsed<'_, Secret> {
     named("base64", take_while1(digit)).map(|text: &[u8]| Secret(text.to_vec())).parse(rest)
 }
 
-/// RFC 2971 §3.3: "Implementations MUST NOT send more than 30 field-value pairs", names of 30 octets, values of 1024.
+/// The bounds of RFC 2971 §3.3: pairs, octets of a name, octets of a value.
 const ID_FIELDS_MAX: usize = 30;
 const ID_NAME_OCTETS_MAX: usize = 30;
 const ID_VALUE_OCTETS_MAX: usize = 1024;

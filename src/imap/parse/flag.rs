@@ -20,7 +20,7 @@ enum Flag {
 
 /// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension`
 ///
-/// No flag-extension is defined, and `\Recent` is none of them ("Does not include \Recent").
+/// No flag-extension is defined, and `\Recent` is not for clients.
 fn flag(rest: &[u8]) -> Parsed<'_, Flag> {
     let Ok((name, _)) = octet(b'\\', "a flag").parse(rest) else {
         return named("a flag", keyword).map(Flag::Keyword).parse(rest);
