@@ -10,6 +10,8 @@ pub mod smtp;
 pub mod stream;
 #[cfg(test)]
 mod testbed;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub use stream::{Connection, Stream};
 
