@@ -193,7 +193,11 @@ impl Connection {
         &self.received
     }
 
-    async fn framed(&mut self, frame: impl Fn(&[u8]) -> Result<Option<usize>, String>, deadline: Instant) -> Result<Framed, String> {
+    async fn framed(
+        &mut self,
+        frame: impl Fn(&[u8]) -> Result<Option<usize>, String>,
+        deadline: Instant,
+    ) -> Result<Framed, String> {
         loop {
             if let Some(end) = frame(&self.received)? {
                 return Ok(Framed::Bytes(self.received.drain(..end).collect()));

@@ -368,7 +368,8 @@ impl Peer {
 
     /// The client let its time pass.
     fn out_of_time(&mut self) -> io::Error {
-        self.goodbye = Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
+        self.goodbye =
+            Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
         io::ErrorKind::TimedOut.into()
     }
 

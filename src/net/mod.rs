@@ -8,6 +8,8 @@ pub mod pop3;
 pub mod port_owner;
 pub mod smtp;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub use stream::{Connection, Stream};
 

@@ -30,7 +30,9 @@ pub(super) async fn run(cx: &mut Context<'_>, mechanism: &str, initial_response:
                 cx.client.framer().expect_line();
                 step = match cx.event().await? {
                     Event::Line(line) => exchange.respond(&line),
-                    Event::Refused { status, close } => return Err(Failure::Refused { status: Box::new(status), close }),
+                    Event::Refused { status, close } => {
+                        return Err(Failure::Refused { status: Box::new(status), close });
+                    }
                     // The framer was told what to expect.
                     _ => return Err(Failure::Bad("A line was expected")),
                 };
