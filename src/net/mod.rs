@@ -9,7 +9,7 @@ pub mod port_owner;
 pub mod smtp;
 pub mod stream;
 #[cfg(test)]
-mod testing;
+mod testbed;
 pub mod tls;
 pub use stream::{Connection, Stream};
 

@@ -1,35 +1,17 @@
-//! Clients that talk to the driver through a real socket, over a real store.
+//! Clients that talk to a driver through a real socket, over a real store.
 
 use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::net::limits::SessionLimits;
-use crate::net::testing::{Client, Server};
-use crate::store::{FlagNames, NewMessage, Placement};
-
-async fn deliver(server: &Server, octets: &[u8]) {
-    let store = &server.services.store;
-    let mut body = store.incoming();
-    body.push(octets).await.unwrap();
-    let placement = Placement { mailbox: Arc::clone(&server.inbox), flags: FlagNames::default() };
-    store.deliver(NewMessage { body, internal_date: None }, vec![placement]).await.unwrap();
-}
-
-async fn expunge(server: &Server, uid: u32) {
-    let store = &server.services.store;
-    let inbox = store.open_mailbox(&server.inbox).await.unwrap();
-    store.expunge(&inbox, &UidSet::range(uid, uid), false).await.unwrap();
-}
-
-fn exists(server: &Server) -> u32 {
-    server.inbox.head().exists
-}
+use crate::net::limits::{SessionLimits, Sessions};
+use crate::net::testbed::{Client, Server};
 
 /// A connection that is being served.
 async fn connect(server: &Server) -> (Client<TcpStream>, JoinHandle<()>) {
-    let (mut client, served) = server.connect(serve).await;
+    let (mut client, connection) = server.connection().await;
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services)));
     client.hears("+OK mail.example.org Postbell POP3 ready").await;
     (client, served)
 }
@@ -66,8 +48,8 @@ async fn mail_is_listed_fetched_and_removed_at_quit() {
     let server = Server::start().await;
     let large: Vec<u8> = (0..60_000).flat_map(|number| format!(".{number} \u{fc}\0\r\n").into_bytes()).collect();
     assert!(large.len() > 2 * 256 * 1024, "more than one piece");
-    deliver(&server, b"Subject: one\r\n\r\nHello\r\n").await;
-    deliver(&server, &large).await;
+    server.deliver(b"Subject: one\r\n\r\nHello\r\n").await;
+    server.deliver(&large).await;
     let mut client = log_in(&server).await;
     client.says("STAT").await;
     client.hears(&format!("+OK 2 {}", 23 + large.len())).await;
@@ -82,11 +64,11 @@ async fn mail_is_listed_fetched_and_removed_at_quit() {
     assert_eq!(lines(&mut client).await, b"Subject: one\r\n\r\n");
     client.says("DELE 2").await;
     client.hears("+OK message 2 deleted").await;
-    assert_eq!(exists(&server), 2);
+    assert_eq!(server.exists(), 2);
     client.says("QUIT").await;
     client.hears("+OK goodbye, 1 message (23 octets) left").await;
     client.is_closed().await;
-    assert_eq!(exists(&server), 1);
+    assert_eq!(server.exists(), 1);
 
     let mut client = log_in(&server).await;
     client.says("UIDL").await;
@@ -98,7 +80,7 @@ async fn mail_is_listed_fetched_and_removed_at_quit() {
 #[tokio::test]
 async fn a_lost_connection_removes_nothing() {
     let server = Server::start().await;
-    deliver(&server, b"Subject: one\r\n\r\n").await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
     let (mut client, served) = connect(&server).await;
     for line in ["USER alice", "PASS secret", "DELE 1"] {
         client.says(line).await;
@@ -106,19 +88,19 @@ async fn a_lost_connection_removes_nothing() {
     }
     drop(client);
     served.await.unwrap();
-    assert_eq!(exists(&server), 1);
+    assert_eq!(server.exists(), 1);
 }
 
 #[tokio::test]
 async fn two_sessions_and_imap_share_a_maildrop() {
     let server = Server::start().await;
     for number in 1..=3 {
-        deliver(&server, format!("Subject: {number}\r\n\r\n").as_bytes()).await;
+        server.deliver(format!("Subject: {number}\r\n\r\n").as_bytes()).await;
     }
     let mut phone = log_in(&server).await;
     let mut desktop = log_in(&server).await;
-    expunge(&server, 1).await;
-    deliver(&server, b"Subject: 4\r\n\r\n").await;
+    server.expunge(1).await;
+    server.deliver(b"Subject: 4\r\n\r\n").await;
     for client in [&mut phone, &mut desktop] {
         client.says("STAT").await;
         client.hears("+OK 3 42").await;
@@ -136,7 +118,7 @@ async fn two_sessions_and_imap_share_a_maildrop() {
         client.says("QUIT").await;
         client.hears("+OK goodbye, 1 message (14 octets) left").await;
     }
-    assert_eq!(exists(&server), 2, "the third, and the one that nobody saw");
+    assert_eq!(server.exists(), 2, "the third, and the one that nobody saw");
 }
 
 #[tokio::test]
@@ -145,7 +127,7 @@ async fn stls_drops_what_was_injected_before_it() {
     let (mut client, _served) = connect(&server).await;
     client.says("STLS\r\nNOOP\r\nUSER mallory").await;
     client.hears("+OK begin TLS").await;
-    let mut client = server.handshake(client).await;
+    let mut client = client.start_tls(&server).await;
     client.says("PASS secret").await;
     client.hears("-ERR USER comes first").await;
     client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
@@ -158,7 +140,7 @@ async fn stls_drops_what_was_injected_before_it() {
 #[tokio::test]
 async fn a_stop_is_told_and_removes_nothing() {
     let server = Server::start().await;
-    deliver(&server, b"Subject: one\r\n\r\n").await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
     let mut client = log_in(&server).await;
     client.says("DELE 1").await;
     client.hears("+OK message 1 deleted").await;
@@ -168,13 +150,13 @@ async fn a_stop_is_told_and_removes_nothing() {
         client.hears("-ERR [SYS/TEMP] shutting down").await;
         client.is_closed().await;
     }
-    assert_eq!(exists(&server), 1);
+    assert_eq!(server.exists(), 1);
 }
 
 #[tokio::test]
 async fn a_user_has_so_many_sessions_and_no_more() {
     let limits = SessionLimits { max_per_user_and_address: 1, exempt: Vec::new(), ..SessionLimits::default() };
-    let server = Server::with(limits).await;
+    let server = Server::with(|services| services.sessions = Sessions::new(limits)).await;
     let mut first = log_in(&server).await;
     let (mut second, _served) = connect(&server).await;
     second.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
@@ -208,12 +190,12 @@ async fn the_third_wrong_password_ends_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn the_autologout_closes_without_a_word() {
     let server = Server::start().await;
-    deliver(&server, b"Subject: one\r\n\r\n").await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
     let mut client = log_in(&server).await;
     client.says("DELE 1").await;
     client.hears("+OK message 1 deleted").await;
     let start = tokio::time::Instant::now();
     client.is_closed().await;
     assert_eq!(start.elapsed().as_secs(), 600);
-    assert_eq!(exists(&server), 1);
+    assert_eq!(server.exists(), 1);
 }

@@ -1,7 +1,5 @@
-//! What the tests of the drivers share: a server without listeners over a real store, and clients that talk to a driver
-//! through real sockets.
+//! For the tests of the drivers: a server with one account, and clients that talk to it through real sockets.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,7 +8,6 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -18,34 +15,34 @@ use super::limits::{SessionLimits, Sessions};
 use super::{Connection, Services, Stream};
 use crate::auth::{Authenticator, Directory, Membership, Passwords, credentials_from_password};
 use crate::observe::Nobody;
-use crate::store::{INBOX, Mailbox, Options, Store};
+use crate::store::{FlagNames, Mailbox, NewMessage, Options, Placement, Store, UidSet};
 
 /// A server with one account, `alice@example.org` with the password `secret`.
 pub(super) struct Server {
     _dir: TempDir,
     pub(super) services: Arc<Services>,
-    /// Alice's.
     pub(super) inbox: Arc<Mailbox>,
-    /// Made true, the server stops.
+    /// Sends `true` to stop it.
     pub(super) stop: watch::Sender<bool>,
     trust: CertificateDer<'static>,
 }
 
 impl Server {
     pub(super) async fn start() -> Self {
-        Self::with(SessionLimits::default()).await
+        Self::with(|_| ()).await
     }
 
-    pub(super) async fn with(limits: SessionLimits) -> Self {
+    /// A server with other services than the usual ones.
+    pub(super) async fn with(change: impl FnOnce(&mut Services)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), Options::default()).unwrap();
         let credentials = credentials_from_password("secret").unwrap();
         let alice = store.add_account("alice@example.org", "alice@example.org", credentials).await.unwrap();
-        let inbox = store.mailbox(alice.id, INBOX).unwrap();
+        let inbox = store.mailbox(alice.id, "INBOX").unwrap();
         let directory = Directory::new(store.clone(), Membership::Closed { domains: vec!["example.org".into()] });
         let (stop, shutdown) = watch::channel(false);
         let (acceptor, trust) = tls();
-        let services = Services {
+        let mut services = Services {
             hostname: "mail.example.org".into(),
             store,
             authenticator: Authenticator::new(directory.clone(), Passwords::Checked).unwrap(),
@@ -56,42 +53,38 @@ impl Server {
             smtp: Default::default(),
             pop3: Default::default(),
             imap: Default::default(),
-            sessions: Sessions::new(limits),
+            sessions: Sessions::new(SessionLimits::default()),
             shutdown,
         };
+        change(&mut services);
         Server { _dir: dir, services: Arc::new(services), inbox, stop, trust }
     }
 
-    /// A connection that `serve` serves.
-    pub(super) async fn connect<F>(
-        &self,
-        serve: impl FnOnce(Connection, Arc<Services>) -> F,
-    ) -> (Client<TcpStream>, JoinHandle<()>)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    pub(super) async fn deliver(&self, octets: &[u8]) {
+        let store = &self.services.store;
+        let mut body = store.incoming();
+        body.push(octets).await.unwrap();
+        let placement = Placement { mailbox: Arc::clone(&self.inbox), flags: FlagNames::default() };
+        store.deliver(NewMessage { body, internal_date: None }, vec![placement]).await.unwrap();
+    }
+
+    pub(super) async fn expunge(&self, uid: u32) {
+        let store = &self.services.store;
+        let inbox = store.open_mailbox(&self.inbox).await.unwrap();
+        store.expunge(&inbox, &UidSet::range(uid, uid), false).await.unwrap();
+    }
+
+    pub(super) fn exists(&self) -> u32 {
+        self.inbox.head().exists
+    }
+
+    /// Both ends of a connection.
+    pub(super) async fn connection(&self) -> (Client<TcpStream>, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let local = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
         let (tcp, peer): (TcpStream, SocketAddr) = accepted.unwrap();
-        let connection = Connection { stream: Stream::Plain(tcp), peer, local, id: 1 };
-        let served = tokio::spawn(serve(connection, Arc::clone(&self.services)));
-        (Client::new(client.unwrap()), served)
-    }
-
-    /// The client's side of a TLS handshake.
-    pub(super) async fn handshake(&self, client: Client<TcpStream>) -> Client<TlsStream<TcpStream>> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.trust.clone()).unwrap();
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("mail.example.org").unwrap();
-        assert_eq!(client.stream.buffer(), b"", "nothing comes in the clear any more");
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, client.stream.into_inner()).await.unwrap();
-        Client::new(tls)
+        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, local, id: 1 })
     }
 }
 
@@ -114,14 +107,33 @@ pub(super) struct Client<S> {
     pub(super) stream: BufReader<S>,
 }
 
+impl Client<TcpStream> {
+    /// The client's half of a TLS handshake. Nothing may be left unread.
+    pub(super) async fn start_tls(self, server: &Server) -> Client<TlsStream<TcpStream>> {
+        assert_eq!(self.stream.buffer(), b"");
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(server.trust.clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("mail.example.org").unwrap();
+        Client::new(TlsConnector::from(Arc::new(config)).connect(name, self.stream.into_inner()).await.unwrap())
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn new(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// Sends a line, or several with CRLF between them.
     pub(super) async fn says(&mut self, line: &str) {
-        self.stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+        self.says_octets(format!("{line}\r\n").as_bytes()).await;
+    }
+
+    pub(super) async fn says_octets(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).await.unwrap();
         self.stream.flush().await.unwrap();
     }
 
@@ -131,11 +143,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         line.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line:?} is no line")).to_owned()
     }
 
-    pub(super) async fn hears(&mut self, expected: &str) {
-        assert_eq!(self.line().await, expected);
+    #[track_caller]
+    pub(super) fn hears(&mut self, expected: &str) -> impl Future<Output = ()> {
+        async move { assert_eq!(self.line().await, expected) }
     }
 
-    /// Nothing more comes.
     pub(super) async fn is_closed(&mut self) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).await.unwrap();
