@@ -88,7 +88,7 @@ async fn flags_of_one_session_are_told_to_the_others_and_silence_is_only_for_one
     laptop.says("STORE 1 -FLAGS (\\Flagged)").await;
     hears(
         &phone.says("STORE 1 +FLAGS.SILENT (\\Answered)").await,
-        &["* 1 FETCH (FLAGS (\\Seen \\Answered \\Recent) UID 1)", "OK"],
+        &["* 1 FETCH (FLAGS (\\Answered \\Seen \\Recent) UID 1)", "OK"],
     );
 }
 
