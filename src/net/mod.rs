@@ -10,8 +10,6 @@ pub mod smtp;
 pub mod stream;
 #[cfg(test)]
 mod testbed;
-#[cfg(test)]
-mod testing;
 pub mod tls;
 pub use stream::{Connection, Stream};
 

@@ -4,10 +4,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::net::testing::{Client, Server};
+use crate::net::testbed::{Client, Server};
 
 async fn connect(server: &Server, dialect: Dialect) -> (Client<TcpStream>, JoinHandle<()>) {
-    let (mut client, served) = server.connect(|connection, services| serve(connection, services, dialect)).await;
+    let (mut client, connection) = server.connection().await;
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), dialect));
     let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
     client.hears(&format!("220 mail.example.org {protocol} Postbell")).await;
     (client, served)
@@ -70,7 +71,7 @@ async fn starttls_drops_what_was_injected_before_it() {
     let (mut client, _served) = connect(&server, Dialect::Smtp).await;
     client.says("STARTTLS\r\nEHLO evil.example\r\nMAIL FROM:<evil@example.org>").await;
     client.hears("220 2.0.0 Ready for TLS").await;
-    let mut client = server.handshake(client).await;
+    let mut client = client.start_tls(&server).await;
     client.says("MAIL FROM:<>").await;
     client.hears("503 5.5.1 Say hello first").await;
     client.says("HELO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n.").await;
@@ -98,7 +99,7 @@ async fn a_stop_is_told_and_half_a_message_is_none() {
         client.is_closed().await;
     }
     served.await.unwrap();
-    assert_eq!(server.inbox.head().exists, 0);
+    assert_eq!(server.exists(), 0);
 }
 
 #[tokio::test]
@@ -109,7 +110,7 @@ async fn a_lost_connection_leaves_nothing() {
     client.says("Subject: half\r\n..\r\n").await;
     drop(client);
     served.await.unwrap();
-    assert_eq!(server.inbox.head().exists, 0);
+    assert_eq!(server.exists(), 0);
 }
 
 #[tokio::test]
