@@ -1,1 +1,29 @@
-//! The conformance suite.
+//! Conversations with mail servers that a person can read, and the runner that holds a server to them.
+//!
+//! A *transcript* is a text file: a rule, the RFC it comes from, and a conversation of one or several connections.
+//! `README.md` beside this crate is the description of the format; [`transcript`] is its parser. The crate knows no
+//! server: it is given addresses ([`subject::Subject`]) and speaks SMTP, LMTP, IMAP and POP3 to them, so the same files
+//! judge Postbell in `cargo test` and any other server by address.
+//!
+//! From the bottom up:
+//! - [`bindings`]: the `$names` of a transcript and their values.
+//! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
+//! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
+//! - [`transcript`]: a transcript as data, and its parser.
+//! - [`connection`]: a socket, TLS over it, and the framing of replies.
+//! - [`subject`]: the server under test: addresses, accounts, what it offers.
+//! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
+//! - [`run`]: one transcript against one subject.
+//! - [`suite`]: many transcripts, several at once, and the report.
+//! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
+
+pub mod bindings;
+pub mod connection;
+pub mod expect;
+pub mod imap;
+pub mod postbell;
+pub mod run;
+pub mod subject;
+pub mod suite;
+pub mod text;
+pub mod transcript;

@@ -18,6 +18,7 @@ use crate::net::limits::SessionLimits;
 use crate::net::listener::Role;
 use crate::net::tls;
 use crate::store;
+use crate::wire::newline::BareNewlines;
 
 /// Everything a server is told.
 #[derive(Clone, Debug)]
@@ -134,7 +135,8 @@ impl Config {
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
             store: store::Options::default(),
-            smtp: crate::smtp::Limits::default(),
+            // curl and scripts send files as they are on disk, with LF.
+            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, ..Default::default() },
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
             log: Log { format: LogFormat::Text, filter: "warn".to_owned() },

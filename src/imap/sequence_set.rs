@@ -25,8 +25,7 @@ pub struct SequenceSet {
     ranges: Vec<(Packed, Packed)>,
 }
 
-/// A message sequence number above the number of messages, or `*` of an empty mailbox: "the server should respond with
-/// a tagged BAD" (RFC 3501 §9 `seq-number`).
+/// A message sequence number above the number of messages, or `*` of an empty mailbox: BAD (RFC 3501 §9 `seq-number`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are not so many messages")]
 pub struct OutOfRange;
@@ -132,12 +131,12 @@ mod tests {
         assert_eq!(list(&set(&[(3291, 0)]).uids(&view)), [20]);
         assert_eq!(list(&set(&[(0, 3291)]).uids(&view)), [20]);
         assert_eq!(list(&set(&[(0, 0)]).uids(&view)), [20]);
-        assert_eq!(list(&set(&[(3291, 3300)]).uids(&view)), []);
+        assert!(set(&[(3291, 3300)]).uids(&view).is_empty());
     }
 
     #[test]
     fn an_empty_mailbox_has_no_uid_and_no_number() {
-        assert_eq!(list(&set(&[(1, 0)]).uids(&UidSet::new())), []);
+        assert!(set(&[(1, 0)]).uids(&UidSet::new()).is_empty());
         assert_eq!(set(&[(0, 0)]).numbers(0), Err(OutOfRange));
         assert_eq!(set(&[(1, 0)]).uids_by_number(&UidSet::new()), Err(OutOfRange));
     }

@@ -12,18 +12,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
-use super::listener::HANDSHAKE_TIMEOUT;
+use super::tls::upgrade;
 use super::{Connection, Services, stopping};
-use crate::imap::command::Tag;
+use crate::imap::command::{Command, Tag};
 use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
 use crate::imap::response::{Code, Condition, Response, Status};
@@ -93,12 +92,11 @@ enum Woken {
 }
 
 /// Whether the session goes on.
-type Go = ControlFlow<End>;
-
-/// It does.
-const ON: Go = Go::Continue(());
-/// It does not.
-const AWAY: Go = Go::Break(End::Bye);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    Away,
+}
 
 /// The client's end: see [`Client`].
 struct Peer {
@@ -138,11 +136,25 @@ impl Driver {
     async fn run(&mut self) -> io::Result<End> {
         loop {
             let go = match self.peer.framer.next_event() {
-                Some(event) => self.event(event).await?,
                 None => self.wait().await?,
+                Some(Event::Command(frame) | Event::Append(frame)) => match self.command(frame).await? {
+                    After::Continue => Go::On,
+                    After::Idle(tag) => self.idle(tag).await?,
+                    After::StartTls => return Ok(End::StartTls),
+                    After::Close => Go::Away,
+                },
+                Some(Event::Continue) => {
+                    self.peer.say(&Response::Continue("Ready for the literal".into())).await?;
+                    Go::On
+                }
+                Some(Event::Refused { status, close }) => self.refuse(status, close).await?,
+                // They come only while a command waits for them.
+                Some(Event::Message(_) | Event::MessageEnd | Event::Line(_)) => {
+                    self.refuse(Status::bad(None, "A command was expected"), true).await?
+                }
             };
-            if let Go::Break(end) = go {
-                return Ok(end);
+            if go == Go::Away {
+                return Ok(End::Bye);
             }
         }
     }
@@ -152,52 +164,34 @@ impl Driver {
         let until = self.peer.patience();
         let bell = self.session.selected().map(|selected| &mut selected.bell);
         match self.peer.wait(bell, until).await? {
-            Woken::Input => Ok(ON),
+            Woken::Input => Ok(Go::On),
             Woken::Deadline => Err(self.peer.out_of_time()),
             Woken::Bell => match self.session.selected() {
                 Some(selected) if selected.mailbox.head().gone => {
                     self.peer.say(&exec::bye_deleted().into()).await?;
-                    Ok(AWAY)
+                    Ok(Go::Away)
                 }
                 // Other news wait for the next command (RFC 3501 §7.4.1).
-                _ => Ok(ON),
+                _ => Ok(Go::On),
             },
         }
     }
 
-    async fn event(&mut self, event: Event) -> io::Result<Go> {
-        match event {
-            Event::Command(frame) | Event::Append(frame) => self.command(&frame).await,
-            Event::Continue => {
-                self.peer.say(&Response::Continue("Ready for the literal".into())).await?;
-                Ok(ON)
-            }
-            Event::Refused { status, close } => self.refuse(status, close).await,
-            // They come only while a command waits for them.
-            Event::Message(_) | Event::MessageEnd | Event::Line(_) => {
-                self.refuse(Status::bad(None, "A command was expected"), true).await
-            }
-        }
-    }
-
-    async fn command(&mut self, frame: &[u8]) -> io::Result<Go> {
-        let command = match parse::command(frame) {
+    async fn command(&mut self, frame: Vec<u8>) -> io::Result<After> {
+        let command = match parse::command(&frame) {
             Ok(command) => command,
             Err(error) => {
                 self.peer.framer.refuse_message();
-                return self.refuse(error.status(), false).await;
+                let go = self.refuse(error.status(), false).await?;
+                return Ok(if go == Go::On { After::Continue } else { After::Close });
             }
         };
+        drop(frame);
         // Boxed, and gone when it is done.
-        match Box::pin(self.execute(command)).await? {
-            After::Continue => Ok(ON),
-            After::Close => Ok(AWAY),
-            After::Idle(tag) => self.idle(&tag).await,
-            After::StartTls => Ok(Go::Break(End::StartTls)),
-        }
+        Box::pin(self.execute(command)).await
     }
 
-    async fn execute(&mut self, command: crate::imap::command::Command) -> io::Result<After> {
+    async fn execute(&mut self, command: Command) -> io::Result<After> {
         let services = Arc::clone(&self.peer.services);
         let environment = Environment {
             store: &services.store,
@@ -219,47 +213,39 @@ impl Driver {
         self.peer.say(&status.into()).await?;
         if self.session.count(bad, &self.peer.services.imap) {
             self.peer.say(&exec::bye_hopeless().into()).await?;
-            return Ok(AWAY);
+            return Ok(Go::Away);
         }
-        Ok(if close { AWAY } else { ON })
+        Ok(if close { Go::Away } else { Go::On })
     }
 
     /// The server's half of STARTTLS, after its OK (RFC 3501 §6.2.1). Nothing of what was there goes on but the connection:
     /// not what the client has sent behind its command (CVE-2011-0411), nor what was known of it; but its time to log in
     /// runs on.
     async fn start_tls(self, login_by: Instant) -> io::Result<Driver> {
-        let Peer { connection, services, mut shutdown, .. } = self.peer;
-        let Some(acceptor) = &services.tls else {
-            return Err(io::Error::other("STARTTLS was offered without a certificate"));
-        };
-        let connection = tokio::select! {
-            done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => {
-                done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
-            }
-            () = stopping(&mut shutdown) => return Err(io::Error::other(STOPPING)),
-        };
+        let Peer { connection, services, .. } = self.peer;
+        let connection = upgrade(connection, &services).await?;
         Ok(Driver::new(connection, services, login_by))
     }
 
     /// IDLE (RFC 2177): from behind `+ idling` to the line that ends it.
-    async fn idle(&mut self, tag: &Tag) -> io::Result<Go> {
+    async fn idle(&mut self, tag: Tag) -> io::Result<Go> {
         let mut keepalive = self.next_keepalive();
         loop {
             match self.peer.framer.next_event() {
-                Some(Event::Line(line)) => return self.end_idle(tag, &line).await,
+                Some(Event::Line(line)) => return self.end_idle(&tag, &line).await,
                 Some(Event::Refused { status, close }) => {
-                    return self.refuse(Status { tag: Some(tag.clone()), ..status }, close).await;
+                    return self.refuse(Status { tag: Some(tag), ..status }, close).await;
                 }
                 // Nothing else is a line.
-                Some(_) => return self.refuse(Status::bad(Some(tag), "DONE was expected"), true).await,
+                Some(_) => return self.refuse(Status::bad(Some(&tag), "DONE was expected"), true).await,
                 None => {}
             }
             let bell = self.session.selected().map(|selected| &mut selected.bell);
             match self.peer.wait(bell, keepalive).await? {
                 Woken::Input => {}
                 Woken::Bell => {
-                    if self.push().await?.is_break() {
-                        return Ok(AWAY);
+                    if self.push().await? == Go::Away {
+                        return Ok(Go::Away);
                     }
                 }
                 Woken::Deadline => {
@@ -275,11 +261,11 @@ impl Driver {
         let mut output = Vec::new();
         let told = idle::news(&mut self.session, &self.peer.services.store, &mut output);
         if told == idle::Told::Nothing {
-            return Ok(ON);
+            return Ok(Go::On);
         }
         self.peer.send(&output).await?;
         if told == idle::Told::Bye {
-            return Ok(AWAY);
+            return Ok(Go::Away);
         }
         if let Some(selected) = self.session.selected() {
             self.peer.services.observer.pushed(&Push {
@@ -289,7 +275,7 @@ impl Driver {
                 written_at: std::time::Instant::now(),
             });
         }
-        Ok(ON)
+        Ok(Go::On)
     }
 
     async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
@@ -297,7 +283,7 @@ impl Driver {
         let mut output = Vec::new();
         let told = idle::end(&mut self.session, &services.store, &services.imap, tag, line, &mut output);
         self.peer.send(&output).await?;
-        Ok(if told == idle::Told::Bye { AWAY } else { ON })
+        Ok(if told == idle::Told::Bye { Go::Away } else { Go::On })
     }
 
     /// The next sign of life: at the same moments for all connections of a user, so that a phone is woken once for all its
@@ -368,7 +354,8 @@ impl Peer {
 
     /// The client let its time pass.
     fn out_of_time(&mut self) -> io::Error {
-        self.goodbye = Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
+        self.goodbye =
+            Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
         io::ErrorKind::TimedOut.into()
     }
 
@@ -419,3 +406,6 @@ impl Client for Peer {
         &mut self.framer
     }
 }
+
+#[cfg(test)]
+mod tests;

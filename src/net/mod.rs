@@ -1,13 +1,17 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
-mod io;
 pub mod imap;
+mod io;
 pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
 pub mod smtp;
 pub mod stream;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub use stream::{Connection, Stream};
 

@@ -105,8 +105,8 @@ impl Tls {
     }
 }
 
-/// STARTTLS and its kind: the handshake of a connection that was in the clear, within [`HANDSHAKE_TIMEOUT`] and while the
-/// server does not stop. The caller has dropped whatever it had read before (RFC 3207 §4.2).
+/// The handshake of a connection that was in the clear, within [`HANDSHAKE_TIMEOUT`] and while the server does not stop.
+/// After STARTTLS and its kind, the caller has dropped whatever it had read before (RFC 3207 §4.2).
 pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::Result<Connection> {
     let Some(acceptor) = &services.tls else {
         return Err(io::Error::other("TLS was offered without a certificate"));

@@ -3,6 +3,11 @@
 //! However long the message is, one piece is in memory. Nothing is answered before the first piece is here, so that a
 //! message that can't be read gets its `-ERR`; once the answer has begun, only hanging up can tell of a failure: then
 //! the client sees no final dot, and keeps nothing.
+//!
+//! A line ends with CRLF, and so do the lines of all mail that came by DATA. BINARYMIME and APPEND can bring bare LFs, and
+//! most POP3 clients end a line there too: to them, LF `.` LF inside such a message would be the end of the answer, and
+//! what follows, which a stranger wrote, the answer to their next command. So a dot behind a bare LF is stuffed as well:
+//! we differ from RFC 1939 §3 on purpose. Those clients take the dot away again; a strict one shows one dot more.
 
 use super::maildrop::Entry;
 use crate::wire::dot;
@@ -20,7 +25,7 @@ pub(super) struct Retrieval {
     entry: Entry,
     offset: u64,
     top: Option<Top>,
-    encoder: dot::Encoder,
+    encoder: Stuffing,
 }
 
 /// Whether there is more to come.
@@ -37,7 +42,7 @@ pub(super) enum Progress {
 impl Retrieval {
     /// The whole message, or with `lines` its header and so many lines of its body.
     pub(super) fn new(number: u32, entry: Entry, lines: Option<u32>) -> Self {
-        Self { number, entry, offset: 0, top: lines.map(Top::new), encoder: dot::Encoder::new() }
+        Self { number, entry, offset: 0, top: lines.map(Top::new), encoder: Stuffing::new() }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -80,6 +85,38 @@ impl Retrieval {
             return Progress::Done;
         }
         Progress::More(self)
+    }
+}
+
+/// Dot-stuffing behind CRLF and behind a bare LF.
+#[derive(Debug)]
+struct Stuffing {
+    encoder: dot::Encoder,
+    /// The last two octets, and CRLF at the start.
+    behind: [u8; 2],
+}
+
+impl Stuffing {
+    fn new() -> Self {
+        Self { encoder: dot::Encoder::new(), behind: *b"\r\n" }
+    }
+
+    fn encode(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let mut from = 0;
+        for (here, octet) in octets.iter().enumerate() {
+            // Behind CRLF, the encoder does it.
+            if *octet == b'.' && self.behind[1] == b'\n' && self.behind[0] != b'\r' {
+                self.encoder.encode(&octets[from..here], out);
+                self.encoder.encode(b".", out);
+                from = here;
+            }
+            self.behind = [self.behind[1], *octet];
+        }
+        self.encoder.encode(&octets[from..], out);
+    }
+
+    fn finish(self, out: &mut Vec<u8>) {
+        self.encoder.finish(out);
     }
 }
 
@@ -163,6 +200,12 @@ mod tests {
     }
 
     #[test]
+    fn no_message_ends_an_answer_for_a_client_that_takes_lf_for_a_line() {
+        let message = b"a\n.\n+OK forged\n.b\r.\r\n.c\n";
+        assert_eq!(retrieve(message, None, 100), b"a\n..\n+OK forged\n..b\r.\r\n..c\n\r\n.\r\n");
+    }
+
+    #[test]
     fn a_message_that_ends_early_has_no_end() {
         let entry = Entry { uid: 1, octets: 10, body: BodyId(1) };
         let mut out = Vec::new();
@@ -179,6 +222,21 @@ mod tests {
             step in 1usize..10,
         ) {
             prop_assert_eq!(retrieve(&message, lines, step), retrieve(&message, lines, 1000));
+        }
+
+        #[test]
+        fn a_client_that_ends_lines_at_lf_gets_the_message(
+            message in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a')], 0..60),
+        ) {
+            let answer = retrieve(&message, None, 1000);
+            let mut lines: Vec<&[u8]> = answer.split_inclusive(|octet| *octet == b'\n').collect();
+            prop_assert_eq!(lines.pop(), Some(&b".\r\n"[..]));
+            let taken: Vec<u8> = lines.iter().flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect();
+            let mut whole = message.clone();
+            if !message.is_empty() && !message.ends_with(b"\r\n") {
+                whole.extend_from_slice(b"\r\n");
+            }
+            prop_assert_eq!(taken, whole);
         }
     }
 }

@@ -14,7 +14,6 @@ use nom::{IResult, Parser};
 
 use super::command::{BodyType, Chunk, Command, FACTS, MailParameters, Verb};
 use super::path::{self, LOCAL_PART_OCTETS, Path};
-use crate::wire::is_vchar;
 
 /// Why a line is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +151,7 @@ fn esmtp_parameters(input: &str) -> Option<Vec<(&str, Option<&str>)>> {
         take_while1(|c: char| c.is_ascii_alphanumeric()),
         many0(take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-')),
     ));
-    let esmtp_value = take_while1(|c: char| c != '=' && (!c.is_ascii() || is_vchar(c as u8)));
+    let esmtp_value = take_while1(|c: char| c != '=' && (c.is_ascii_graphic() || !c.is_ascii()));
     whole(many0(preceded(space1, (keyword, opt(preceded(char('='), esmtp_value))))), input)
 }
 

@@ -11,19 +11,19 @@ use crate::imap::session::Session;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
 const ALWAYS: [&str; 13] = [
-    "IMAP4rev1",    // RFC 3501
-    "LITERAL+",     // RFC 7888
-    "SASL-IR",      // RFC 4959
-    "ID",           // RFC 2971
-    "ENABLE",       // RFC 5161
-    "IDLE",         // RFC 2177
-    "NAMESPACE",    // RFC 2342
-    "CHILDREN",     // RFC 3348
-    "UNSELECT",     // RFC 3691
-    "UIDPLUS",      // RFC 4315
-    "MOVE",         // RFC 6851
-    "SPECIAL-USE",  // RFC 6154
-    "BINARY",       // RFC 3516
+    "IMAP4rev1",   // RFC 3501
+    "LITERAL+",    // RFC 7888
+    "SASL-IR",     // RFC 4959
+    "ID",          // RFC 2971
+    "ENABLE",      // RFC 5161
+    "IDLE",        // RFC 2177
+    "NAMESPACE",   // RFC 2342
+    "CHILDREN",    // RFC 3348
+    "UNSELECT",    // RFC 3691
+    "UIDPLUS",     // RFC 4315
+    "MOVE",        // RFC 6851
+    "SPECIAL-USE", // RFC 6154
+    "BINARY",      // RFC 3516
 ];
 
 /// The capabilities of this session at this moment.

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::news;
 use crate::auth::Authenticator;
+use crate::imap::Limits;
 use crate::imap::framer::{Event, Framer};
 use crate::imap::print;
 use crate::imap::response::Response;
 use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
-use crate::imap::Limits;
 use crate::store::{AccountId, Store};
 
 /// How much of an answer is held at the most before it goes to the client: what one write of the driver takes.

@@ -72,8 +72,9 @@ impl Failure {
 
     /// Leaves a line in the log where the trouble is ours, so that somebody reads of it.
     pub(crate) fn report(&self, command: &'static str) {
-        if let Failure::Store(error @ (store::Error::Read(_) | store::Error::WriteFailed(_) | store::Error::Damaged(_))) =
-            self
+        if let Failure::Store(
+            error @ (store::Error::Read(_) | store::Error::WriteFailed(_) | store::Error::Damaged(_)),
+        ) = self
         {
             tracing::error!(command, %error, "the store failed");
         }
@@ -123,4 +124,3 @@ fn code_of(error: &store::Error) -> Code {
         | store::Error::Closing => Code::Unavailable,
     }
 }
-

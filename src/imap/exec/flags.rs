@@ -4,7 +4,8 @@ use crate::imap::response::{Code, Data, Status};
 use crate::store::{FlagNames, Flags, KEYWORDS_MAX};
 
 /// The system flags, without `\Recent`, which no client can set.
-const SYSTEM: Flags = Flags::SEEN.union(Flags::ANSWERED).union(Flags::FLAGGED).union(Flags::DELETED).union(Flags::DRAFT);
+const SYSTEM: Flags =
+    Flags::SEEN.union(Flags::ANSWERED).union(Flags::FLAGGED).union(Flags::DELETED).union(Flags::DRAFT);
 
 /// `* FLAGS (…)`
 pub(super) fn flags(keywords: &[String]) -> Data {

@@ -106,7 +106,9 @@ mod tests {
             None => name.is_empty(),
             Some((wildcard @ ('*' | '%'), rest)) => {
                 model(rest, name)
-                    || name.split_first().is_some_and(|(c, after)| (*wildcard == '*' || *c != '/') && model(pattern, after))
+                    || name
+                        .split_first()
+                        .is_some_and(|(c, after)| (*wildcard == '*' || *c != '/') && model(pattern, after))
             }
             Some((literal, rest)) => name.split_first().is_some_and(|(c, after)| c == literal && model(rest, after)),
         }

@@ -104,7 +104,7 @@ impl Session {
 
     pub(super) fn advance_data(&mut self, mut reception: Box<Reception>, mut decoder: dot::Decoder) -> Progress {
         if decoder.is_done() {
-            return self.finish(reception);
+            return self.finish(&reception);
         }
         let mut text = Vec::with_capacity(self.unread().len());
         let used = decoder.decode(self.unread(), &mut text);
@@ -148,7 +148,7 @@ impl Session {
             self.refuse_message(&mut reception, replies::BARE_NEWLINE);
         }
         match self.keep(&mut reception, text) {
-            Progress::Stalled if is_complete && chunk.last => self.finish(reception),
+            Progress::Stalled if is_complete && chunk.last => self.finish(&reception),
             Progress::Stalled if is_complete => {
                 self.chunk_ended(reception, newlines);
                 Progress::Made
@@ -195,7 +195,7 @@ impl Session {
     }
 
     /// The whole message has come.
-    fn finish(&mut self, reception: Box<Reception>) -> Progress {
+    fn finish(&mut self, reception: &Reception) -> Progress {
         self.idle_since = self.now;
         let envelope = Arc::clone(&reception.envelope);
         match reception.refusal() {
@@ -217,6 +217,7 @@ impl Session {
             Dialect::Smtp => 1,
             Dialect::Lmtp => envelope.recipients.len(),
         };
+        self.flushes = true;
         self.refuse_times(reply, times, State::Introduced(envelope.client.clone()))
     }
 }

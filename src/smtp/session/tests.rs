@@ -44,7 +44,10 @@ impl Fake {
         loop {
             match self.session.poll() {
                 Step::NeedInput => break,
-                Step::Write(octets) => output.extend_from_slice(&octets),
+                Step::Write(octets) => {
+                    output.extend_from_slice(&octets);
+                    self.flush(&mut output);
+                }
                 Step::Ask(ask) => {
                     let answer = self.reply_to(ask);
                     self.session.answer(answer, self.now);
@@ -241,8 +244,8 @@ fn commands_sent_ahead_are_answered_in_their_order() {
          S: 354 Send the message, then CRLF.CRLF
          C| a\\r\\n.\\r\\nMAIL FROM:<>\\r\\nRSET\\r\\n
          -- stored a\\r\\n
-         -- abandoned
          S: 250 2.0.0 Stored on disk
+         -- abandoned
          S: 250 2.1.0 Sender accepted
          S: 250 2.0.0 Forgotten",
     );

@@ -101,11 +101,7 @@ impl Fetch {
         Ok(())
     }
 
-    async fn summaries(
-        &self,
-        cx: &Context<'_>,
-        messages: &[Message],
-    ) -> Vec<Result<Arc<Summary>, Error>> {
+    async fn summaries(&self, cx: &Context<'_>, messages: &[Message]) -> Vec<Result<Arc<Summary>, Error>> {
         if !self.plan.needs_summary {
             return Vec::new();
         }

@@ -156,7 +156,8 @@ impl Reader<'_> {
         if read.len() as u64 == octets {
             Ok(read.into())
         } else {
-            Err(Error::Damaged(format!("{octets} octets from {offset} on were expected, {} are there", read.len())).into())
+            Err(Error::Damaged(format!("{octets} octets from {offset} on were expected, {} are there", read.len()))
+                .into())
         }
     }
 

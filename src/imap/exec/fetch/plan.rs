@@ -54,11 +54,9 @@ impl Plan {
 
 fn needs_summary(item: &FetchItem) -> bool {
     match item {
-        FetchItem::Flags
-        | FetchItem::InternalDate
-        | FetchItem::Rfc822
-        | FetchItem::Rfc822Size
-        | FetchItem::Uid => false,
+        FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822 | FetchItem::Rfc822Size | FetchItem::Uid => {
+            false
+        }
         // The whole message is where it is.
         FetchItem::BodySection { section, .. } => !section.path.is_empty() || section.text.is_some(),
         FetchItem::Envelope

@@ -175,9 +175,7 @@ impl Criteria {
             Self::Subject(needle) => {
                 summary.map(|summary| summary.envelope.subject.as_ref().is_some_and(|text| needle.is_in_field(text)))
             }
-            Self::Header(name, needle) => {
-                evidence.header().map(|header| needle.is_in_header(header, name.as_bytes()))
-            }
+            Self::Header(name, needle) => evidence.header().map(|header| needle.is_in_header(header, name.as_bytes())),
             Self::Body(needle) => Some(needle.is_in_body(body?, summary?)),
             Self::Text(needle) => Some(needle.is_in_message(body?, summary?)),
             Self::Not(criteria) => criteria.decide(evidence).map(|matches| !matches),

@@ -81,7 +81,8 @@ impl World {
     }
 
     async fn deliver(&self, name: &str, subject: &str) {
-        let message = format!("From: Bob <bob@example.org>\r\nSubject: {subject}\r\n\r\nHello {name},\r\nthis is {subject}.\r\n");
+        let message =
+            format!("From: Bob <bob@example.org>\r\nSubject: {subject}\r\n\r\nHello {name},\r\nthis is {subject}.\r\n");
         self.deliver_to(name, "INBOX", message.as_bytes()).await;
     }
 }

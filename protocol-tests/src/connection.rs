@@ -1,0 +1,387 @@
+//! A connection to the server under test: TCP, TLS over it, and replies cut from the stream.
+//!
+//! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::imap::always::Session;
+use crate::imap::value::{self, Response};
+use crate::transcript::Language;
+
+/// A reply, in the language of its connection.
+#[derive(Debug)]
+pub enum Reply {
+    /// An IMAP response.
+    Imap(Response),
+    /// The lines of an SMTP reply, the line of another, without CRLF.
+    Lines(Vec<Vec<u8>>),
+}
+
+/// What came, if anything did.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A reply.
+    Reply(Reply),
+    /// The end of the stream.
+    End,
+    /// Nothing, until the deadline.
+    Nothing,
+}
+
+/// What passed over a connection, for reports.
+#[derive(Debug, Default)]
+pub struct Log(pub Vec<Entry>);
+
+/// One thing that passed.
+#[derive(Debug)]
+pub struct Entry {
+    /// The line of the transcript that was at work.
+    pub line: usize,
+    /// The connection's name.
+    pub connection: String,
+    /// `→` from the client, `←` from the server.
+    pub arrow: char,
+    /// What it was, made printable and cut.
+    pub text: String,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// One connection.
+pub struct Connection {
+    /// What the transcript calls it.
+    pub name: String,
+    /// How its replies are framed.
+    pub language: Language,
+    /// Untagged responses that no expectation has taken yet.
+    pub pool: Vec<Response>,
+    /// The lines of the last SMTP reply.
+    pub last: Vec<Vec<u8>>,
+    stream: Option<Box<dyn Stream>>,
+    plain: Option<TcpStream>,
+    received: Vec<u8>,
+    session: Session,
+}
+
+impl Connection {
+    /// Connects; with `tls`, shakes hands at once.
+    pub async fn open(name: &str, address: SocketAddr, tls: bool, language: Language) -> Result<Connection, String> {
+        let plain = TcpStream::connect(address).await.map_err(|e| format!("connecting to {address}: {e}"))?;
+        // Each write is a segment of its own, so that `split` means what it says.
+        plain.set_nodelay(true).map_err(|e| e.to_string())?;
+        let mut connection = Connection {
+            name: name.to_owned(),
+            language,
+            pool: Vec::new(),
+            last: Vec::new(),
+            stream: None,
+            plain: Some(plain),
+            received: Vec::new(),
+            session: Session::default(),
+        };
+        if tls {
+            connection.handshake().await?;
+        }
+        Ok(connection)
+    }
+
+    /// The TLS handshake. What the server sent in the clear behind its agreement is an error: nothing of it may be
+    /// taken for part of the protected conversation.
+    pub async fn handshake(&mut self) -> Result<(), String> {
+        if !self.received.is_empty() {
+            return Err(format!("bytes in the clear before the handshake: {}", printable(&self.received)));
+        }
+        let plain = self.plain.take().ok_or("TLS is there already")?;
+        let name = ServerName::try_from("localhost").map_err(|e| e.to_string())?;
+        let tls = TlsConnector::from(client_config()?).connect(name, plain);
+        let tls = tls.await.map_err(|e| format!("TLS handshake: {e}"))?;
+        self.stream = Some(Box::new(tls));
+        self.session = Session::default();
+        Ok(())
+    }
+
+    fn stream(&mut self) -> Result<&mut dyn Stream, String> {
+        match (&mut self.stream, &mut self.plain) {
+            (Some(stream), _) => Ok(stream),
+            (None, Some(plain)) => Ok(plain),
+            (None, None) => Err("the connection failed before".to_owned()),
+        }
+    }
+
+    /// Sends bytes; with `split`, each in a segment of its own.
+    pub async fn send(&mut self, bytes: &[u8], split: bool, deadline: Instant) -> Result<(), String> {
+        if self.language == Language::Imap {
+            self.session.sent(bytes);
+        }
+        let stream = self.stream()?;
+        let sending = async {
+            if !split {
+                stream.write_all(bytes).await?;
+                return stream.flush().await;
+            }
+            for byte in bytes {
+                stream.write_all(&[*byte]).await?;
+                stream.flush().await?;
+                // Lets the server see the octet alone; nothing is decided by how long this is.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(())
+        };
+        match timeout_at(deadline, sending).await {
+            Ok(sent) => sent.map_err(|e| format!("sending: {e}")),
+            Err(_) => Err("the server does not read".to_owned()),
+        }
+    }
+
+    /// The next reply. Malformed ones, and such as break a rule of every session, are errors.
+    pub async fn reply(&mut self, deadline: Instant) -> Result<Arrival, String> {
+        let language = self.language;
+        let frame = move |bytes: &[u8]| match language {
+            Language::Imap => value::frame(bytes),
+            Language::Smtp => smtp_frame(bytes),
+            Language::Pop3 | Language::Lines => line_frame(bytes),
+        };
+        let bytes = match self.framed(frame, deadline).await? {
+            Framed::Bytes(bytes) => bytes,
+            Framed::End => return Ok(Arrival::End),
+            Framed::Nothing => return Ok(Arrival::Nothing),
+        };
+        let text = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
+        if self.language == Language::Imap {
+            let response = Response::read(text).map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
+            self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
+            return Ok(Arrival::Reply(Reply::Imap(response)));
+        }
+        let lines = text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
+        Ok(Arrival::Reply(Reply::Lines(lines)))
+    }
+
+    /// A multi-line answer of POP3, un-stuffed (RFC 1939 §3), with its last CRLF but without the full stop.
+    pub async fn multi_line(&mut self, deadline: Instant) -> Result<Vec<u8>, String> {
+        let frame = |bytes: &[u8]| {
+            if bytes.starts_with(b".\r\n") {
+                return Ok(Some(3));
+            }
+            Ok(bytes.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5))
+        };
+        match self.framed(frame, deadline).await? {
+            Framed::Bytes(bytes) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
+            Framed::End => Err("the stream ended before the full stop".to_owned()),
+            Framed::Nothing => Err("no full stop ended the answer in time".to_owned()),
+        }
+    }
+
+    /// Whether anything at all comes until `until`.
+    pub async fn anything(&mut self, until: Instant) -> Result<Option<Vec<u8>>, String> {
+        if self.received.is_empty() {
+            self.fill(until).await?;
+        }
+        Ok((!self.received.is_empty()).then(|| self.received.clone()))
+    }
+
+    /// What has come and is no whole reply yet.
+    pub fn unfinished(&self) -> &[u8] {
+        &self.received
+    }
+
+    async fn framed(
+        &mut self,
+        frame: impl Fn(&[u8]) -> Result<Option<usize>, String>,
+        deadline: Instant,
+    ) -> Result<Framed, String> {
+        loop {
+            if let Some(end) = frame(&self.received)? {
+                return Ok(Framed::Bytes(self.received.drain(..end).collect()));
+            }
+            match self.fill(deadline).await? {
+                Filled::More => {}
+                Filled::Late => return Ok(Framed::Nothing),
+                Filled::End if self.received.is_empty() => return Ok(Framed::End),
+                Filled::End => return Err(format!("the stream ended within a reply: {}", printable(&self.received))),
+            }
+        }
+    }
+
+    async fn fill(&mut self, deadline: Instant) -> Result<Filled, String> {
+        let mut chunk = vec![0; 64 * 1024];
+        let reading = async { self.stream()?.read(&mut chunk).await.map_err(|e| e.to_string()).map_or_else(ended, Ok) };
+        match timeout_at(deadline, reading).await {
+            Err(_) => Ok(Filled::Late),
+            Ok(Ok(0)) => Ok(Filled::End),
+            Ok(Ok(length)) => {
+                self.received.extend_from_slice(&chunk[..length]);
+                Ok(Filled::More)
+            }
+            Ok(Err(error)) => Err(error),
+        }
+    }
+}
+
+/// A reset and a TLS stream that ends without its farewell are ends too: the server closed what it had not read.
+fn ended(error: String) -> Result<usize, String> {
+    if ["reset", "close_notify", "unexpected eof", "Broken pipe"].iter().any(|e| error.contains(e)) {
+        return Ok(0);
+    }
+    Err(format!("receiving: {error}"))
+}
+
+enum Filled {
+    More,
+    End,
+    Late,
+}
+
+enum Framed {
+    Bytes(Vec<u8>),
+    End,
+    Nothing,
+}
+
+fn line_frame(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let Some(lf) = bytes.iter().position(|&b| b == b'\n') else { return Ok(None) };
+    if lf == 0 || bytes[lf - 1] != b'\r' {
+        return Err(format!("a line that ends with a bare LF: {}", printable(&bytes[..lf])));
+    }
+    Ok(Some(lf + 1))
+}
+
+/// `ddd-text` lines, and the one with a space (RFC 5321 §4.2.1).
+fn smtp_frame(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let mut from = 0;
+    let mut code: Option<&[u8]> = None;
+    while let Some(length) = line_frame(&bytes[from..])? {
+        let line = &bytes[from..from + length - 2];
+        let digits = line.get(..3).filter(|d| d.iter().all(u8::is_ascii_digit));
+        let digits = digits.ok_or_else(|| format!("a reply without a code: {}", printable(line)))?;
+        if code.is_some_and(|code| code != digits) {
+            return Err(format!("a reply with two codes: {}", printable(&bytes[..from + length])));
+        }
+        code = Some(digits);
+        from += length;
+        match line.get(3) {
+            None | Some(b' ') => return Ok(Some(from)),
+            Some(b'-') => {}
+            Some(_) => return Err(format!("neither space nor hyphen behind the code: {}", printable(line))),
+        }
+    }
+    Ok(None)
+}
+
+fn unstuffed(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split_inclusive(|&b| b == b'\n');
+    lines.flat_map(|line| if line.starts_with(b".") { &line[1..] } else { line }).copied().collect()
+}
+
+/// A message as DATA carries it, with the full stop that ends it (RFC 5321 §4.5.2).
+pub fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 8);
+    for line in message.split_inclusive(|&b| b == b'\n') {
+        if line.starts_with(b".") {
+            out.push(b'.');
+        }
+        out.extend_from_slice(line);
+    }
+    if !message.is_empty() && !message.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b".\r\n");
+    out
+}
+
+/// Octets for people: what is not printable is escaped, what is long is cut.
+pub fn printable(bytes: &[u8]) -> String {
+    const SHOWN: usize = 400;
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let text: String = String::from_utf8_lossy(shown)
+        .chars()
+        .map(|c| match c {
+            '\r' => "\\r".to_owned(),
+            '\n' => "\\n".to_owned(),
+            c if c.is_control() => format!("\\x{:02x}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect();
+    if bytes.len() > SHOWN { format!("{text}… ({} octets)", bytes.len()) } else { text }
+}
+
+fn client_config() -> Result<Arc<rustls::ClientConfig>, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Takes any certificate, but checks that the server holds its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smtp_replies_end_with_a_space() {
+        assert_eq!(smtp_frame(b"250-a\r\n250 b\r\n220").unwrap(), Some(14));
+        assert_eq!(smtp_frame(b"250-a\r\n").unwrap(), None);
+        assert!(smtp_frame(b"250-a\r\n251 b\r\n").is_err());
+        assert!(smtp_frame(b"hello\r\n").is_err());
+        assert!(smtp_frame(b"250 a\n").is_err());
+    }
+
+    #[test]
+    fn stuffing_and_back() {
+        assert_eq!(stuffed(b".a\r\n..b\r\nc"), b"..a\r\n...b\r\nc\r\n.\r\n");
+        assert_eq!(stuffed(b""), b".\r\n");
+        assert_eq!(unstuffed(b"..a\r\n...b\r\nc\r\n"), b".a\r\n..b\r\nc\r\n");
+    }
+}

@@ -1,0 +1,169 @@
+//! Rules that every IMAP session obeys at every moment, checked on each reply whatever the transcript asks for.
+//!
+//! - EXISTS never falls without an EXPUNGE for each message that went (RFC 3501 §7.3.1).
+//! - EXPUNGE names a message that is there; it is never sent while no command is in progress, nor while all commands in
+//!   progress are FETCH, STORE or SEARCH by sequence number (RFC 3501 §7.4.1).
+//! - FETCH names a message that has been announced (RFC 3501 §7.4.2), and none of them comes without a mailbox.
+
+use super::value::{Kind, Response, Value};
+
+/// What the client has been told of the selected mailbox, and which commands it waits for.
+#[derive(Debug, Default)]
+pub struct Session {
+    exists: Option<u64>,
+    in_progress: Vec<(String, String)>,
+}
+
+/// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
+const NO_EXPUNGE: [&str; 3] = ["FETCH", "STORE", "SEARCH"];
+/// What the client may say first in a command; other lines are continuations (`DONE`, literals, SASL).
+const COMMANDS: [&str; 31] = [
+    "CAPABILITY",
+    "NOOP",
+    "LOGOUT",
+    "STARTTLS",
+    "AUTHENTICATE",
+    "LOGIN",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LIST",
+    "LSUB",
+    "STATUS",
+    "APPEND",
+    "CHECK",
+    "CLOSE",
+    "EXPUNGE",
+    "SEARCH",
+    "FETCH",
+    "STORE",
+    "COPY",
+    "MOVE",
+    "UID",
+    "IDLE",
+    "ENABLE",
+    "UNSELECT",
+    "NAMESPACE",
+    "ID",
+];
+
+impl Session {
+    /// Takes note of what the client sends.
+    pub fn sent(&mut self, bytes: &[u8]) {
+        for line in bytes.split(|&b| b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let mut words = line.split_ascii_whitespace();
+            let (Some(tag), Some(command)) = (words.next(), words.next()) else { continue };
+            let mut command = command.to_ascii_uppercase();
+            if !COMMANDS.contains(&command.as_str()) {
+                continue;
+            }
+            if command == "UID" {
+                command = format!("UID {}", words.next().unwrap_or("").to_ascii_uppercase());
+            }
+            self.in_progress.push((tag.to_owned(), command));
+        }
+    }
+
+    /// Holds a reply to the rules: the rule that it breaks is the error.
+    pub fn received(&mut self, response: &Response) -> Result<(), String> {
+        match &response.kind {
+            Kind::Tagged(tag) => self.completed(tag, response.word(0).as_deref() == Some("OK")),
+            Kind::Untagged => return self.untagged(response),
+            Kind::Continuation => {}
+        }
+        Ok(())
+    }
+
+    fn completed(&mut self, tag: &str, ok: bool) {
+        let Some(at) = self.in_progress.iter().position(|(t, _)| t == tag) else { return };
+        let (_, command) = self.in_progress.remove(at);
+        let selects = command == "SELECT" || command == "EXAMINE";
+        if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT")) {
+            self.exists = None;
+        }
+    }
+
+    fn untagged(&mut self, response: &Response) -> Result<(), String> {
+        let Some(Value::Atom(number)) = response.values.first() else { return Ok(()) };
+        let Some(number) = std::str::from_utf8(number).ok().and_then(|n| n.parse::<u64>().ok()) else { return Ok(()) };
+        let selecting = self.in_progress.iter().any(|(_, c)| c == "SELECT" || c == "EXAMINE");
+        let kind = response.word(1).unwrap_or_default();
+        let exists = match (self.exists, kind.as_str()) {
+            (_, "EXISTS") if selecting => {
+                self.exists = Some(number);
+                return Ok(());
+            }
+            (None, "EXISTS" | "EXPUNGE" | "FETCH") if selecting => return Ok(()),
+            (None, "EXISTS" | "EXPUNGE" | "FETCH") => return Err(format!("{kind} without a selected mailbox")),
+            (Some(exists), _) => exists,
+            (None, _) => return Ok(()),
+        };
+        match kind.as_str() {
+            "EXISTS" if number < exists => {
+                Err(format!("EXISTS falls from {exists} to {number} without EXPUNGE (RFC 3501 §7.3.1)"))
+            }
+            "EXISTS" => {
+                self.exists = Some(number);
+                Ok(())
+            }
+            "EXPUNGE" => {
+                if self.in_progress.is_empty() {
+                    return Err("EXPUNGE while no command is in progress (RFC 3501 §7.4.1)".to_owned());
+                }
+                if self.in_progress.iter().all(|(_, c)| NO_EXPUNGE.contains(&c.as_str())) {
+                    return Err(format!("EXPUNGE during {} (RFC 3501 §7.4.1)", self.in_progress[0].1));
+                }
+                if number == 0 || number > exists {
+                    return Err(format!("EXPUNGE {number} of {exists} messages"));
+                }
+                self.exists = Some(exists - 1);
+                Ok(())
+            }
+            "FETCH" if number == 0 || number > exists => Err(format!("FETCH {number} of {exists} messages")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected() -> Session {
+        let mut session = Session::default();
+        session.sent(b"a SELECT INBOX\r\n");
+        for line in ["* 3 EXISTS", "a OK done"] {
+            session.received(&Response::read(line.as_bytes()).unwrap()).unwrap();
+        }
+        session
+    }
+
+    fn hears(session: &mut Session, line: &str) -> Result<(), String> {
+        session.received(&Response::read(line.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn expunge_is_refused_during_fetch_and_between_commands_but_not_during_uid_fetch() {
+        let mut session = selected();
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_err());
+        session.sent(b"b FETCH 1 FLAGS\r\n");
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_err());
+        let mut session = selected();
+        session.sent(b"c UID FETCH 1 FLAGS\r\n");
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_ok());
+        assert!(hears(&mut session, "* 3 EXPUNGE").is_err());
+    }
+
+    #[test]
+    fn exists_never_falls_by_itself() {
+        let mut session = selected();
+        assert!(hears(&mut session, "* 2 EXISTS").is_err());
+        assert!(hears(&mut session, "* 4 EXISTS").is_ok());
+        assert!(hears(&mut session, "* 5 FETCH (FLAGS ())").is_err());
+    }
+}

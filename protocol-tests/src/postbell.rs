@@ -1,0 +1,144 @@
+//! Starts a fresh Postbell, given the path of its binary: `dev`, or `serve` with one of the configurations.
+//!
+//! The contract: with `--ready-json` the server prints one line of JSON with its addresses when all of them listen.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::subject::{DEADLINE, Subject};
+use crate::transcript::Service;
+
+/// A server that ends with this value.
+pub struct Running {
+    /// Where it is, and which accounts it takes.
+    pub subject: Subject,
+    errors: Arc<Mutex<Vec<u8>>>,
+    // Killed when dropped; before that the folder would still be written to.
+    _child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// What the server has written to standard error so far.
+    pub fn errors(&self) -> String {
+        let errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        String::from_utf8_lossy(&errors).into_owned()
+    }
+}
+
+/// The password of every account.
+const PASSWORD: &str = "correct-horse";
+
+/// Starts `binary` under the configuration of that name: `dev`, or a file of `configurations`.
+pub async fn start(binary: &Path, configuration: &str, configurations: &Path) -> Result<Running, String> {
+    let folder = tempfile::tempdir().map_err(|e| format!("a temporary folder: {e}"))?;
+    let mut command = Command::new(binary);
+    let mut user = "t{n}@localhost";
+    let mut file = None;
+    if configuration == "dev" {
+        command.args(["dev", "--ready-json"]);
+        for (service, _) in Service::ALL {
+            command.args([format!("--{service}-port"), "0".to_owned()]);
+        }
+    } else {
+        let path = written(configuration, configurations, folder.path())?;
+        command.arg("serve").arg("--config").arg(&path).arg("--ready-json");
+        user = "t{n}@example.org";
+        file = Some(path);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| format!("starting {}: {e}", binary.display()))?;
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    if let Some(mut stderr) = child.stderr.take() {
+        let errors = errors.clone();
+        tokio::spawn(async move {
+            let mut chunk = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
+                errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend_from_slice(&chunk[..length]);
+            }
+        });
+    }
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let addresses = match tokio::time::timeout(DEADLINE * 6, ready(stdout)).await {
+        Ok(Ok(addresses)) => addresses,
+        other => {
+            // What it says last says most; it comes a moment behind the end of its output.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let why = other.map_or_else(|_| "no ready line in time".to_owned(), |r| r.err().unwrap_or_default());
+            return Err(format!("{} {configuration}: {why}\n{}", binary.display(), String::from_utf8_lossy(&errors)));
+        }
+    };
+    let mut subject = Subject::new(addresses, user, PASSWORD);
+    if let Some(file) = file {
+        let binary = binary.to_owned();
+        subject.provision = Some(Box::new(move |user, password| provision(&binary, &file, user, password)));
+    }
+    Ok(Running { subject, errors, _child: child, _folder: folder })
+}
+
+/// Reads the ready line, and goes on to read what follows so that the server never waits for us.
+async fn ready(stdout: tokio::process::ChildStdout) -> Result<BTreeMap<Service, SocketAddr>, String> {
+    let mut lines = BufReader::new(stdout).lines();
+    loop {
+        let line = lines.next_line().await.map_err(|e| e.to_string())?.ok_or("it ended before it was ready")?;
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        if value["ready"] != true {
+            continue;
+        }
+        let address = |name: &str| value[name].as_str().and_then(|a| a.parse().ok());
+        let addresses = Service::ALL.iter().filter_map(|(name, service)| Some((*service, address(name)?))).collect();
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        return Ok(addresses);
+    }
+}
+
+/// Puts the configuration into the server's folder: `{folder}` becomes its path, and a certificate lies in it.
+fn written(configuration: &str, configurations: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let source = configurations.join(format!("{configuration}.toml"));
+    let text = std::fs::read_to_string(&source).map_err(|e| format!("{}: {e}", source.display()))?;
+    let path = folder.join("postbell.toml");
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(|e| e.to_string())?;
+    let files = [
+        (path.clone(), text.replace("{folder}", &folder.to_string_lossy())),
+        (folder.join("certificate.pem"), certificate.cert.pem()),
+        (folder.join("key.pem"), certificate.signing_key.serialize_pem()),
+    ];
+    for (path, text) in files {
+        std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(path)
+}
+
+/// `postbell account add`, beside the running server.
+fn provision(binary: &Path, file: &Path, user: &str, password: &str) -> Result<(), String> {
+    let mut child = std::process::Command::new(binary)
+        .args(["account", "add", user, "--password-stdin", "--config"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("account add: {e}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        writeln!(stdin, "{password}").map_err(|e| format!("account add: {e}"))?;
+    }
+    let output = child.wait_with_output().map_err(|e| format!("account add: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("account add {user}: {}", String::from_utf8_lossy(&output.stderr)))
+}

@@ -1,0 +1,394 @@
+//! One transcript against one server.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use crate::bindings::Bindings;
+use crate::connection::{Arrival, Connection, Entry, Log, Reply, printable, stuffed};
+use crate::expect::{self, Context, Failure};
+use crate::imap::value::Kind;
+use crate::subject::Subject;
+use crate::transcript::{Action, Connect, Language, LinePart, RawPart, Sending, Service, Step, Transcript};
+
+/// How a transcript ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it came true.
+    Passed,
+    /// The server does not offer what it is about.
+    NotOffered(String),
+    /// A line did not come true: the report for people.
+    Failed(String),
+}
+
+/// Runs a transcript with accounts of its own.
+pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
+    match subject.lacks(&transcript.needs).await {
+        Ok(None) => {}
+        Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
+        Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
+    }
+    let mut run =
+        Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0 };
+    let result = match run.accounts(&transcript.users) {
+        Ok(()) => run.steps(&transcript.steps).await,
+        Err(error) => Err(Failure::at(1, error)),
+    };
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(failure) => Outcome::Failed(report(transcript, &run.log, &failure)),
+    }
+}
+
+/// Where the runner's own APPEND connection is kept: no transcript can call one so.
+const SETUP: &str = "(append)";
+/// What clients say in EHLO and LHLO.
+const CLIENT_NAME: &str = "client.example";
+/// The envelope sender of `deliver`.
+const SENDER: &str = "sender@example.com";
+
+struct Run<'a> {
+    subject: &'a Subject,
+    connections: HashMap<String, Connection>,
+    bindings: Bindings,
+    log: Log,
+    line: usize,
+}
+
+impl Run<'_> {
+    fn accounts(&mut self, users: &[String]) -> Result<(), String> {
+        for name in std::iter::once("user").chain(users.iter().map(String::as_str)) {
+            let address = self.subject.fresh_user()?;
+            self.bindings.set(name, address.as_str());
+            let plain = if name == "user" { "plain".to_owned() } else { format!("{name}_plain") };
+            self.bindings.set(&plain, self.subject.sasl_plain(&address));
+        }
+        self.bindings.set("password", self.subject.password.as_str());
+        Ok(())
+    }
+
+    async fn steps(&mut self, steps: &[Step]) -> Result<(), Failure> {
+        for step in steps {
+            self.line = step.line;
+            Box::pin(self.step(&step.action)).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, action: &Action) -> Result<(), Failure> {
+        match action {
+            Action::Connect(connect) => self.connect(connect).await,
+            Action::Disconnect(name) => {
+                self.connections.remove(name);
+                Ok(())
+            }
+            Action::Handshake(name) => {
+                let line = self.line;
+                self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+            }
+            Action::Send { connection, what, split } => self.send(connection, what, *split).await,
+            Action::Expect { connection, block } => {
+                let subject = self.subject;
+                let found = self.connections.get_mut(connection);
+                let found = found.ok_or_else(|| Failure::at(block[0].0, "the connection is closed"))?;
+                let deadline = || subject.deadline();
+                let mut context = Context { bindings: &mut self.bindings, log: &mut self.log, deadline: &deadline };
+                expect::block(found, block, &mut context).await
+            }
+            Action::Deliver { message, to, by } => self.deliver(message, to, *by).await,
+            Action::Append { message, arguments } => self.append(message, arguments).await,
+            Action::Check { left, operator, right } => self.check(left, operator, right),
+            Action::Repeat { times, steps } => {
+                for i in 1..=*times {
+                    self.bindings.set("i", i.to_string());
+                    self.steps(steps).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&self, got: impl Into<String>) -> Failure {
+        Failure::at(self.line, got)
+    }
+
+    fn fill(&self, text: &str) -> Result<Vec<u8>, Failure> {
+        self.bindings.fill(text).map_err(|e| self.fail(e))
+    }
+
+    fn connection(&mut self, name: &str) -> Result<&mut Connection, Failure> {
+        let line = self.line;
+        self.connections.get_mut(name).ok_or_else(|| Failure::at(line, "the connection is closed"))
+    }
+
+    async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
+        let service = connect.service;
+        let address =
+            *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
+        let language = if connect.raw { Language::Lines } else { service.language() };
+        let opening = Connection::open(&connect.connection, address, service.is_tls(), language);
+        let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
+        let opened = opened.map_err(|_| self.fail("no connection in time"))?.map_err(|e| self.fail(e))?;
+        self.connections.insert(connect.connection.clone(), opened);
+        let name = connect.connection.as_str();
+        if !connect.raw && !connect.cold {
+            self.greeting(name).await?;
+        }
+        if connect.starttls {
+            self.starttls(name, service).await?;
+        }
+        if connect.ehlo {
+            self.exchange(name, &format!("{} {CLIENT_NAME}", hello(service))).await?;
+        }
+        if let Some(user) = &connect.login {
+            let user = self.fill(&format!("${user}"))?;
+            let (user, password) = (String::from_utf8_lossy(&user).into_owned(), self.subject.password.clone());
+            if language == Language::Pop3 {
+                self.exchange(name, &format!("USER {user}")).await?;
+                self.exchange(name, &format!("PASS {password}")).await?;
+            } else {
+                self.exchange(name, &format!("L1 LOGIN \"{user}\" \"{password}\"")).await?;
+            }
+        }
+        if let Some((mailbox, read_only)) = &connect.select {
+            let command = if *read_only { "EXAMINE" } else { "SELECT" };
+            self.exchange(name, &format!("L2 {command} {mailbox}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn greeting(&mut self, name: &str) -> Result<(), Failure> {
+        let deadline = self.subject.deadline();
+        let line = self.line;
+        let arrival = self.receive(name, deadline).await?;
+        let good = match &arrival {
+            Arrival::Reply(Reply::Imap(response)) => response.word(0).is_some_and(|w| w == "OK" || w == "PREAUTH"),
+            Arrival::Reply(Reply::Lines(lines)) => lines[0].starts_with(b"220") || lines[0].starts_with(b"+OK"),
+            _ => false,
+        };
+        if good { Ok(()) } else { Err(Failure::at(line, format!("no friendly greeting: {arrival:?}"))) }
+    }
+
+    async fn starttls(&mut self, name: &str, service: Service) -> Result<(), Failure> {
+        if service.language() == Language::Smtp {
+            self.exchange(name, &format!("{} {CLIENT_NAME}", hello(service))).await?;
+        }
+        let command = match service.language() {
+            Language::Imap => "L0 STARTTLS",
+            Language::Pop3 => "STLS",
+            Language::Smtp | Language::Lines => "STARTTLS",
+        };
+        self.exchange(name, command).await?;
+        let line = self.line;
+        self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+    }
+
+    async fn receive(&mut self, name: &str, deadline: Instant) -> Result<Arrival, Failure> {
+        let line = self.line;
+        let connection = self.connections.get_mut(name).ok_or_else(|| Failure::at(line, "the connection is closed"))?;
+        expect::receive(connection, line, deadline, &mut self.log).await
+    }
+
+    /// A line and its answer, which has to be a good one: what the runner says by itself.
+    async fn exchange(&mut self, name: &str, command: &str) -> Result<(), Failure> {
+        self.write(name, format!("{command}\r\n").as_bytes(), false).await?;
+        let deadline = self.subject.deadline();
+        loop {
+            match self.receive(name, deadline).await? {
+                Arrival::Reply(Reply::Imap(response)) => match response.kind {
+                    Kind::Tagged(_) if response.word(0).as_deref() == Some("OK") => return Ok(()),
+                    Kind::Tagged(_) => return Err(self.fail(printable(&response.raw))),
+                    _ => {}
+                },
+                Arrival::Reply(Reply::Lines(lines)) => {
+                    let good = lines[0].starts_with(b"2") || lines[0].starts_with(b"3") || lines[0].starts_with(b"+OK");
+                    let shown = printable(&lines.join(&b"\r\n"[..]));
+                    self.connection(name)?.last = lines;
+                    return if good { Ok(()) } else { Err(self.fail(shown)) };
+                }
+                Arrival::End => return Err(self.fail("the end of the stream")),
+                Arrival::Nothing => return Err(self.fail(format!("no answer to {command:?} in time"))),
+            }
+        }
+    }
+
+    async fn write(&mut self, name: &str, bytes: &[u8], split: bool) -> Result<(), Failure> {
+        let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
+        self.log.0.push(entry);
+        let deadline = self.subject.deadline();
+        let sent = self.connection(name)?.send(bytes, split, deadline).await;
+        sent.map_err(|e| self.fail(e))
+    }
+
+    async fn send(&mut self, name: &str, what: &Sending, split: bool) -> Result<(), Failure> {
+        match what {
+            Sending::Line(parts) => self.send_line(name, parts, split).await,
+            Sending::Raw(parts) => {
+                let mut bytes = Vec::new();
+                for part in parts {
+                    match part {
+                        RawPart::Bytes(part) => bytes.extend_from_slice(part),
+                        RawPart::Text(text) => bytes.extend(self.fill(text)?),
+                    }
+                }
+                self.write(name, &bytes, split).await
+            }
+            Sending::Data(message) => self.write(name, &stuffed(message), split).await,
+            Sending::Bdat { bytes, last } => {
+                let mut out = format!("BDAT {}{}\r\n", bytes.len(), if *last { " LAST" } else { "" }).into_bytes();
+                out.extend_from_slice(bytes);
+                self.write(name, &out, split).await
+            }
+        }
+    }
+
+    async fn send_line(&mut self, name: &str, parts: &[LinePart], split: bool) -> Result<(), Failure> {
+        let mut out = Vec::new();
+        for part in parts {
+            match part {
+                LinePart::Text(text) => out.extend(self.fill(text)?),
+                LinePart::Literal { bytes, plus, binary } => {
+                    let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if *plus { "+" } else { "" });
+                    out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());
+                    if !plus {
+                        self.write(name, &std::mem::take(&mut out), split).await?;
+                        self.continuation(name).await?;
+                    }
+                    out.extend_from_slice(bytes);
+                }
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        self.write(name, &out, split).await
+    }
+
+    /// Waits for the `+` that a synchronising literal waits for (RFC 3501 §7.5).
+    async fn continuation(&mut self, name: &str) -> Result<(), Failure> {
+        let deadline = self.subject.deadline();
+        loop {
+            match self.receive(name, deadline).await? {
+                Arrival::Reply(Reply::Imap(response)) => match response.kind {
+                    Kind::Continuation => return Ok(()),
+                    Kind::Untagged => self.connection(name)?.pool.push(response),
+                    Kind::Tagged(_) => {
+                        return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw))));
+                    }
+                },
+                other => return Err(self.fail(format!("no + for the literal: {other:?}"))),
+            }
+        }
+    }
+
+    async fn deliver(&mut self, message: &[u8], to: &[String], by: Option<Service>) -> Result<(), Failure> {
+        let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
+        let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
+        let name = format!("({})", service.name());
+        let plain = |connection: String| Connect {
+            connection,
+            service,
+            raw: false,
+            cold: false,
+            starttls: false,
+            ehlo: true,
+            login: None,
+            select: None,
+        };
+        self.connect(&plain(name.clone())).await?;
+        self.exchange(
+            &name,
+            &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
+        )
+        .await?;
+        let mut recipients = 0;
+        let main = ["user".to_owned()];
+        for whom in if to.is_empty() { &main[..] } else { to } {
+            let address = if whom.contains(['@', '$']) { self.fill(whom)? } else { self.fill(&format!("${whom}"))? };
+            self.exchange(&name, &format!("RCPT TO:<{}>", String::from_utf8_lossy(&address))).await?;
+            recipients += 1;
+        }
+        self.exchange(&name, "DATA").await?;
+        self.write(&name, &stuffed(message), false).await?;
+        // One answer in SMTP, one for each recipient in LMTP (RFC 2033 §4.2).
+        for _ in 0..if service == Service::Lmtp { recipients } else { 1 } {
+            let deadline = self.subject.deadline();
+            match self.receive(&name, deadline).await? {
+                Arrival::Reply(Reply::Lines(lines)) if lines[0].starts_with(b"250") => {}
+                other => return Err(self.fail(format!("the message is not accepted: {other:?}"))),
+            }
+        }
+        self.exchange(&name, "QUIT").await?;
+        self.connections.remove(&name);
+        Ok(())
+    }
+
+    async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
+        if !self.connections.contains_key(SETUP) {
+            self.connect(&Connect {
+                connection: SETUP.to_owned(),
+                service: Service::Imap,
+                raw: false,
+                cold: false,
+                starttls: false,
+                ehlo: false,
+                login: Some("user".to_owned()),
+                select: None,
+            })
+            .await?;
+        }
+        let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
+        self.write(SETUP, line.as_bytes(), false).await?;
+        self.continuation(SETUP).await?;
+        self.write(SETUP, message, false).await?;
+        self.exchange(SETUP, "").await
+    }
+
+    fn check(&mut self, left: &str, operator: &str, right: &str) -> Result<(), Failure> {
+        let (left, right) = (self.fill(left)?, self.fill(right)?);
+        let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|n| n.parse::<u64>().ok());
+        let holds = match operator {
+            "=" => left == right,
+            "!=" => left != right,
+            _ => matches!((number(&left), number(&right)), (Some(left), Some(right)) if left < right),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(self.fail(format!("{} and {}", printable(&left), printable(&right))))
+    }
+}
+
+fn hello(service: Service) -> &'static str {
+    if service == Service::Lmtp { "LHLO" } else { "EHLO" }
+}
+
+/// The conversation as far as it went, and where it broke.
+fn report(transcript: &Transcript, log: &Log, failure: &Failure) -> String {
+    let mut out = format!("{}\n{} ({})\n", transcript.name, transcript.rule, transcript.rfc);
+    // The beginning and the end tell what happened; a thousand repetitions do not.
+    const SHOWN: usize = 60;
+    let entries = &log.0[log.0.len().saturating_sub(SHOWN)..];
+    if entries.len() < log.0.len() {
+        out += &format!("  ({} lines left out)\n", log.0.len() - entries.len());
+    }
+    let mut shown = 0;
+    for entry in entries {
+        if entry.line != shown {
+            shown = entry.line;
+            out += &format!("  {:>4}  {}\n", entry.line, source(transcript, entry.line));
+        }
+        let name = if entry.connection.is_empty() { String::new() } else { format!("{} ", entry.connection) };
+        out += &format!("        {} {name}{}\n", entry.arrow, entry.text);
+    }
+    out += &format!(
+        "  line {}\n    expected  {}\n    got       {}\n",
+        failure.line,
+        source(transcript, failure.line),
+        failure.got
+    );
+    out
+}
+
+fn source(transcript: &Transcript, line: usize) -> &str {
+    line.checked_sub(1).and_then(|at| transcript.lines.get(at)).map_or("", |l| l.trim())
+}

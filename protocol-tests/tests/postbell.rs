@@ -1,0 +1,73 @@
+//! The transcripts against a freshly started Postbell: `cargo test --test conformance [FILTER …]`.
+//!
+//! A harness of its own, since the tests are files. It knows the arguments that people give to `cargo test`: filters,
+//! `--exact`, `--list`, `--test-threads N`; others are ignored.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use protocol_tests::postbell::{self, Running};
+use protocol_tests::subject::Subject;
+use protocol_tests::suite::{Corpus, Options};
+
+struct Server(Running);
+
+impl AsRef<Subject> for Server {
+    fn as_ref(&self) -> &Subject {
+        &self.0.subject
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut options = Options { all_offered: true, ..Options::default() };
+    let mut list = false;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--exact" => options.exact = true,
+            "--list" => list = true,
+            "--test-threads" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(options.jobs),
+            "--format" | "--color" | "--logfile" | "--skip" | "-Z" => drop(arguments.next()),
+            flag if flag.starts_with('-') => {}
+            filter => options.filters.push(filter.to_owned()),
+        }
+    }
+    let corpus = Corpus::default();
+    if list {
+        return names(&corpus, &options);
+    }
+    let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {
+        let configurations = corpus.root.join("configurations");
+        Box::pin(async move {
+            let binary = Path::new(env!("CARGO_BIN_EXE_postbell"));
+            let running = postbell::start(binary, &configuration, &configurations).await?;
+            let server: Arc<dyn AsRef<Subject> + Send + Sync> = Arc::new(Server(running));
+            Ok(server)
+        })
+    };
+    match corpus.run(&options, &provider).await {
+        Ok(summary) if summary.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn names(corpus: &Corpus, options: &Options) -> ExitCode {
+    match corpus.names() {
+        Ok(names) => {
+            for name in names.iter().filter(|name| options.wants(name)) {
+                println!("{name}: test");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
