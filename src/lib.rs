@@ -7,6 +7,8 @@
 pub mod auth;
 /// What a person types: `dev`, `serve`, `account`, `check`.
 pub mod cli;
+/// What a server is told before it starts. Reads files, opens nothing.
+pub mod config;
 /// An accepted transaction becomes stored messages.
 pub mod deliver;
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.

@@ -1,16 +1,65 @@
 //! Who somebody is.
+//!
+//! [`address`] says what makes two spellings one name, [`directory`] whose a name is, [`password`] what is kept of a
+//! password, [`sasl`] how a client says name and password, and [`Authenticator`] brings them together with what keeps
+//! guessing slow and logging in fast:
+//!
+//! - A hash costs tens of milliseconds by intent. At most one for each core runs at a time, off the runtime; others
+//!   queue. So a login storm delays logins and nothing else.
+//! - A login that was good is remembered in memory as a keyed hash, so that a client that comes back every minute costs
+//!   a microsecond. Another password, or the same one set anew, is another key.
+//! - Who failed waits before the next check (`throttle`), as a timer, not as a thread.
+//! - Nothing tells whether a name exists: neither the answer, nor the time it takes, nor the delays.
 
+pub mod address;
 pub mod directory;
-pub use directory::Directory;
+pub mod password;
+mod remembered;
+pub mod sasl;
+#[cfg(test)]
+mod tests;
+mod throttle;
 
+use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::store::Account;
 
+use directory::Unknown;
+pub use directory::{Directory, Membership};
+pub use password::credentials_from_password;
+use remembered::Remembered;
+use throttle::Throttle;
+
+/// After so many failed logins a protocol says goodbye and closes the connection (DESIGN §7): a person mistypes twice,
+/// a guesser pays a new connection.
+pub const LOGIN_FAILURES_MAX: u32 = 3;
+
+/// No address is longer (RFC 5321 §4.5.3.1); what a client gives as a name beyond it is cut for counting and logs.
+const NAME_OCTETS_MAX: usize = 320;
+
+/// Which passwords are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passwords {
+    /// `dev`: any. Nobody is slowed down.
+    Any,
+    /// `serve`: the account's.
+    Checked,
+}
+
 /// Checks passwords. Shared by all protocols.
 #[derive(Debug)]
-pub struct Authenticator {}
+pub struct Authenticator {
+    directory: Directory,
+    passwords: Passwords,
+    hashing: Arc<Semaphore>,
+    remembered: Mutex<Remembered>,
+    throttle: Mutex<Throttle>,
+}
 
 /// Why a login failed. The client sees the same for every cause, after the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +71,94 @@ pub enum LoginError {
 }
 
 impl Authenticator {
+    /// Checks passwords of the accounts in `directory`. Errs where the system has no random numbers for the secret that
+    /// remembered logins are keyed with.
+    pub fn new(directory: Directory, passwords: Passwords) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Self {
+            directory,
+            passwords,
+            hashing: Arc::new(Semaphore::new(cores)),
+            remembered: Mutex::new(Remembered::new()?),
+            throttle: Mutex::default(),
+        })
+    }
+
     /// Checks a name and a password; waits where this peer has failed before. `name` is as the client gave it.
     pub async fn login(&self, name: &str, password: &str, peer: IpAddr) -> Result<Arc<Account>, LoginError> {
-        let _ = (name, password, peer);
-        unimplemented!()
+        match self.passwords {
+            Passwords::Any => self.find(name).await?.ok_or(LoginError::Refused),
+            Passwords::Checked => self.login_checked(name, password, peer).await,
+        }
     }
+
+    async fn login_checked(&self, name: &str, password: &str, peer: IpAddr) -> Result<Arc<Account>, LoginError> {
+        let counted_name = self.directory.canonical_login(name).unwrap_or_else(|| cut(name).to_lowercase());
+        let delay = lock(&self.throttle).delay(peer, &counted_name, now());
+        tokio::time::sleep(delay).await;
+
+        let account = self.find(name).await?;
+        let good = match &account {
+            Some(account) if lock(&self.remembered).knows(account, password) => true,
+            _ => self.check_by_hash(account.clone(), password).await?,
+        };
+        match account.filter(|_| good) {
+            Some(account) => {
+                lock(&self.remembered).remember(&account, password);
+                lock(&self.throttle).succeeded(peer, &counted_name, now());
+                Ok(account)
+            }
+            None => {
+                lock(&self.throttle).failed(peer, &counted_name, now());
+                tracing::info!(%peer, name = ?cut(name), "a login failed");
+                Err(LoginError::Refused)
+            }
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Arc<Account>>, LoginError> {
+        match self.directory.resolve_login(name).await {
+            Ok(account) => Ok(Some(account)),
+            Err(Unknown::Domain | Unknown::User) => Ok(None),
+            Err(Unknown::Unavailable(reason)) => {
+                tracing::warn!(reason, "a login can't be checked");
+                Err(LoginError::Unavailable)
+            }
+        }
+    }
+
+    /// The slow way. It takes the same time for nobody as for somebody.
+    async fn check_by_hash(&self, account: Option<Arc<Account>>, password: &str) -> Result<bool, LoginError> {
+        // The permit goes into the thread: a client that hangs up does not make room for a hash beyond the cores.
+        let permit = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| LoginError::Unavailable)?;
+        let password = password.to_owned();
+        let check = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            match account {
+                Some(account) => password::verify(&password, &account.credentials.password_hash),
+                None => {
+                    password::verify_nobody(&password);
+                    false
+                }
+            }
+        });
+        check.await.map_err(|error| {
+            tracing::error!(%error, "a password check ended early");
+            LoginError::Unavailable
+        })
+    }
+}
+
+fn now() -> std::time::Instant {
+    // Tokio's clock, which tests may pause.
+    Instant::now().into_std()
+}
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_OCTETS_MAX)]
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Both tables are whole after each step, so a panic elsewhere while one was locked does no harm to it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,55 @@
-//! To be.
+//! IMAP4rev1 (RFC 3501): what a client asks, what a session knows, and what it answers.
+//!
+//! From the wire inward: [`framer`] makes commands of octets, [`parse`] makes values of them ([`command`]); `session`
+//! says what may come when, `exec` does it over the store's face, `view` turns the store's changes into what this client
+//! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
+//!
+//! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
+//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516).
+//!
+//! Knows no socket, no clock and no other protocol.
 
-/// What a client may do (DESIGN §7).
-#[derive(Clone, Debug, Default)]
-pub struct Limits {}
+use std::time::Duration;
+
+pub mod command;
+pub(crate) mod exec;
+pub mod framer;
+pub mod parse;
+pub mod print;
+pub mod response;
+pub mod sequence_set;
+pub(crate) mod session;
+pub(crate) mod view;
+
+/// What an IMAP client may do (DESIGN §7). How much it may send in one command: [`framer::Limits`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a client has logged in; strangers hold a connection no longer. 60 s.
+    pub login_timeout: Duration,
+    /// Without a command (not in IDLE). RFC 3501 §5.4 wants at least 30 minutes.
+    pub autologout: Duration,
+    /// Between two signs of life of an IDLE: below the 5 minutes after which many NATs forget a connection.
+    pub keepalive_interval: Duration,
+    /// How long a client may take nothing of a step of output (256 KiB). 5 min.
+    pub stalled_output: Duration,
+    /// How many BAD answers a connection gets before login: whoever does not speak IMAP is gone soon. 3.
+    pub bad_commands_before_login: u32,
+    /// How many BAD answers in a row after login: a client in a loop is stopped. 20.
+    pub bad_commands: u32,
+    /// Failed logins of a connection: guessing costs a connection each few.
+    pub login_failures: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            login_timeout: Duration::from_secs(60),
+            autologout: Duration::from_secs(30 * 60),
+            keepalive_interval: Duration::from_secs(2 * 60),
+            stalled_output: Duration::from_secs(5 * 60),
+            bad_commands_before_login: 3,
+            bad_commands: 20,
+            login_failures: crate::auth::LOGIN_FAILURES_MAX,
+        }
+    }
+}

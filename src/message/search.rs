@@ -1,47 +1,244 @@
 //! SEARCH inside messages (RFC 3501 §6.4.4): substrings of header fields and of bodies, without regard to case.
+//!
+//! Case is taken away by Unicode's simple mappings, to upper case and then to lower (so that `ς` finds `Σ`), nothing else:
+//! no normal forms, no white space. ASCII in ASCII, which is most of all mail, goes octet by octet. Linear in the text,
+//! whatever the needle.
 
-use super::{Address, Summary};
+use std::borrow::Cow;
+
+use memchr::memmem::Finder;
+
+use super::binary::Encoding;
+use super::header::{fields, unfold};
+use super::{Address, Content, Part, Summary, charset};
+
+/// How much is folded in one go: small enough for the processor's nearest cache.
+const FOLD_OCTETS: usize = 16 * 1024;
 
 /// What is looked for: made once a search, used on every message. The empty needle is in everything.
 #[derive(Clone, Debug)]
 pub struct Needle {
-    folded: String,
+    folded: Finder<'static>,
 }
 
 impl Needle {
     /// Looks for `text`, which the caller has already brought from the search's CHARSET to UTF-8.
     pub fn new(text: &str) -> Needle {
-        Needle { folded: text.to_owned() }
+        Needle { folded: Finder::new(&fold(text)).into_owned() }
     }
+
     /// Whether `text` contains it.
     pub fn is_in(&self, text: &str) -> bool {
-        let _ = (text, &self.folded);
-        unimplemented!()
+        if text.is_ascii() {
+            return self.is_in_ascii(text.as_bytes());
+        }
+        self.folded.find(fold(text).as_bytes()).is_some()
     }
+
+    fn is_in_ascii(&self, text: &[u8]) -> bool {
+        let needle = self.folded.needle();
+        if needle.is_empty() {
+            return true;
+        }
+        // Pieces overlap by a needle less one; steps are never shorter than the needle, so nothing is folded thrice.
+        let step = FOLD_OCTETS.max(needle.len());
+        let mut folded = Vec::new();
+        (0..text.len()).step_by(step).any(|start| {
+            let end = text.len().min(start + step + needle.len() - 1);
+            folded.clear();
+            folded.extend(text[start..end].iter().map(u8::to_ascii_lowercase));
+            self.folded.find(&folded).is_some()
+        })
+    }
+
     /// Whether a header field's text, raw, contains it as it stands or with its encoded words decoded: SUBJECT.
     pub fn is_in_field(&self, raw: &[u8]) -> bool {
-        let _ = raw;
-        unimplemented!()
+        let unfolded = unfold(raw);
+        self.is_in(&charset::decode(&unfolded, None)) || self.is_in_words(&unfolded)
     }
-    /// Whether one of the addresses contains it: FROM, TO, CC, BCC.
+
+    /// Whether the encoded words of an unfolded field contain it; a field without any is not looked into.
+    fn is_in_words(&self, unfolded: &[u8]) -> bool {
+        memchr::memmem::find(unfolded, b"=?").is_some() && self.is_in(&charset::decode_words(unfolded))
+    }
+
+    /// Whether one of the addresses contains it, written `name <local@domain>`: FROM, TO, CC, BCC. The empty needle is in the
+    /// empty list too only if there is a field, which a list does not tell: it is not.
     pub fn is_in_addresses(&self, addresses: &[Address]) -> bool {
-        let _ = addresses;
-        unimplemented!()
+        let mut line = Vec::new();
+        addresses.iter().any(|address| {
+            line.clear();
+            line.extend_from_slice(address.name.as_deref().unwrap_or_default());
+            line.extend_from_slice(b" <");
+            line.extend_from_slice(address.mailbox.as_deref().unwrap_or_default());
+            if let Some(host) = &address.host {
+                line.push(b'@');
+                line.extend_from_slice(host);
+            }
+            line.push(b'>');
+            self.is_in(&charset::decode(&line, None))
+                || address.name.as_ref().is_some_and(|name| self.is_in_words(name))
+        })
     }
+
     /// Whether a field of that name is in the header and contains it: HEADER. `header`: the octets of BODY[HEADER].
     pub fn is_in_header(&self, header: &[u8], name: &[u8]) -> bool {
-        let _ = (header, name);
-        unimplemented!()
+        fields(header).any(|field| field.is(name) && self.is_in_field(field.value))
     }
+
+    /// Whether any line of the header contains it, names included.
+    fn is_in_whole_header(&self, header: &[u8]) -> bool {
+        fields(header).any(|field| self.is_in_field(field.raw))
+    }
+
     /// Whether the body contains it: BODY. Text is decoded and brought to UTF-8; enclosed messages are searched with their
-    /// headers; what is neither text nor message is not searched.
+    /// headers; what is neither text nor message is not searched, and neither are the headers of parts.
     pub fn is_in_body(&self, message: &[u8], summary: &Summary) -> bool {
-        let _ = (message, summary);
-        unimplemented!()
+        self.is_in_part(message, &summary.structure, false)
     }
-    /// Whether header or body contain it: TEXT.
+
+    /// Whether header or body contain it: TEXT. The headers of parts are searched too, so that the name of an attachment is
+    /// found.
     pub fn is_in_message(&self, message: &[u8], summary: &Summary) -> bool {
-        let _ = (message, summary);
-        unimplemented!()
+        self.is_in_whole_header(summary.structure.header.of(message))
+            || self.is_in_part(message, &summary.structure, true)
+    }
+
+    /// Whether the body of a part contains it, and with `headers` the headers of the parts inside.
+    fn is_in_part(&self, message: &[u8], part: &Part, headers: bool) -> bool {
+        let body = part.body.of(message);
+        match &part.content {
+            Content::Leaf if part.is_text() => {
+                let octets =
+                    Encoding::named(&part.encoding).map_or(Cow::Borrowed(body), |encoding| encoding.decode(body));
+                self.is_in(&charset::decode(&octets, part.param("charset").map(|charset| charset.as_bytes())))
+            }
+            // message/delivery-status and its kin are lines of text; what is opaque might be.
+            Content::Leaf if part.media_type.eq_ignore_ascii_case(b"message") => {
+                self.is_in(&charset::decode(body, None))
+            }
+            Content::Opaque => self.is_in(&charset::decode(body, None)),
+            Content::Leaf => false,
+            Content::Multipart(children) => children.iter().any(|child| {
+                (headers && self.is_in_whole_header(child.header.of(message)))
+                    || self.is_in_part(message, child, headers)
+            }),
+            Content::Message(enclosed) => {
+                let structure = &enclosed.structure;
+                self.is_in_whole_header(structure.header.of(message)) || self.is_in_part(message, structure, headers)
+            }
+        }
+    }
+}
+
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.chars().map(fold_char).collect()
+}
+
+/// To upper case and then to lower, where that is one character (RFC 5051 §2.2 goes the same way, to title case).
+fn fold_char(c: char) -> char {
+    // Scripts without case, from the radicals of CJK to the syllables of Yi, and Hangul: most of all text that is not ASCII.
+    if matches!(c, '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7ff}') {
+        return c;
+    }
+    let upper = single_or(c.to_uppercase(), c);
+    single_or(upper.to_lowercase(), upper)
+}
+
+/// What a character is mapped to, if that is one character; else itself.
+fn single_or(mut mapped: impl Iterator<Item = char>, c: char) -> char {
+    match (mapped.next(), mapped.next()) {
+        (Some(mapped), None) => mapped,
+        _ => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(needle: &str, text: &str) -> bool {
+        Needle::new(needle).is_in(text)
+    }
+
+    #[test]
+    fn case_does_not_matter() {
+        assert!(found("HELLO", "well, hello there"));
+        assert!(found("ΟΔΥΣΣΕΥΣ", "Ὁ Οδυσσευς"));
+        assert!(found("οδυσσευς", "ΟΔΥΣΣΕΥΣ"));
+        assert!(found("straße", "STRAẞE"));
+        assert!(found("привет", "ПРИВЕТ"));
+        assert!(found("k", "\u{212a}elvin"));
+        assert!(!found("hello", "helo"));
+        assert!(found("日本", "こんにちは日本"));
+        assert!(found("", ""));
+    }
+
+    #[test]
+    fn pieces_overlap() {
+        for needle in ["needle", &"needle".repeat(FOLD_OCTETS / 2)] {
+            for at in [0, FOLD_OCTETS - 3, FOLD_OCTETS, 3 * FOLD_OCTETS - 1] {
+                let text = format!("{}{}{}", "x".repeat(at), needle.to_uppercase(), "x".repeat(FOLD_OCTETS));
+                assert!(found(needle, &text), "at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_raw_and_decoded() {
+        let header = b"Subject: =?utf-8?q?Zo=C3=AB?=\r\n fold\r\nX-Empty:\r\n\r\nX-Body: no\r\n";
+        let is_in = |needle: &str, name: &str| Needle::new(needle).is_in_header(header, name.as_bytes());
+        assert!(is_in("ZOË fold", "subject"));
+        assert!(is_in("=c3=ab", "SUBJECT"));
+        assert!(is_in("", "x-empty"));
+        assert!(!is_in("", "x-absent"));
+        assert!(!is_in("", "x-body"));
+        assert!(!is_in("x", "x-empty"));
+    }
+
+    #[test]
+    fn addresses() {
+        let list =
+            super::super::address::parse_list(b"=?utf-8?q?Zo=C3=AB?= <zoe@Example.org>, Bob <bob@example.com>", 10);
+        for there in ["zoë", "zoe@example.org", "ZOE@", "bob <bob", "example.com", "=C3"] {
+            assert!(Needle::new(there).is_in_addresses(&list), "{there}");
+        }
+        assert!(!Needle::new("alice").is_in_addresses(&list));
+        assert!(!Needle::new("").is_in_addresses(&[]));
+    }
+
+    #[test]
+    fn bodies_are_decoded() {
+        let message = b"Subject: outer\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npreamble\r\n\
+            --b\r\nContent-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: base64\r\n\r\n8NLJ18XU\r\n\
+            --b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\ncaf=C3=A9 br=\r\noken\r\n\
+            --b\r\nContent-Type: image/png; name=cat.png\r\n\r\nnot text\r\n\
+            --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner text\r\n--b--\r\n";
+        let summary = Summary::of(message);
+        let body = |needle: &str| Needle::new(needle).is_in_body(message, &summary);
+        let text = |needle: &str| Needle::new(needle).is_in_message(message, &summary);
+        for both in ["ПРИВЕТ", "CAFÉ", "broken", "subject: inner", "inner text"] {
+            assert!(body(both) && text(both), "{both}");
+        }
+        for text_only in ["outer", "cat.png"] {
+            assert!(!body(text_only) && text(text_only), "{text_only}");
+        }
+        for neither in ["not text", "preamble", "8NLJ18XU"] {
+            assert!(!body(neither) && !text(neither), "{neither}");
+        }
+        assert!(Needle::new("caf=C3").is_in_body(message, &Summary::opaque(message.len() as u32)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_piece_of_a_text_is_in_it(text in "\\PC{0,60}", from in 0usize..60, count in 0usize..60) {
+            let piece: String = text.chars().skip(from).take(count).collect();
+            prop_assert!(found(&piece, &text));
+            prop_assert!(found(&fold(&piece), &text));
+        }
     }
 }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Envelope, Span, Text};
 
 /// A part of a message, or the message itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// What is stored of it leaves `content` out: the tree is stored flat, so that no octets on a disk decide how deep a reader
+/// recurses (`stored.rs`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Its header, the blank line included: what BODY[n.MIME] shows, and of the message itself BODY[HEADER].
     pub header: Span,
@@ -23,7 +26,8 @@ pub struct Part {
     pub description: Option<Text>,
     /// Content-Transfer-Encoding; `7BIT` where there is none (RFC 2045 §6.1).
     pub encoding: Text,
-    /// Lines of the body; a last line without an end counts. BODYSTRUCTURE shows it for text/* and message/rfc822.
+    /// Lines of the body; a last line without an end counts. BODYSTRUCTURE shows it for text/* and message/rfc822, and it
+    /// means nothing for what is opaque.
     pub lines: u32,
     /// Content-MD5.
     pub md5: Option<Text>,
@@ -34,13 +38,15 @@ pub struct Part {
     /// Content-Location.
     pub location: Option<Text>,
     /// What is inside.
+    #[serde(skip)]
     pub content: Content,
 }
 
 /// What is inside a part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Content {
     /// Octets.
+    #[default]
     Leaf,
     /// Octets that might have parts but are above a limit (`message`'s page lists them). Always application/octet-stream.
     Opaque,
@@ -51,7 +57,7 @@ pub enum Content {
 }
 
 /// The message in a part of message/rfc822.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enclosed {
     /// Its envelope.
     pub envelope: Envelope,
@@ -69,9 +75,22 @@ pub struct Disposition {
 }
 
 impl Part {
+    /// Whether it is of that type, in any case.
+    pub fn is(&self, media_type: &str, media_subtype: &str) -> bool {
+        self.media_type.eq_ignore_ascii_case(media_type.as_bytes())
+            && self.media_subtype.eq_ignore_ascii_case(media_subtype.as_bytes())
+    }
     /// Whether it is text/*.
     pub fn is_text(&self) -> bool {
         self.media_type.eq_ignore_ascii_case(b"text")
+    }
+    /// Whether it says that it is multipart/*; what is inside tells [`Part::content`].
+    pub(super) fn is_multipart(&self) -> bool {
+        self.media_type.eq_ignore_ascii_case(b"multipart")
+    }
+    /// Whether it says that it is message/rfc822; what is inside tells [`Part::content`].
+    pub(super) fn is_message(&self) -> bool {
+        self.is("message", "rfc822")
     }
     /// The parts of a multipart, in their order; none for others.
     pub fn children(&self) -> &[Part] {
@@ -79,6 +98,10 @@ impl Part {
             Content::Multipart(parts) => parts,
             Content::Leaf | Content::Opaque | Content::Message(_) => &[],
         }
+    }
+    /// Header and body.
+    pub fn whole(&self) -> Span {
+        self.header.to(self.body)
     }
     /// The value of the parameter of that name of Content-Type, names compared without regard to case.
     pub fn param(&self, name: &str) -> Option<&Text> {

@@ -17,6 +17,10 @@ const READ_OCTETS: usize = 16 * 1024;
 /// How much is handed to the socket in one step; a peer that takes nothing of a step for `stall` is given up.
 pub(crate) const WRITE_STEP_OCTETS: usize = 256 * 1024;
 
+/// How long and how much a closing connection is listened to: round trips on a bad line, and what was pipelined.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_OCTETS: usize = 1024 * 1024;
+
 /// Appends what has arrived to `buffer`; waits until something has. Returns 0 at the end of the stream.
 ///
 /// Cancel-safe: what was read is in `buffer`.
@@ -49,4 +53,25 @@ pub(crate) async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8
         Ok(flushed) => flushed,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no data")),
     }
+}
+
+/// Ends the connection so that the last reply arrives: a socket that is closed while it holds unread octets is reset,
+/// and a reset takes from the peer what it has not read yet (RFC 9293 §3.6.1). So what still comes in is read and
+/// dropped for a moment.
+pub(crate) async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    let linger = async {
+        stream.shutdown().await?;
+        let mut dropped = Vec::new();
+        let mut octets = 0;
+        while octets < LINGER_OCTETS {
+            match read_some(stream, &mut dropped).await? {
+                0 => break,
+                read => octets += read,
+            }
+            dropped.clear();
+        }
+        io::Result::Ok(())
+    };
+    // An error, or a peer that does not close: the connection ends all the same.
+    let _ended = tokio::time::timeout(LINGER, linger).await;
 }

@@ -1,10 +1,20 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
+pub mod imap;
 mod io;
+pub mod limits;
+pub mod listener;
+pub mod pop3;
+pub mod port_owner;
+pub mod smtp;
 pub mod stream;
+#[cfg(test)]
+mod testbed;
+pub mod tls;
 pub use stream::{Connection, Stream};
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -34,6 +44,19 @@ pub struct Services {
     pub pop3: crate::pop3::Limits,
     /// What an IMAP client may do.
     pub imap: crate::imap::Limits,
+    /// Who may have how many sessions; a driver asks for its place when its user has logged in.
+    pub sessions: Arc<limits::Sessions>,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// Waits until the server stops: what [`Services::shutdown`] tells.
+pub(crate) async fn stopping(shutdown: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the server is, and then this is as true.
+    let _stopping = shutdown.wait_for(|stopping| *stopping).await;
+}
+
+/// Tokio's clock, which tests may pause, as the sessions take it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -1,5 +1,53 @@
-//! To be.
+//! POP3: RFC 1939 with the extensions of RFC 2449 (CAPA), RFC 2595 (STLS), RFC 5034 (AUTH) and RFC 3206 (response codes).
+//!
+//! [`parse`] makes a [`command`] of a line, [`Session`] answers it with a [`reply`], and [`maildrop`] is what the client
+//! sees of its INBOX: a numbered list, taken at login, that nothing changes until the session ends. A message leaves
+//! through [`retrieval`], in steps. The session owns no socket, no clock and no store: it asks for logins, octets and
+//! removals, and `net::pop3` answers.
+//!
+//! Rules that hold here:
+//! - What DELE marked is removed by QUIT and by nothing else: not by a lost connection, not by the autologout, not by a
+//!   stop of the server (RFC 1939 §6).
+//! - Many sessions may read one maildrop at a time; there is no lock (`docs/decisions/pop3-no-maildrop-lock.md`).
+//! - POP3 changes no flag: to fetch a copy is not to read it.
+//! - APOP is not offered: it would need the password itself in the store.
+
+pub mod command;
+pub mod maildrop;
+mod parse;
+mod reply;
+mod retrieval;
+mod session;
+
+use std::time::Duration;
+
+pub use maildrop::Maildrop;
+pub use session::{Answer, LoginRefused, Request, Security, Session, Step};
+
+/// A command line at the most, CRLF included. RFC 2449 §4 asks for 255 octets; passwords may be longer than its authors
+/// thought. Lines of a SASL exchange have the limit of [`sasl`](crate::auth::sasl::RESPONSE_OCTETS_MAX).
+pub(crate) const LINE_OCTETS_MAX: usize = 512;
 
 /// What a client may do (DESIGN §7).
-#[derive(Clone, Debug, Default)]
-pub struct Limits {}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a session may wait for a command: at least 10 minutes (RFC 1939 §3).
+    pub autologout: Duration,
+    /// How long a client may take nothing of what is sent to it; phones in tunnels come back within this.
+    pub stalled_output: Duration,
+    /// After so many lines that are no command we hang up: it is not a mail client.
+    pub bad_commands: u32,
+    /// After so many failed logins we hang up.
+    pub login_failures: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            autologout: Duration::from_secs(10 * 60),
+            stalled_output: Duration::from_secs(5 * 60),
+            bad_commands: 20,
+            login_failures: crate::auth::LOGIN_FAILURES_MAX,
+        }
+    }
+}

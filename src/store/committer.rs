@@ -50,19 +50,24 @@ pub(crate) struct Outcome {
     pub(crate) told: HashMap<MailboxId, usize>,
 }
 
+/// Answers whoever waits for a record.
+pub(crate) type Answer = Box<dyn FnOnce(Result<&Outcome, Error>) + Send>;
+/// Makes a job's record from what is published.
+pub(crate) type Decide = Box<dyn FnOnce(&mut Decider<'_>) -> Option<Staged> + Send>;
+
 /// A decided job, to be written.
 pub(crate) struct Staged {
     pub(crate) record: Record,
     pub(crate) cache: Vec<u8>,
     pub(crate) body: Option<Incoming>,
-    pub(crate) answer: Box<dyn FnOnce(Result<&Outcome, Error>) + Send>,
+    pub(crate) answer: Answer,
 }
 
 /// Something to be decided and committed. `decide` answers by itself when there is nothing to commit.
 pub(crate) struct Job {
     pub(crate) touches: Touches,
     pub(crate) octets: u64,
-    pub(crate) decide: Box<dyn FnOnce(&mut Decider<'_>) -> Option<Staged> + Send>,
+    pub(crate) decide: Decide,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 

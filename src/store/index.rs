@@ -178,19 +178,6 @@ impl Index {
         }
     }
 
-    /// All bodies, for checking.
-    pub(crate) fn bodies(&self) -> Result<Vec<(BodyId, BodyEntry)>, Error> {
-        let mut bodies = Vec::new();
-        for entry in self.db.scan_prefix(b"B") {
-            let (key, value) = entry.map_err(read_error)?;
-            let number = u64_at(&key, 1).ok_or_else(|| read_error("a key is too short"))?;
-            for (slot, entry) in decode::<Vec<(u8, BodyEntry)>>(&value)? {
-                bodies.push((BodyId(number * BODIES_PER_CHUNK + u64::from(slot)), entry));
-            }
-        }
-        Ok(bodies)
-    }
-
     fn set_pieces(&self, batch: &mut Batch, name: &[u8], value: &impl Serialize) -> Result<(), Error> {
         let octets = postcard::to_stdvec(value).map_err(read_error)?;
         let mut piece = 0u16;
@@ -235,12 +222,7 @@ impl Index {
         Ok(())
     }
 
-    pub(crate) fn set_vanished(
-        &self,
-        batch: &mut Batch,
-        mailbox: MailboxId,
-        vanished: &Vanished,
-    ) -> Result<(), Error> {
+    pub(crate) fn set_vanished(&self, batch: &mut Batch, mailbox: MailboxId, vanished: &Vanished) -> Result<(), Error> {
         let name = key(b'X', &[&mailbox.0.to_be_bytes(), &vanished.mod_seq.to_be_bytes()]);
         self.set_pieces(batch, &name, vanished)
     }

@@ -180,7 +180,12 @@ impl Messages {
 
 impl MailboxData {
     /// A mailbox with nothing in it.
-    pub(crate) fn new(name: String, uid_validity: u32, special_use: Option<SpecialUse>, mod_seq: ModSeq) -> MailboxData {
+    pub(crate) fn new(
+        name: String,
+        uid_validity: u32,
+        special_use: Option<SpecialUse>,
+        mod_seq: ModSeq,
+    ) -> MailboxData {
         MailboxData {
             name,
             uid_validity,

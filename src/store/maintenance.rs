@@ -148,7 +148,8 @@ impl Maintenance {
 
     /// Compacts all segments of which less than half is needed, but the one that is being written to.
     fn compact(&self) -> Result<(), Error> {
-        let newest = self.inner.journal.segments().iter().rev().find(|s| s.purpose == Purpose::Commits).map(|s| s.number);
+        let newest =
+            self.inner.journal.segments().iter().rev().find(|s| s.purpose == Purpose::Commits).map(|s| s.number);
         let wasteful: Vec<u32> = {
             let bodies = self.inner.state.bodies();
             let segments = bodies.segments().iter();
@@ -166,7 +167,8 @@ impl Maintenance {
 
     fn compact_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
         let started = Instant::now();
-        let failed = |error: String| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
+        let failed =
+            |error: String| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
         let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();

@@ -43,6 +43,7 @@ pub use check::{Finding, Report};
 pub use incoming::Incoming;
 pub use mailbox::{Mailbox, OpenMailbox};
 pub use names::{INBOX, SEPARATOR, canonical_name};
+pub use open::OpenError;
 pub use types::*;
 pub use uid_set::UidSet;
 
@@ -248,14 +249,13 @@ impl Store {
                     let _gone = answer.send(Err(error));
                     None
                 }
-                Ok(Decided::Commit { record, cache, body, finish }) => Some(Staged {
-                    record,
-                    cache,
-                    body,
-                    answer: Box::new(move |outcome: Result<&Outcome, Error>| {
+                Ok(Decided::Commit(commitment)) => {
+                    let Commitment { record, cache, body, finish } = *commitment;
+                    let answer = Box::new(move |outcome: Result<&Outcome, Error>| {
                         let _gone = answer.send(outcome.map(finish));
-                    }),
-                }),
+                    });
+                    Some(Staged { record, cache, body, answer })
+                }
             }
         });
         let job = Job { touches, octets, decide, permit };
@@ -268,12 +268,23 @@ impl Store {
 enum Decided<T> {
     /// There is nothing to commit.
     Nothing(T),
-    Commit { record: Record, cache: Vec<u8>, body: Option<Incoming>, finish: Box<dyn FnOnce(&Outcome) -> T + Send> },
+    /// A record is to be written.
+    Commit(Box<Commitment<T>>),
 }
+
+/// A record to be written, and how the answer is made once it is published.
+struct Commitment<T> {
+    record: Record,
+    cache: Vec<u8>,
+    body: Option<Incoming>,
+    finish: Finish<T>,
+}
+
+type Finish<T> = Box<dyn FnOnce(&Outcome) -> T + Send>;
 
 impl<T> Decided<T> {
     /// A record without a body.
     fn record(record: Record, finish: impl FnOnce(&Outcome) -> T + Send + 'static) -> Self {
-        Decided::Commit { record, cache: Vec::new(), body: None, finish: Box::new(finish) }
+        Decided::Commit(Box::new(Commitment { record, cache: Vec::new(), body: None, finish: Box::new(finish) }))
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -151,10 +152,16 @@ impl Store {
         let committer =
             Committer { inner: Arc::clone(&inner), writer: opened.writer, commit_seq: opened.commit_seq, messages };
         let keeper = Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders };
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
+            let inner = Arc::clone(&inner);
             std::thread::Builder::new()
                 .name(name.to_owned())
-                .spawn(run)
+                .spawn(move || {
+                    // A bug must end in refusals that are seen, not in callers that wait for ever.
+                    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                        inner.fail(&format!("the thread {name} panicked"));
+                    }
+                })
                 .map_err(|error| OpenError::Io { path: dir.to_owned(), error })
         };
         let handles = vec![
@@ -226,7 +233,7 @@ pub(crate) fn open_state(
     })
 }
 
-fn refused(error: impl std::fmt::Display) -> OpenError {
+pub(crate) fn refused(error: impl std::fmt::Display) -> OpenError {
     OpenError::Refused(error.to_string())
 }
 
@@ -289,7 +296,7 @@ fn put_aside(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// Whose fault it is that index and journal do not fit.
-enum Unusable {
+pub(crate) enum Unusable {
     /// The index: it can be made anew.
     Index(String),
     /// The journal: making the index anew would lose what only the index still knows of.
@@ -297,7 +304,7 @@ enum Unusable {
 }
 
 /// The index's sentinel, if it fits the journal; `None` in an empty index.
-fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel>, Unusable> {
+pub(crate) fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel>, Unusable> {
     let read = |error: Error| Unusable::Index(error.to_string());
     let Some(sentinel) = index.sentinel().map_err(read)? else { return Ok(None) };
     let numbers: Vec<u32> = journal.segments().iter().map(|segment| segment.number).collect();
@@ -319,7 +326,7 @@ fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel>, Unusable
 
 /// Reads the journal into a state.
 #[derive(Default)]
-struct Replay {
+pub(crate) struct Replay {
     /// The highest commit that was seen.
     commit_seq: CommitSeq,
     damage: Vec<Damage>,
@@ -329,7 +336,7 @@ struct Replay {
 
 impl Replay {
     /// Applies what the index does not know.
-    fn newer(&mut self, journal: &Journal, state: &State, sentinel: &Sentinel) -> Result<(), OpenError> {
+    pub(crate) fn newer(&mut self, journal: &Journal, state: &State, sentinel: &Sentinel) -> Result<(), OpenError> {
         self.commit_seq = sentinel.commit_seq;
         let (first, offset) = sentinel.position.unwrap_or((0, 0));
         // What compaction wrote is older than the checkpoint, or stands in another segment, too.
@@ -348,7 +355,7 @@ impl Replay {
 
     /// Applies all of the journal, in the order of `commit_seq`: within a segment records are in order, so the segments
     /// are merged.
-    fn all(&mut self, journal: &Journal, state: &State) -> Result<(), OpenError> {
+    pub(crate) fn all(&mut self, journal: &Journal, state: &State) -> Result<(), OpenError> {
         let mut scans: BTreeMap<u32, Scan> =
             journal.segments().into_iter().map(|s| (s.number, Scan::new(s, None))).collect();
         let mut heads = BTreeMap::new();
@@ -394,7 +401,7 @@ impl Replay {
                     continue;
                 }
                 // Never answered; nothing is overwritten: writing goes on in a new segment.
-                Some(Scanned::Tail { .. }) => None,
+                Some(Scanned::Tail) => None,
                 None => Some(scan.offset()),
             };
             let newest = self.end.as_ref().is_none_or(|(segment, _)| segment.number <= scan.segment().number);

@@ -81,9 +81,7 @@ impl Inner {
                 (header.meta_len, header.cache_len, header.body_len)
                     == (place.meta_len, place.cache_len, place.body_len)
             })
-            .ok_or_else(|| {
-                Error::Damaged(format!("no record at {} of segment {}", place.offset, segment.number))
-            })
+            .ok_or_else(|| Error::Damaged(format!("no record at {} of segment {}", place.offset, segment.number)))
     }
 
     pub(crate) fn read_body(&self, body: BodyId) -> Result<Vec<u8>, Error> {

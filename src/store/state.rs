@@ -211,10 +211,6 @@ impl State {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_counters(&self, counters: Counters) {
-        self.directory_mut().counters = counters;
-    }
-
     /// Brings a mailbox's messages into memory. Blocks.
     pub(crate) fn load_messages(&self, mailbox: &Mailbox) -> Result<(), Error> {
         if mailbox.read().messages.is_some() {
@@ -457,7 +453,8 @@ impl State {
             let directory = self.directory();
             let dead_mailboxes: Vec<_> =
                 directory.mailboxes.keys().filter(|id| !mailboxes.contains(id)).copied().collect();
-            let dead_accounts: Vec<_> = directory.accounts.keys().filter(|id| !accounts.contains(id)).copied().collect();
+            let dead_accounts: Vec<_> =
+                directory.accounts.keys().filter(|id| !accounts.contains(id)).copied().collect();
             (dead_mailboxes, dead_accounts)
         };
         for mailbox in dead_mailboxes {

@@ -29,13 +29,7 @@ impl Store {
         self.refer(from, uids, to, true).await
     }
 
-    async fn refer(
-        &self,
-        from: &OpenMailbox,
-        uids: &UidSet,
-        to: &Arc<Mailbox>,
-        leave: bool,
-    ) -> Result<Copied, Error> {
+    async fn refer(&self, from: &OpenMailbox, uids: &UidSet, to: &Arc<Mailbox>, leave: bool) -> Result<Copied, Error> {
         let (from, uids) = (from.clone(), uids.clone());
         let to = self.open_mailbox(to).await?;
         self.commit(Touches::Changes(vec![from.id(), to.id()]), 0, move |decider| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::store::committer::Touches;
 use crate::store::journal::record::{Delivery, DeliveryPlace, Record};
 use crate::store::read::summarize;
-use crate::store::{Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store};
+use crate::store::{Commitment, Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store};
 
 impl Store {
     /// Stores a message once and places it in each of the mailboxes, in one commit.
@@ -18,9 +18,10 @@ impl Store {
             return Err(Error::DiskFull);
         }
         let NewMessage { body, internal_date } = message;
-        let (body, summary) = tokio::task::spawn_blocking(move || {
+        let (body, summary, cache) = tokio::task::spawn_blocking(move || {
             let summary = summarize(&body.to_vec().map_err(|error| Error::Read(error.to_string()))?);
-            Ok::<_, Error>((body, summary))
+            let cache = summary.encode();
+            Ok::<_, Error>((body, summary, cache))
         })
         .await
         .map_err(|error| Error::Read(error.to_string()))??;
@@ -59,9 +60,9 @@ impl Store {
                 save_date_unix_s: now,
                 places,
             });
-            Ok(Decided::Commit {
+            Ok(Decided::Commit(Box::new(Commitment {
                 record,
-                cache: summary.encode(),
+                cache,
                 body: Some(body),
                 finish: Box::new(move |outcome| {
                     drop(open);
@@ -71,7 +72,7 @@ impl Store {
                     let (commit_seq, committed_at) = (outcome.commit_seq, outcome.committed_at);
                     Delivered { commit_seq, committed_at, summary, places: placed }
                 }),
-            })
+            })))
         })
         .await
     }

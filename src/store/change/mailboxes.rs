@@ -6,9 +6,7 @@ use std::sync::Arc;
 use crate::store::committer::{Decider, Touches};
 use crate::store::journal::record::{MailboxStep, MailboxesChange, Record};
 use crate::store::names::{INBOX, SEPARATOR, canonical_name, is_inferior, superiors};
-use crate::store::{
-    AccountId, Decided, Error, Mailbox, MailboxId, ModSeq, OpenMailbox, SpecialUse, Store, UidSet,
-};
+use crate::store::{AccountId, Decided, Error, Mailbox, MailboxId, ModSeq, OpenMailbox, SpecialUse, Store, UidSet};
 
 /// # Mailboxes
 /// Names are UTF-8, made canonical by these operations themselves (NFC; INBOX in any case is `INBOX`), separator `/`.
@@ -78,8 +76,7 @@ impl Store {
                 return Err(Error::BadName("a mailbox can't become its own inferior"));
             }
             // A superior that does not exist itself is renamed by renaming what stands below it.
-            let renamed: Vec<_> =
-                there.iter().filter(|(name, _)| **name == from || is_inferior(name, &from)).collect();
+            let renamed: Vec<_> = there.iter().filter(|(name, _)| **name == from || is_inferior(name, &from)).collect();
             if renamed.is_empty() {
                 return Err(Error::NoSuchMailbox);
             }
@@ -180,9 +177,7 @@ fn names(decider: &Decider<'_>, account: AccountId) -> Result<BTreeMap<String, (
     let directory = decider.inner.state.directory();
     let entry = directory.account(account).ok_or(Error::NoSuchAccount)?;
     let with_validity = entry.mailboxes.iter();
-    Ok(with_validity
-        .map(|(name, mailbox)| (name.clone(), (mailbox.id(), mailbox.read().uid_validity)))
-        .collect())
+    Ok(with_validity.map(|(name, mailbox)| (name.clone(), (mailbox.id(), mailbox.read().uid_validity))).collect())
 }
 
 fn create_superiors(

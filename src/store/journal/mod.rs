@@ -176,7 +176,14 @@ impl Writer {
 
     /// A writer that goes on behind the last record of a segment that is whole.
     pub(crate) fn resume(journal: Arc<Journal>, segment: Arc<Segment>, end: u64) -> Writer {
-        Writer { journal, purpose: segment.purpose, segment: Some(segment), written: end, buffer: Vec::new(), unsynced: true }
+        Writer {
+            journal,
+            purpose: segment.purpose,
+            segment: Some(segment),
+            written: end,
+            buffer: Vec::new(),
+            unsynced: true,
+        }
     }
 
     /// Where the next record goes, if it goes to the present segment.

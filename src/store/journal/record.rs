@@ -13,7 +13,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet};
+use crate::store::{
+    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet,
+};
 
 /// Octets of a record's header.
 pub(crate) const HEADER_OCTETS: usize = 40;
@@ -21,8 +23,6 @@ pub(crate) const HEADER_OCTETS: usize = 40;
 pub(crate) const ALIGNMENT: u64 = 8;
 /// More metadata than this is refused when read: nothing we write comes near.
 pub(crate) const MAX_META_OCTETS: u32 = 512 * 1024 * 1024;
-
-
 
 /// What happened. The journal's truth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,13 +264,6 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) const MAGIC: [u8; 4] = *b"PbRc";
-
-    /// Octets from the record's beginning to the next record's.
-    pub(crate) fn record_octets(&self) -> u64 {
-        let octets =
-            HEADER_OCTETS as u64 + u64::from(self.meta_len) + u64::from(self.cache_len) + u64::from(self.body_len);
-        octets.next_multiple_of(ALIGNMENT)
-    }
 
     /// The header as it stands in the segment, checksum included.
     pub(crate) fn encode(&self, salt: u64, offset: u64, meta: &[u8]) -> [u8; HEADER_OCTETS] {

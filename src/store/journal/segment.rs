@@ -81,7 +81,12 @@ pub(crate) enum HeaderError {
 
 impl Segment {
     /// The header as it stands in the file.
-    pub(crate) fn encode_header(store: &StoreId, number: u32, salt: u64, purpose: Purpose) -> [u8; SEGMENT_HEADER_OCTETS] {
+    pub(crate) fn encode_header(
+        store: &StoreId,
+        number: u32,
+        salt: u64,
+        purpose: Purpose,
+    ) -> [u8; SEGMENT_HEADER_OCTETS] {
         let mut octets = [0; SEGMENT_HEADER_OCTETS];
         octets[0..8].copy_from_slice(&MAGIC);
         octets[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -98,7 +103,10 @@ impl Segment {
     }
 
     /// Reads a segment's header. With `store`, a segment of another store is refused.
-    pub(crate) fn read_header(file: Arc<dyn DiskFile>, store: Option<&StoreId>) -> Result<(Segment, StoreId), HeaderError> {
+    pub(crate) fn read_header(
+        file: Arc<dyn DiskFile>,
+        store: Option<&StoreId>,
+    ) -> Result<(Segment, StoreId), HeaderError> {
         let mut octets = [0; SEGMENT_HEADER_OCTETS];
         if file.read_at(&mut octets, 0)? < SEGMENT_HEADER_OCTETS {
             return Err(HeaderError::Damaged);
@@ -194,7 +202,9 @@ pub(crate) enum ScanError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The checksum is right and the content unknown: written by a newer Postbell. To pass over it would lose mail.
-    #[error("segment {segment} holds a record at {offset} that this Postbell does not know ({reason}); was it written by a newer one?")]
+    #[error(
+        "segment {segment} holds a record at {offset} that this Postbell does not know ({reason}); was it written by a newer one?"
+    )]
     Unknown { segment: u32, offset: u64, reason: String },
 }
 
@@ -203,9 +213,12 @@ pub(crate) enum ScanError {
 pub(crate) enum Scanned {
     Record(Box<Found>),
     /// Octets that are no record, with a record behind them: damage.
-    Damage { from: u64, to: u64 },
+    Damage {
+        from: u64,
+        to: u64,
+    },
     /// Octets that are no record, up to the end of the file: a commit that a crash cut off, never answered.
-    Tail { from: u64, to: u64 },
+    Tail,
 }
 
 /// Walks through a segment's records.
@@ -257,7 +270,7 @@ impl Scan {
                     }
                     None => {
                         self.offset = len;
-                        Ok(Some(Scanned::Tail { from, to: len }))
+                        Ok(Some(Scanned::Tail))
                     }
                 }
             }

@@ -1,0 +1,121 @@
+//! `postbell account`: who has mail here.
+//!
+//! Where a server owns the store, it is asked through its control socket; else the store is opened and the same answers
+//! are given here ([`Owner`]). A password comes from a prompt or from standard input, never from the command line, where
+//! every user of the machine can read it.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, Place, password, small_runtime};
+use crate::auth::credentials_from_password;
+use crate::config::Config;
+use crate::server::control::{self, Answer, Owner, Question};
+use crate::server::open_store;
+use crate::store::Credentials;
+
+#[derive(Debug, Args)]
+pub(super) struct AccountArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make an account and its INBOX
+    Add {
+        /// A full address: alice@example.org
+        address: String,
+        #[command(flatten)]
+        place: Place,
+        /// Read the password from standard input: its first line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give an account another password
+    Passwd {
+        /// A full address: alice@example.org
+        address: String,
+        #[command(flatten)]
+        place: Place,
+        /// Read the password from standard input: its first line
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Name all accounts
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Remove an account with all its mail
+    Remove {
+        /// A full address: alice@example.org
+        address: String,
+        #[command(flatten)]
+        place: Place,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl AccountArgs {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.action {
+            Action::Add { address, place, password_stdin } => {
+                let place = place.resolve()?;
+                let credentials = new_credentials(&address, password_stdin)?;
+                ask(&place, Question::AddAccount { address, credentials })
+            }
+            Action::Passwd { address, place, password_stdin } => {
+                let place = place.resolve()?;
+                let credentials = new_credentials(&address, password_stdin)?;
+                ask(&place, Question::SetCredentials { address, credentials })
+            }
+            Action::List { place } => ask(&place.resolve()?, Question::ListAccounts),
+            Action::Remove { address, place, yes } => {
+                let place = place.resolve()?;
+                if !yes && !password::confirm(&format!("Remove {address} and all its mail?"))? {
+                    return Err(Failure::new("nothing was removed"));
+                }
+                ask(&place, Question::RemoveAccount { address })
+            }
+        }
+    }
+}
+
+fn new_credentials(address: &str, from_stdin: bool) -> Result<Credentials, Failure> {
+    let password = if from_stdin { password::from_stdin()? } else { password::new_from_terminal(address)? };
+    credentials_from_password(&password).map_err(Failure::new)
+}
+
+/// Has the owner of the store answer, or becomes it for a moment.
+fn ask((data_dir, config): &(std::path::PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+    let asked = control::ask(data_dir, &question)
+        .map_err(|error| Failure::new(format_args!("{}: {error}", control::path(data_dir).display())))?;
+    let answer = match asked {
+        Some(answer) => answer,
+        None => answer_here(data_dir, config.as_ref(), question)?,
+    };
+    match answer {
+        Answer::Done(lines) => {
+            for line in lines {
+                println!("{line}");
+            }
+            Ok(())
+        }
+        Answer::Refused(reason) => Err(Failure::new(reason)),
+    }
+}
+
+fn answer_here(data_dir: &Path, config: Option<&Config>, question: Question) -> Result<Answer, Failure> {
+    let options = config.map(|config| config.store.clone()).unwrap_or_default();
+    let store = open_store(data_dir, options)?;
+    let owner = Owner { store: store.clone(), membership: config.map(|config| config.membership.clone()) };
+    small_runtime()?.block_on(async {
+        let answer = owner.answer(question).await;
+        store.close().await.map_err(Failure::new)?;
+        Ok(answer)
+    })
+}

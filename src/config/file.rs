@@ -1,0 +1,327 @@
+//! The keys of the configuration file, their defaults and bounds.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::read::{Document, Section};
+use super::{Config, Endpoint, Log, LogFormat, Problem};
+use crate::auth::address::canonical_domain;
+use crate::auth::directory::Membership;
+use crate::net::limits::{Network, SessionLimits};
+use crate::net::listener::Role;
+use crate::net::tls;
+use crate::store;
+
+/// Where mail lies when nothing else is said (FHS 3.0 §5.8: state of an application).
+const DATA_DIR: &str = "/var/lib/postbell";
+
+/// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
+const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+
+/// Reads the text of a configuration file, or says everything that is wrong with it.
+pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
+    read_with_keys(text).map(|(config, _)| config)
+}
+
+/// The configuration, and every key that there can be: for the test that compares them with the example.
+fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
+    let document = Document::parse(text).map_err(|problem| vec![problem])?;
+    let mut root = document.root();
+    let mut keys = Vec::new();
+
+    let mut server = root.section("server");
+    let mut hostname = String::new();
+    let mut domains = Vec::new();
+    let mut plaintext_login = false;
+    server.text("hostname", &mut hostname, domain);
+    server.list("domains", &mut domains, domain);
+    let data_dir = server.path("data_dir").unwrap_or_else(|| PathBuf::from(DATA_DIR));
+    server.flag("plaintext_login", &mut plaintext_login);
+    if !server.has("hostname") {
+        server.missing("hostname", "the server's own name, such as mail.example.org");
+    }
+    if !server.has("domains") {
+        server.missing("domains", "the domains whose mail is taken, such as [\"example.org\"]");
+    }
+    keys.extend(server.end());
+
+    let tls = read_tls(root.section("tls"), &mut keys);
+
+    let mut section = root.section("sessions");
+    let mut sessions = SessionLimits::default();
+    section.number("max_connections", &mut sessions.max_connections, 1..=1_000_000);
+    section.number("max_per_address", &mut sessions.max_per_address, 1..=1_000_000);
+    section.number("max_per_user_and_address", &mut sessions.max_per_user_and_address, 1..=1_000_000);
+    section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
+    keys.extend(section.end());
+
+    let mut section = root.section("store");
+    let mut store = store::Options::default();
+    // The lower bound is RFC 5321 §4.5.3.1.7, the upper one the store's own.
+    section.number("max_message_octets", &mut store.max_message_octets, 64 << 10..=1 << 30);
+    section.number("max_in_flight_octets", &mut store.in_flight_octets, 1 << 20..=1 << 40);
+    section.number("idle_index_octets", &mut store.idle_index_octets, 0..=1 << 40);
+    keys.extend(section.end());
+
+    let smtp = crate::smtp::Limits::default();
+    let imap = crate::imap::Limits::default();
+
+    let mut section = root.section("pop3");
+    let mut pop3 = crate::pop3::Limits::default();
+    let mut pop3_enabled = true;
+    section.flag("enabled", &mut pop3_enabled);
+    section.millis("autologout_ms", &mut pop3.autologout, TIMEOUT_MS);
+    section.millis("stalled_output_timeout_ms", &mut pop3.stalled_output, TIMEOUT_MS);
+    section.number("max_bad_commands", &mut pop3.bad_commands, 1..=1_000);
+    section.number("max_login_failures", &mut pop3.login_failures, 1..=1_000);
+    keys.extend(section.end());
+
+    let listeners = read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
+
+    let mut section = root.section("log");
+    let mut log = Log { format: LogFormat::Text, filter: "info".to_owned() };
+    section.text("format", &mut log.format, log_format);
+    section.text("filter", &mut log.filter, log_filter);
+    keys.extend(section.end());
+
+    root.end();
+    let config = Config {
+        hostname,
+        data_dir,
+        membership: Membership::Closed { domains },
+        plaintext_login,
+        listeners,
+        tls,
+        sessions,
+        store,
+        smtp,
+        imap,
+        pop3,
+        log,
+    };
+    match document.into_problems() {
+        problems if problems.is_empty() => Ok((config, keys)),
+        problems => Err(problems),
+    }
+}
+
+fn read_tls(mut section: Section<'_>, keys: &mut Vec<String>) -> tls::Source {
+    let certificate = section.path("certificate_file");
+    let key = section.path("key_file");
+    let source = match (certificate, key) {
+        (None, None) => tls::Source::Off,
+        (Some(certificate), Some(key)) => tls::Source::Files { certificate, key },
+        (Some(_), None) => {
+            section.missing("key_file", "the private key that belongs to certificate_file");
+            tls::Source::Off
+        }
+        (None, Some(_)) => {
+            section.missing("certificate_file", "the certificate that belongs to key_file");
+            tls::Source::Off
+        }
+    };
+    keys.extend(section.end());
+    source
+}
+
+/// The registered ports, on all addresses; implicit TLS only where there is a certificate. LMTP is for neighbours that
+/// are trusted to deliver, so it listens only where it is told to (RFC 2033 §5: never on port 25).
+fn default_port(role: Role, with_tls: bool) -> Option<u16> {
+    match role {
+        Role::Smtp => Some(25),
+        Role::Lmtp => None,
+        Role::Imap => Some(143),
+        Role::Imaps => with_tls.then_some(993),
+        Role::Pop3 => Some(110),
+        Role::Pop3s => with_tls.then_some(995),
+    }
+}
+
+fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &mut Vec<String>) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    for role in Role::ALL {
+        let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        let mut addresses: Vec<SocketAddr> = default_port(role, with_tls)
+            .into_iter()
+            .flat_map(|port| everywhere.map(|address| SocketAddr::new(address, port)))
+            .collect();
+        section.list(role.name(), &mut addresses, |text| {
+            if role.implicit_tls() && !with_tls {
+                return Err("needs certificate_file and key_file in [tls]".to_owned());
+            }
+            text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25"))
+        });
+        if !pop3 && matches!(role, Role::Pop3 | Role::Pop3s) {
+            addresses.clear();
+        }
+        // A machine without IPv6 starts all the same, unless the address was asked for by name.
+        let asked = section.has(role.name());
+        endpoints.extend(addresses.into_iter().map(|address| Endpoint {
+            role,
+            address,
+            optional: !asked && address.is_ipv6(),
+        }));
+    }
+    keys.extend(section.end());
+    endpoints
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    match canonical_domain(text) {
+        Ok(domain) if !domain.starts_with('[') => Ok(domain),
+        _ => Err(format!("{text:?} is not a domain name")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be \"text\" or \"json\"".to_owned()),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{text:?} is not a filter such as \"info\": {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/postbell.toml");
+
+    const LEAST: &str = "[server]\nhostname = \"mail.example.org\"\ndomains = [\"example.org\"]\n";
+
+    fn complaints(text: &str) -> Vec<String> {
+        match read(text) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(|problem| format!("postbell.toml:{problem}")).collect(),
+        }
+    }
+
+    #[test]
+    fn the_example_is_the_defaults_and_names_every_key() {
+        let (example, keys) = read_with_keys(EXAMPLE).unwrap();
+        let tls = "[tls]\ncertificate_file = \"/etc/postbell/certificate.pem\"\nkey_file = \"/etc/postbell/key.pem\"\n";
+        let mut least = read(&format!("{LEAST}{tls}")).unwrap();
+        for endpoint in &mut least.listeners {
+            // The example asks for both address families by name.
+            endpoint.optional = false;
+        }
+        assert_eq!(format!("{example:#?}"), format!("{least:#?}"));
+
+        let document = Document::parse(EXAMPLE).unwrap_or_else(|problem| panic!("{problem}"));
+        for key in keys {
+            let (section, name) = key.split_once('.').unwrap();
+            assert!(document.root().section(Box::leak(section.into())).has(name), "{key} is not in docs/postbell.toml");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_line_and_nearest_key() {
+        for (text, complaint) in [
+            ("hostnam = \"x.example\"", "5: unknown key \"hostnam\" in [server]; did you mean \"hostname\"?"),
+            (
+                "plain_text_login = true",
+                "5: unknown key \"plain_text_login\" in [server]; did you mean \"plaintext_login\"?",
+            ),
+            ("colour = \"red\"", "5: unknown key \"colour\" in [server]"),
+            ("[listen]\nimapss = []", "6: unknown key \"imapss\" in [listen]; did you mean \"imaps\"?"),
+            ("[listener]\nimap = []", "5: unknown key \"listener\" at the top; did you mean \"listen\"?"),
+        ] {
+            assert_eq!(complaints(&format!("{LEAST}\n{text}\n")), [format!("postbell.toml:{complaint}")]);
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_line_and_what_would_be_right() {
+        for (text, complaint) in [
+            ("data_dir = 7", "4: \"data_dir\" in [server]: must be a text in quotes, not a number"),
+            ("data_dir = \"\"", "4: \"data_dir\" in [server]: must not be empty"),
+            ("plaintext_login = \"yes\"", "4: \"plaintext_login\" in [server]: must be true or false, not a text"),
+            (
+                "[sessions]\nmax_connections = 0",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[sessions]\nmax_connections = -1",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[sessions]\nmax_connections = 1.5",
+                "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",
+            ),
+            (
+                "[sessions]\nexempt_networks = [\n\"::1\",\n\"localhost\"]",
+                "7: \"exempt_networks\" in [sessions]: \"localhost\" is not a network such as 127.0.0.0/8 or ::1",
+            ),
+            ("[listen]\nsmtp = \"0.0.0.0:25\"", "5: \"smtp\" in [listen]: must be a list of texts, not a text"),
+            ("[listen]\nsmtp = [25]", "5: \"smtp\" in [listen]: must be a list of texts, and a number is none"),
+            (
+                "[listen]\nsmtp = [\"localhost\"]",
+                "5: \"smtp\" in [listen]: \"localhost\" is not an address with a port, such as 0.0.0.0:25 or [::1]:25",
+            ),
+            (
+                "[listen]\nimaps = [\"[::]:993\"]",
+                "5: \"imaps\" in [listen]: needs certificate_file and key_file in [tls]",
+            ),
+            (
+                "[tls]\nkey_file = \"k\"",
+                "4: \"certificate_file\" is missing in [tls]: the certificate that belongs to key_file",
+            ),
+            ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
+            ("sessions = 5", "4: \"sessions\": must be a section, not a number"),
+        ] {
+            let text = if text.starts_with("sessions") {
+                format!("{}{LEAST}", format_args!("\n\n\n{text}\n"))
+            } else {
+                format!("{LEAST}{text}\n")
+            };
+            assert_eq!(complaints(&text), [format!("postbell.toml:{complaint}")]);
+        }
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once_in_the_order_of_the_lines() {
+        assert_eq!(
+            complaints("[log]\nformat = 1\n[server]\nhostname = \"a b\"\ndomains = []\nx = 1\n"),
+            [
+                "postbell.toml:2: \"format\" in [log]: must be a text in quotes, not a number",
+                "postbell.toml:4: \"hostname\" in [server]: \"a b\" is not a domain name",
+                "postbell.toml:6: unknown key \"x\" in [server]",
+            ]
+        );
+        assert_eq!(
+            complaints(""),
+            [
+                "postbell.toml: \"hostname\" is missing in [server]: the server's own name, such as mail.example.org",
+                "postbell.toml: \"domains\" is missing in [server]: the domains whose mail is taken, such as [\"example.org\"]",
+            ]
+        );
+        assert_eq!(complaints("[server\nhostname = 1").len(), 1, "a syntax error stands alone");
+    }
+
+    #[test]
+    fn one_key_turns_pop3_off() {
+        let roles = |text: &str| -> Vec<Role> {
+            let mut roles: Vec<_> = read(text).unwrap().listeners.iter().map(|endpoint| endpoint.role).collect();
+            roles.dedup();
+            roles
+        };
+        assert_eq!(roles(LEAST), [Role::Smtp, Role::Imap, Role::Pop3]);
+        assert_eq!(roles(&format!("{LEAST}[pop3]\nenabled = false\n")), [Role::Smtp, Role::Imap]);
+    }
+
+    #[test]
+    fn domains_become_a_labels() {
+        let config = read("[server]\nhostname = \"Mail.Example\"\ndomains = [\"Bücher.example\"]\n").unwrap();
+        assert_eq!(config.hostname, "mail.example");
+        let Membership::Closed { domains } = config.membership else { panic!("serve is closed") };
+        assert_eq!(domains, ["xn--bcher-kva.example"]);
+    }
+}

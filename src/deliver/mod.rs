@@ -1,0 +1,196 @@
+//! An accepted transaction becomes stored messages.
+//!
+//! A [`Transaction`] stands behind one SMTP or LMTP session and answers what the session asks: whose a recipient is,
+//! whether a message can be taken, and at last whether it is on disk. It knows the directory, the store and the
+//! observer, and turns their errors into replies; it knows no socket, and of the protocol only envelope and reply.
+//!
+//! A message is stored once, with its trace header in front, in one commit for all recipients: either each of them has
+//! it or none, so one answer serves all. An account that is named twice gets it once.
+
+mod hops;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use self::hops::HopCounter;
+use crate::auth::Directory;
+use crate::auth::directory::Unknown;
+use crate::message::date::Zoned;
+use crate::observe::{self, Observer};
+use crate::smtp::{Envelope, Path, Reply, replies, trace_header};
+use crate::store::{Account, Delivered, Error, FlagNames, INBOX, Incoming, Mailbox, NewMessage, Placement, Store};
+
+/// What our trace header may have at the most, in octets: names, addresses and TLS parameters at their longest. A store
+/// that takes messages of this much more than SIZE never refuses one that SIZE let pass.
+pub const TRACE_OCTETS: u64 = 4 * 1024;
+
+/// How much of a subject an observer is shown, in characters.
+const SUBJECT_CHARS: usize = 200;
+
+/// Where messages go and who is told. Shared by all transactions.
+#[derive(Clone, Copy)]
+pub struct Destination<'a> {
+    /// Our name in trace headers.
+    pub hostname: &'a str,
+    /// Whose an address is.
+    pub directory: &'a Directory,
+    /// Where messages are stored.
+    pub store: &'a Store,
+    /// Looks on.
+    pub observer: &'a dyn Observer,
+    /// `Received` fields above which a message is refused.
+    pub max_hops: usize,
+}
+
+/// One transaction after another of one session.
+pub struct Transaction<'a> {
+    to: Destination<'a>,
+    /// The number of the session's connection.
+    connection: u64,
+    /// Messages that were opened in this session: with the connection's number it names a message in header and log.
+    opened: u64,
+    /// The accepted recipients, each account once.
+    recipients: Vec<Recipient>,
+    message: Option<Message>,
+}
+
+struct Recipient {
+    account: Arc<Account>,
+    inbox: Arc<Mailbox>,
+}
+
+/// A message that is coming in.
+struct Message {
+    id: String,
+    envelope: Arc<Envelope>,
+    body: Incoming,
+    hops: HopCounter,
+}
+
+impl<'a> Transaction<'a> {
+    /// For the session of that connection.
+    pub fn new(to: Destination<'a>, connection: u64) -> Self {
+        Self { to, connection, opened: 0, recipients: Vec::new(), message: None }
+    }
+
+    /// Adds a recipient.
+    pub async fn add_recipient(&mut self, path: &Path) -> Result<(), Reply> {
+        let account = self.to.directory.resolve(path.local_part(), path.domain()).await.map_err(|unknown| {
+            let reply = unknown_recipient(&unknown);
+            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
+            reply
+        })?;
+        let inbox = self.to.store.mailbox(account.id, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
+        if self.recipients.iter().all(|known| known.inbox.id() != inbox.id()) {
+            self.recipients.push(Recipient { account, inbox });
+        }
+        Ok(())
+    }
+
+    /// Begins a message: its trace header is stored first, and where not even that can be stored, nothing need be sent.
+    pub async fn open(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        let now_unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.opened += 1;
+        let id = format!("{now_unix_s:x}.{:x}.{:x}", self.connection, self.opened);
+        let date = Zoned { unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX), offset_min: 0 };
+        let trace = trace_header(&envelope, self.to.hostname, &id, &date.to_string());
+        let mut body = self.to.store.incoming();
+        body.push(trace.as_bytes()).await.map_err(|error| self.refusal(&error))?;
+        self.message = Some(Message { id, envelope, body, hops: HopCounter::new() });
+        Ok(())
+    }
+
+    /// Takes the next octets of the message.
+    pub async fn push(&mut self, octets: &[u8]) -> Result<(), Reply> {
+        let Some(message) = &mut self.message else { return Err(replies::STORE_FAILED) };
+        if message.hops.count(octets) > self.to.max_hops {
+            return Err(replies::TOO_MANY_HOPS);
+        }
+        message.body.push(octets).await.map_err(|error| self.refusal(&error))
+    }
+
+    /// Stores the message for all recipients. When this says yes, it is on disk.
+    pub async fn deliver(&mut self) -> Result<(), Reply> {
+        let recipients = std::mem::take(&mut self.recipients);
+        let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
+        let Message { id, envelope, body, .. } = message;
+        let octets = body.len();
+        let placements =
+            recipients.iter().map(|to| Placement { mailbox: Arc::clone(&to.inbox), flags: FlagNames::default() });
+        // INTERNALDATE is the moment of acceptance, which is the commit's.
+        let stored = self.to.store.deliver(NewMessage { body, internal_date: None }, placements.collect()).await;
+        let outcome = match stored {
+            Ok(delivered) => {
+                self.tell(&recipients, &delivered, octets);
+                Ok(())
+            }
+            Err(error) => Err(self.refusal(&error)),
+        };
+        tracing::info!(
+            connection = self.connection,
+            id,
+            peer = %envelope.peer,
+            helo = envelope.client.name,
+            sender = envelope.reverse_path.as_ref().map(Path::to_string).unwrap_or_default(),
+            recipients = envelope.recipients.len(),
+            octets,
+            reply = outcome.as_ref().err().map_or(replies::STORED.code(), Reply::code),
+            "message"
+        );
+        outcome
+    }
+
+    /// Forgets the recipients and what was stored of the message.
+    pub fn abandon(&mut self) {
+        self.recipients.clear();
+        if let Some(message) = self.message.take() {
+            let octets = message.body.len();
+            tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");
+        }
+    }
+
+    fn tell(&self, recipients: &[Recipient], delivered: &Delivered, octets: u64) {
+        let subject = delivered.summary.envelope.display_subject(SUBJECT_CHARS);
+        // The places are in the order of the placements, and those in the order of the recipients.
+        for (to, place) in recipients.iter().zip(&delivered.places) {
+            self.to.observer.delivered(&observe::Delivery {
+                account: to.account.name.clone(),
+                mailbox: place.mailbox.head().name,
+                mailbox_id: place.mailbox.id(),
+                uid: place.uid,
+                mod_seq: place.mod_seq,
+                commit_seq: delivered.commit_seq,
+                octets,
+                subject: subject.clone(),
+                told: place.told,
+                committed_at: delivered.committed_at,
+            });
+        }
+    }
+
+    /// What to say when the store says no.
+    fn refusal(&self, error: &Error) -> Reply {
+        match error {
+            Error::TooLarge { .. } => replies::TOO_LARGE,
+            Error::DiskFull => replies::STORE_FULL,
+            Error::Busy => replies::STORE_BUSY,
+            Error::NoSuchMailbox | Error::NoSuchAccount => replies::MAILBOX_UNAVAILABLE,
+            Error::Closing => replies::STORE_FAILED,
+            _ => {
+                tracing::error!(connection = self.connection, %error, "a message could not be stored");
+                replies::STORE_FAILED
+            }
+        }
+    }
+}
+
+/// What to say about a recipient that is nobody's here.
+fn unknown_recipient(unknown: &Unknown) -> Reply {
+    match unknown {
+        Unknown::Domain => replies::NOT_OUR_DOMAIN,
+        Unknown::User => replies::NO_SUCH_USER,
+        Unknown::Unavailable(_) => replies::RECIPIENT_UNAVAILABLE,
+    }
+}

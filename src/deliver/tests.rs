@@ -1,0 +1,170 @@
+//! Transactions against a real store.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::auth::directory::Membership;
+use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
+use crate::store::Options;
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Notes(Mutex<Vec<observe::Delivery>>);
+
+impl Observer for Notes {
+    fn delivered(&self, delivery: &observe::Delivery) {
+        self.0.lock().unwrap().push(delivery.clone());
+    }
+    fn pushed(&self, _: &observe::Push) {}
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    directory: Directory,
+    notes: Notes,
+}
+
+impl World {
+    /// A new store; any address makes its account.
+    async fn new(options: Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        let store = tokio::task::spawn_blocking(move || Store::open(&path, options)).await.unwrap().unwrap();
+        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 3 });
+        Self { _dir: dir, store, directory, notes: Notes::default() }
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        let to = Destination {
+            hostname: "mx.example",
+            directory: &self.directory,
+            store: &self.store,
+            observer: &self.notes,
+            max_hops: 2,
+        };
+        Transaction::new(to, 10)
+    }
+
+    /// The bodies in an account's INBOX.
+    async fn inbox(&self, account: &str) -> Vec<String> {
+        let account = self.store.account(account).unwrap();
+        let inbox = self.store.mailbox(account.id, INBOX).unwrap();
+        let inbox = self.store.open_mailbox(&inbox).await.unwrap();
+        let mut bodies = Vec::new();
+        for message in inbox.messages(&inbox.snapshot().uids) {
+            let body = self.store.read_body(message.body).await.unwrap();
+            bodies.push(String::from_utf8(body.to_vec()).unwrap());
+        }
+        bodies
+    }
+}
+
+fn path(text: &str) -> Path {
+    match parse_command(format!("RCPT TO:<{text}>").as_bytes()) {
+        Ok(Command::Rcpt(path)) => path,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn envelope(recipients: &[&str]) -> Arc<Envelope> {
+    Arc::new(Envelope {
+        dialect: Dialect::Smtp,
+        client: Client { name: "client.example".into(), extended: true },
+        peer: "192.0.2.1".parse().unwrap(),
+        tls: None,
+        reverse_path: Some(path("sender@example.org")),
+        parameters: MailParameters::default(),
+        recipients: recipients.iter().map(|text| path(text)).collect(),
+    })
+}
+
+const MESSAGE: &[u8] = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
+
+#[tokio::test]
+async fn each_account_gets_it_once_and_all_read_the_same() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    let recipients = ["alice@x.example", "bob@x.example", "Alice+lists@x.example"];
+    for recipient in recipients {
+        transaction.add_recipient(&path(recipient)).await.unwrap();
+    }
+    transaction.open(envelope(&recipients)).await.unwrap();
+    let (head, tail) = MESSAGE.split_at(5);
+    transaction.push(head).await.unwrap();
+    transaction.push(tail).await.unwrap();
+    transaction.deliver().await.unwrap();
+
+    let (alice, bob) = (world.inbox("alice@x.example").await, world.inbox("bob@x.example").await);
+    assert_eq!(alice.len(), 1);
+    assert_eq!(alice, bob);
+    let trace = "Return-Path: <sender@example.org>\r\n\
+                 Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP\r\n\tid ";
+    assert!(alice[0].starts_with(trace), "{}", alice[0]);
+    assert!(!alice[0].contains("for <"), "no recipient is told of the others");
+    assert!(alice[0].as_bytes().ends_with(MESSAGE));
+
+    let notes = world.notes.0.lock().unwrap();
+    let told: Vec<_> = notes.iter().map(|note| (note.account.as_str(), note.uid, note.subject.as_str())).collect();
+    assert_eq!(told, [("alice@x.example", 1, "Grüße"), ("bob@x.example", 1, "Grüße")]);
+    assert_eq!(notes[0].octets, alice[0].len() as u64);
+    assert_eq!(notes[0].mailbox, "INBOX");
+}
+
+#[tokio::test]
+async fn one_transaction_leaves_nothing_to_the_next() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.open(envelope(&["alice"])).await.unwrap();
+    transaction.push(b"lost").await.unwrap();
+    transaction.abandon();
+    transaction.add_recipient(&path("bob")).await.unwrap();
+    transaction.open(envelope(&["bob"])).await.unwrap();
+    transaction.deliver().await.unwrap();
+    assert_eq!(world.inbox("alice@localhost").await, [""; 0]);
+    assert!(world.inbox("bob@localhost").await[0].contains("\r\n\tfor <bob>; "));
+}
+
+#[tokio::test]
+async fn a_circle_is_cut() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.open(envelope(&["alice"])).await.unwrap();
+    transaction.push(b"Received: a\r\nReceived: b\r\n").await.unwrap();
+    assert_eq!(transaction.push(b"Received: c\r\n").await, Err(replies::TOO_MANY_HOPS));
+}
+
+#[tokio::test]
+async fn refusals_of_directory_and_store_are_replies() {
+    let options = Options { max_message_octets: 1_000, in_flight_octets: 1_500, ..Options::default() };
+    let world = World::new(options).await;
+    let mut transaction = world.transaction();
+    for recipient in ["alice", "bob", "carol"] {
+        transaction.add_recipient(&path(recipient)).await.unwrap();
+    }
+    let fourth = transaction.add_recipient(&path("dave")).await;
+    assert_eq!(fourth.map_err(|reply| reply.code()), Err(451), "no more than three accounts");
+    transaction.open(envelope(&["alice"])).await.unwrap();
+    assert_eq!(transaction.push(&[b'a'; 1_000]).await, Err(replies::TOO_LARGE));
+    transaction.push(&[b'a'; 700]).await.unwrap();
+
+    let mut other = world.transaction();
+    other.add_recipient(&path("alice")).await.unwrap();
+    other.open(envelope(&["alice"])).await.unwrap();
+    assert_eq!(other.push(&[b'a'; 700]).await, Err(replies::STORE_BUSY));
+    transaction.abandon();
+    other.push(&[b'a'; 700]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_that_has_gone_meanwhile_is_told_to_try_again() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.open(envelope(&["alice"])).await.unwrap();
+    let alice = world.store.account("alice@localhost").unwrap();
+    world.store.remove_account(alice.id).await.unwrap();
+    assert_eq!(transaction.deliver().await, Err(replies::MAILBOX_UNAVAILABLE));
+}

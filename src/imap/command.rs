@@ -1,0 +1,402 @@
+//! What a client asks for, as values: the result of [`parse`](super::parse), the input of the executor.
+//!
+//! A value of these types is a command that the grammar allows (RFC 3501 §9 and the extensions named at each item);
+//! whether the session's state allows it, and whether the mailbox exists, is the executor's business. Values can be
+//! printed again ([`print::command`](super::print::command)), so that tests and clients speak the same grammar.
+//!
+//! Passwords show as `…` in `Debug`, so that a command can be logged.
+
+use std::fmt;
+
+use super::sequence_set::SequenceSet;
+use crate::message::Section;
+use crate::message::date::Civil;
+use crate::store::{Date, FlagAction, FlagNames};
+
+/// The client's name for a command, repeated in its completion: `1*<any ASTRING-CHAR except "+">` (RFC 3501 §9).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// The tag, if the grammar allows it.
+    pub fn new(tag: &[u8]) -> Option<Tag> {
+        let allowed = |byte: &u8| crate::wire::chars::is_astring_char(*byte) && *byte != b'+';
+        if tag.is_empty() || !tag.iter().all(allowed) {
+            return None;
+        }
+        String::from_utf8(tag.to_vec()).ok().map(|tag| Tag(tag.into_boxed_str()))
+    }
+
+    /// The tag that a line begins with, up to its first space: of lines that are no good otherwise too, so that their
+    /// answer can be tagged.
+    pub fn of_line(line: &[u8]) -> Option<Tag> {
+        Tag::new(line.split(|byte| *byte == b' ').next()?)
+    }
+
+    /// As the client wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Octets that no log may show: a password or a SASL response.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// One command with its tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The client's name for it.
+    pub tag: Tag,
+    /// What it asks for.
+    pub body: CommandBody,
+}
+
+/// How a command names messages: `FETCH` or `UID FETCH` (RFC 3501 §6.4.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// By message sequence number.
+    Sequence,
+    /// By unique identifier.
+    Uid,
+}
+
+/// What a command asks for.
+///
+/// Mailbox names are decoded from modified UTF-7 (RFC 3501 §5.1.3) and otherwise as the client gave them: the store makes
+/// them canonical. A name that is no modified UTF-7 never becomes a command, it is refused by the parser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandBody {
+    /// `CAPABILITY` (RFC 3501 §6.1.1)
+    Capability,
+    /// `NOOP` (RFC 3501 §6.1.2)
+    Noop,
+    /// `LOGOUT` (RFC 3501 §6.1.3)
+    Logout,
+    /// `ID` (RFC 2971 §3.1): at most 30 fields, empty for `NIL`.
+    Id(Vec<(String, Option<String>)>),
+    /// `STARTTLS` (RFC 3501 §6.2.1)
+    StartTls,
+    /// `AUTHENTICATE` (RFC 3501 §6.2.2), with the initial response of RFC 4959.
+    Authenticate {
+        /// The SASL mechanism in capitals.
+        mechanism: String,
+        /// The initial response in base64; `=` is one of no octets (RFC 4959 §3).
+        initial_response: Option<Secret>,
+    },
+    /// `LOGIN` (RFC 3501 §6.2.3)
+    Login {
+        /// Who.
+        user: Vec<u8>,
+        /// The password.
+        password: Secret,
+    },
+    /// `SELECT` (RFC 3501 §6.3.1)
+    Select {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// `EXAMINE` (RFC 3501 §6.3.2)
+    Examine {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// `CREATE` (RFC 3501 §6.3.3)
+    Create {
+        /// The mailbox; may end with the hierarchy separator.
+        mailbox: String,
+    },
+    /// `DELETE` (RFC 3501 §6.3.4)
+    Delete {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// `RENAME` (RFC 3501 §6.3.5)
+    Rename {
+        /// The name it has.
+        from: String,
+        /// The name it gets.
+        to: String,
+    },
+    /// `SUBSCRIBE` (RFC 3501 §6.3.6)
+    Subscribe {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// `UNSUBSCRIBE` (RFC 3501 §6.3.7)
+    Unsubscribe {
+        /// The mailbox.
+        mailbox: String,
+    },
+    /// `LIST` (RFC 3501 §6.3.8, RFC 5258, RFC 6154)
+    List(List),
+    /// `LSUB` (RFC 3501 §6.3.9)
+    Lsub {
+        /// The reference name, decoded.
+        reference: String,
+        /// The pattern, decoded, with `*` and `%`.
+        pattern: String,
+    },
+    /// `STATUS` (RFC 3501 §6.3.10)
+    Status {
+        /// The mailbox.
+        mailbox: String,
+        /// What is asked, in the order given; at least one.
+        items: Vec<StatusItem>,
+    },
+    /// `APPEND` up to its message (RFC 3501 §6.3.11): the message's octets are handed out by the framer.
+    Append(Append),
+    /// `NAMESPACE` (RFC 2342 §5)
+    Namespace,
+    /// `ENABLE` (RFC 5161 §3.1): capability names in capitals, at least one.
+    Enable(Vec<String>),
+    /// `IDLE` (RFC 2177)
+    Idle,
+    /// `CHECK` (RFC 3501 §6.4.1)
+    Check,
+    /// `CLOSE` (RFC 3501 §6.4.2)
+    Close,
+    /// `UNSELECT` (RFC 3691)
+    Unselect,
+    /// `EXPUNGE` (RFC 3501 §6.4.3)
+    Expunge,
+    /// `UID EXPUNGE` (RFC 4315 §2.1)
+    UidExpunge(SequenceSet),
+    /// `SEARCH`, `UID SEARCH` (RFC 3501 §6.4.4)
+    Search {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `FETCH`, `UID FETCH` (RFC 3501 §6.4.5)
+    Fetch {
+        /// What `set` holds.
+        by: Numbering,
+        /// The messages.
+        set: SequenceSet,
+        /// What is asked, macros replaced by what they stand for; at least one.
+        items: Vec<FetchItem>,
+    },
+    /// `STORE`, `UID STORE` (RFC 3501 §6.4.6)
+    Store {
+        /// What `set` holds.
+        by: Numbering,
+        /// The messages.
+        set: SequenceSet,
+        /// Add, remove or replace.
+        action: FlagAction,
+        /// `.SILENT`: no FETCH in answer.
+        silent: bool,
+        /// The flags; never `\Recent`.
+        flags: FlagNames,
+    },
+    /// `COPY`, `UID COPY` (RFC 3501 §6.4.7)
+    Copy {
+        /// What `set` holds.
+        by: Numbering,
+        /// The messages.
+        set: SequenceSet,
+        /// Whereto.
+        mailbox: String,
+    },
+    /// `MOVE`, `UID MOVE` (RFC 6851 §3)
+    Move {
+        /// What `set` holds.
+        by: Numbering,
+        /// The messages.
+        set: SequenceSet,
+        /// Whereto.
+        mailbox: String,
+    },
+}
+
+/// `LIST` with the options of RFC 5258 §6 and RFC 6154 §6.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// Which mailboxes; `None` for the plain `LIST` of RFC 3501.
+    pub select: Option<ListSelect>,
+    /// The reference name, decoded.
+    pub reference: String,
+    /// The patterns, decoded, with `*` and `%`; one in plain `LIST`, else at least one.
+    pub patterns: Vec<String>,
+    /// What to say of each; `None` without a `RETURN`.
+    pub returns: Option<ListReturn>,
+}
+
+/// Selection options (RFC 5258 §3.1, RFC 6154 §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSelect {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `REMOTE`
+    pub remote: bool,
+    /// `RECURSIVEMATCH`, only beside an option that selects.
+    pub recursive_match: bool,
+    /// `SPECIAL-USE`
+    pub special_use: bool,
+}
+
+/// Return options (RFC 5258 §3.2, RFC 6154 §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListReturn {
+    /// `SUBSCRIBED`
+    pub subscribed: bool,
+    /// `CHILDREN`
+    pub children: bool,
+    /// `SPECIAL-USE`
+    pub special_use: bool,
+}
+
+/// What STATUS can tell (RFC 3501 §6.3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+}
+
+/// `APPEND` without the octets of its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Whereto.
+    pub mailbox: String,
+    /// With which flags; never `\Recent`.
+    pub flags: FlagNames,
+    /// INTERNALDATE; `None`: the moment of the commit.
+    pub internal_date: Option<Date>,
+    /// How the message comes.
+    pub message: LiteralHeader,
+}
+
+/// The head of a literal: `{n}`, `{n+}` (RFC 7888), `~{n}`, `~{n+}` (RFC 3516 §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiteralHeader {
+    /// How many octets follow.
+    pub octets: u64,
+    /// `+`: they follow at once, without our continuation.
+    pub non_synchronizing: bool,
+    /// `~`: NUL is allowed.
+    pub binary: bool,
+}
+
+/// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of
+/// [`Not`](Self::Not), [`Or`](Self::Or) and [`And`](Self::And) together is at most
+/// [`SEARCH_DEPTH_MAX`](super::parse::SEARCH_DEPTH_MAX).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 3501 §6.4.4 names them")]
+pub enum SearchKey {
+    All,
+    Answered,
+    Bcc(String),
+    Before(Civil),
+    Body(String),
+    Cc(String),
+    Deleted,
+    Draft,
+    Flagged,
+    From(String),
+    /// The field's name and what it holds; empty: that it is there.
+    Header(String, String),
+    Keyword(String),
+    Larger(u64),
+    New,
+    Not(Box<SearchKey>),
+    Old,
+    On(Civil),
+    Or(Box<SearchKey>, Box<SearchKey>),
+    Recent,
+    Seen,
+    SentBefore(Civil),
+    SentOn(Civil),
+    SentSince(Civil),
+    Since(Civil),
+    Smaller(u64),
+    Subject(String),
+    Text(String),
+    To(String),
+    Uid(SequenceSet),
+    Unanswered,
+    Undeleted,
+    Undraft,
+    Unflagged,
+    Unkeyword(String),
+    Unseen,
+    /// Message sequence numbers.
+    Sequence(SequenceSet),
+    /// All of these, two or more: keys in a row, or in parentheses.
+    And(Vec<SearchKey>),
+}
+
+/// What FETCH asks of each message (RFC 3501 §6.4.5, RFC 3516 §4.2). `ALL`, `FAST` and `FULL` are replaced by the items
+/// that they stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchItem {
+    /// `ENVELOPE`
+    Envelope,
+    /// `FLAGS`
+    Flags,
+    /// `INTERNALDATE`
+    InternalDate,
+    /// `RFC822`: the whole message, sets `\Seen`.
+    Rfc822,
+    /// `RFC822.HEADER`
+    Rfc822Header,
+    /// `RFC822.SIZE`
+    Rfc822Size,
+    /// `RFC822.TEXT`: sets `\Seen`.
+    Rfc822Text,
+    /// `BODY`: the structure without extension data.
+    Body,
+    /// `BODYSTRUCTURE`
+    BodyStructure,
+    /// `UID`
+    Uid,
+    /// `BODY[section]<partial>`, `BODY.PEEK[section]<partial>`
+    BodySection {
+        /// `.PEEK`: `\Seen` is not set.
+        peek: bool,
+        /// Of which part what.
+        section: Section,
+        /// Which octets of it.
+        partial: Option<Partial>,
+    },
+    /// `BINARY[part]<partial>`, `BINARY.PEEK[part]<partial>`: with the transfer encoding undone (RFC 3516 §4.2).
+    Binary {
+        /// `.PEEK`: `\Seen` is not set.
+        peek: bool,
+        /// The part's numbers; empty: the whole message.
+        part: Vec<u32>,
+        /// Which octets of it.
+        partial: Option<Partial>,
+    },
+    /// `BINARY.SIZE[part]` (RFC 3516 §4.2)
+    BinarySize {
+        /// The part's numbers; empty: the whole message.
+        part: Vec<u32>,
+    },
+}
+
+/// A range of octets, `<offset.length>` (RFC 3501 §6.4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// The first octet, from 0.
+    pub offset: u64,
+    /// How many octets at the most; 1 or more.
+    pub length: u64,
+}

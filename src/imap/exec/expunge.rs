@@ -1,0 +1,18 @@
+//! EXPUNGE and UID EXPUNGE (RFC 3501 §6.4.3, RFC 4315 §2.1): messages with `\Deleted` go, all of them or those named.
+//!
+//! Only messages that the client was told of: one that came in a moment ago, `\Deleted` already, is not meant. The EXPUNGE
+//! responses are the news that follow.
+
+use super::{Context, Done, Outcome};
+use crate::imap::sequence_set::SequenceSet;
+
+pub(super) async fn run(cx: &mut Context<'_>, set: Option<&SequenceSet>) -> Outcome {
+    let store = cx.store();
+    let selected = cx.writable()?;
+    let known = selected.view.known();
+    match set {
+        None => store.expunge(&selected.mailbox, known, true).await?,
+        Some(set) => store.expunge(&selected.mailbox, &set.uids(known), true).await?,
+    };
+    Ok(Done::ok("EXPUNGE done"))
+}

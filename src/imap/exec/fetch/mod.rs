@@ -1,0 +1,205 @@
+//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516).
+//!
+//! A command is planned once ([`plan`]) and runs over its messages in batches: their index entries are looked up
+//! together, their summaries read together, `\Seen` set in one commit, and then a line is written for each. Octets of
+//! messages are read from where they lie ([`octets`]), so that an answer of any size passes through one step of output.
+//!
+//! What has gone wrong with one message does not stop the others (RFC 2180 §4.1): the tagged answer says it at the end.
+
+mod octets;
+mod plan;
+
+use std::sync::Arc;
+
+use self::octets::Reader;
+use self::plan::Plan;
+use super::failure::Failure;
+use super::messages::{batches, named};
+use super::{Context, Done, Outcome};
+use crate::imap::command::{FetchItem, Numbering};
+use crate::imap::print::fetch::FetchWriter;
+use crate::imap::response::{Code, Status};
+use crate::imap::sequence_set::SequenceSet;
+use crate::message::Summary;
+use crate::message::binary::BinaryError;
+use crate::store::{Error, FlagAction, FlagNames, Flags, Message, Uid, UidSet};
+
+pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet, items: Vec<FetchItem>) -> Outcome {
+    let plan = Plan::new(items, by);
+    let selected = cx.selected()?;
+    let uids = named(&selected.view, by, set)?;
+    let sets_seen = plan.sets_seen && !selected.read_only;
+    let mut fetch = Fetch { plan, sets_seen, trouble: Trouble::default() };
+    for batch in batches(&uids, fetch.plan.batch()) {
+        fetch.batch(cx, &batch).await?;
+        // An answer that fits one step never waits: give the thread to others now and then.
+        tokio::task::yield_now().await;
+    }
+    fetch.trouble.conclude(by)
+}
+
+/// What could not be served.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Messages that are gone.
+    expunged: bool,
+    /// Messages that can't be read.
+    damaged: usize,
+    /// Parts whose encoding nobody knows.
+    unknown_encoding: bool,
+}
+
+impl Trouble {
+    /// The tagged answer.
+    fn conclude(self, by: Numbering) -> Outcome {
+        if self.damaged > 0 {
+            let text = format!("{} messages are damaged and could not be fetched", self.damaged);
+            return Err(Failure::no(Code::Corruption, text));
+        }
+        if self.unknown_encoding {
+            // RFC 3516 §4.3
+            return Err(Failure::no(Code::UnknownCte, "A part has a content transfer encoding that is not known"));
+        }
+        // A client that numbers messages named one that is gone without its knowledge (RFC 2180 §4.1.2); a UID that is not
+        // there is passed over (RFC 3501 §6.4.8).
+        if self.expunged && by == Numbering::Sequence {
+            return Err(Failure::no(Code::ExpungeIssued, "Some of the messages are no longer there"));
+        }
+        Ok(Done::ok("FETCH done"))
+    }
+}
+
+/// A FETCH in progress.
+struct Fetch {
+    plan: Plan,
+    /// Some item sets `\Seen`, and the mailbox may be changed.
+    sets_seen: bool,
+    trouble: Trouble,
+}
+
+impl Fetch {
+    async fn batch(&mut self, cx: &mut Context<'_>, batch: &UidSet) -> Result<(), Failure> {
+        let mut messages = cx.selected()?.mailbox.messages(batch);
+        self.trouble.expunged |= messages.len() < batch.len() as usize;
+        let newly_seen = if self.sets_seen { see(cx, &mut messages).await? } else { UidSet::new() };
+        let keywords = if self.plan.tells_flags || !newly_seen.is_empty() { cx.keywords()? } else { Arc::default() };
+        let mut summaries = self.summaries(cx, &messages).await.into_iter();
+        for message in messages {
+            let summary = match summaries.next() {
+                None => None,
+                Some(Ok(summary)) => Some(summary),
+                Some(Err(error)) => {
+                    self.unreadable(message.uid, error)?;
+                    continue;
+                }
+            };
+            let tells_flags = self.plan.tells_flags || newly_seen.contains(message.uid);
+            let line = Line { message: &message, summary: summary.as_deref(), keywords: &keywords, tells_flags };
+            self.line(cx, line).await?;
+            cx.step().await?;
+        }
+        Ok(())
+    }
+
+    async fn summaries(&self, cx: &Context<'_>, messages: &[Message]) -> Vec<Result<Arc<Summary>, Error>> {
+        if !self.plan.needs_summary {
+            return Vec::new();
+        }
+        cx.store().read_summaries(messages.iter().map(|message| message.body).collect()).await
+    }
+
+    /// Writes the line of one message.
+    async fn line(&mut self, cx: &mut Context<'_>, line: Line<'_>) -> Result<(), Failure> {
+        let Some(selected) = cx.session.selected() else { return Ok(()) };
+        let Line { message, summary, keywords, tells_flags } = line;
+        let Some(sequence) = selected.view.sequence(message.uid) else { return Ok(()) };
+        let beginning = cx.output.len();
+        let store = cx.environment.store;
+        let mut writer = FetchWriter::begin(&mut cx.output, sequence);
+        let mut reader = Reader { store, client: &mut *cx.client, message, summary, flushed: false };
+        if tells_flags {
+            writer.flags(message.flags, keywords, selected.view.is_recent(message.uid));
+        }
+        let mut written = Ok(());
+        for item in &self.plan.items {
+            written = reader.write(item, &mut writer).await;
+            if written.is_err() {
+                break;
+            }
+        }
+        let flushed = reader.flushed;
+        match written {
+            Ok(()) => writer.end(),
+            // Some of the line is with the client: it ends where an item ended.
+            Err(_) if flushed => writer.end(),
+            Err(_) => {
+                drop(writer);
+                cx.output.truncate(beginning);
+            }
+        }
+        match written {
+            Ok(()) => {
+                if tells_flags {
+                    selected.view.acknowledge(message);
+                }
+                Ok(())
+            }
+            Err(octets::Trouble::Store(error)) => self.unreadable(message.uid, error),
+            Err(octets::Trouble::Binary(BinaryError::UnknownEncoding)) => {
+                self.trouble.unknown_encoding = true;
+                Ok(())
+            }
+            Err(octets::Trouble::Binary(BinaryError::NoSuchPart)) => Err(Failure::Bad("There is no such part")),
+            Err(octets::Trouble::Disconnected(error)) => Err(error.into()),
+        }
+    }
+
+    fn unreadable(&mut self, uid: Uid, error: Error) -> Result<(), Failure> {
+        match error {
+            Error::Gone => self.trouble.expunged = true,
+            Error::Damaged(what) => {
+                tracing::error!(uid, what, "a message could not be fetched");
+                self.trouble.damaged += 1;
+            }
+            other => return Err(other.into()),
+        }
+        Ok(())
+    }
+}
+
+/// What a line is made of.
+struct Line<'a> {
+    message: &'a Message,
+    summary: Option<&'a Summary>,
+    keywords: &'a [String],
+    tells_flags: bool,
+}
+
+/// Sets `\Seen` on those that lack it: "if this causes the flags to change, they SHOULD be included as part of the FETCH
+/// responses" (RFC 3501 §6.4.5). Returns which those are.
+async fn see(cx: &mut Context<'_>, messages: &mut [Message]) -> Result<UidSet, Failure> {
+    let unseen: UidSet =
+        messages.iter().filter(|message| !message.flags.contains(Flags::SEEN)).map(|message| message.uid).collect();
+    if unseen.is_empty() {
+        return Ok(unseen);
+    }
+    let store = cx.store();
+    let mailbox = cx.selected()?.mailbox.clone();
+    let seen = FlagNames { system: Flags::SEEN, keywords: Vec::new() };
+    match store.change_flags(&mailbox, &unseen, FlagAction::Add, seen, None).await {
+        Ok(changed) => {
+            for now in changed.messages {
+                if let Ok(at) = messages.binary_search_by_key(&now.uid, |message| message.uid) {
+                    messages[at] = now;
+                }
+            }
+            Ok(unseen)
+        }
+        // A full disk must not keep anybody from reading.
+        Err(error) => {
+            tracing::warn!(%error, "messages could not be marked as seen");
+            cx.put(Status::untagged_no("The messages could not be marked as seen"));
+            Ok(UidSet::new())
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a FETCH needs, known before the first message is touched.
+
+use crate::imap::command::{FetchItem, Numbering};
+use crate::message::SectionText;
+
+/// How many messages go together where only their index entries are needed: see
+/// [`BATCH`](crate::imap::exec::messages::BATCH).
+const BATCH_INDEX: usize = crate::imap::exec::messages::BATCH;
+
+/// Where summaries are read: a summary is some KB, and one batch of them is in memory.
+const BATCH_SUMMARIES: usize = 256;
+
+/// Where reading sets `\Seen`: what is marked as seen but was not sent when the client went away is at most this.
+const BATCH_SEEING: usize = 32;
+
+/// What is to be done with each message.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What to write, but FLAGS.
+    pub(super) items: Vec<FetchItem>,
+    /// FLAGS are asked for.
+    pub(super) tells_flags: bool,
+    /// Some item is made of the summary, or found with it.
+    pub(super) needs_summary: bool,
+    /// Some item sets `\Seen`.
+    pub(super) sets_seen: bool,
+}
+
+impl Plan {
+    /// The plan for these items. "A UID FETCH … implicitly includes the UID" (RFC 3501 §6.4.8).
+    pub(super) fn new(mut items: Vec<FetchItem>, by: Numbering) -> Self {
+        if by == Numbering::Uid && !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
+        }
+        let tells_flags = items.contains(&FetchItem::Flags);
+        items.retain(|item| *item != FetchItem::Flags);
+        Self {
+            tells_flags,
+            needs_summary: items.iter().any(needs_summary),
+            sets_seen: items.iter().any(sets_seen),
+            items,
+        }
+    }
+
+    /// How many messages go together.
+    pub(super) fn batch(&self) -> usize {
+        match self {
+            Plan { sets_seen: true, .. } => BATCH_SEEING,
+            Plan { needs_summary: true, .. } => BATCH_SUMMARIES,
+            _ => BATCH_INDEX,
+        }
+    }
+}
+
+fn needs_summary(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822 | FetchItem::Rfc822Size | FetchItem::Uid => {
+            false
+        }
+        // The whole message is where it is.
+        FetchItem::BodySection { section, .. } => !section.path.is_empty() || section.text.is_some(),
+        FetchItem::Envelope
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::Binary { .. }
+        | FetchItem::BinarySize { .. } => true,
+    }
+}
+
+/// RFC 3501 §6.4.5, RFC 3516 §4.2.
+fn sets_seen(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
+        FetchItem::BodySection { peek, .. } | FetchItem::Binary { peek, .. } => !peek,
+        FetchItem::Envelope
+        | FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Size
+        | FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::Uid
+        | FetchItem::BinarySize { .. } => false,
+    }
+}
+
+/// `RFC822.HEADER` and `RFC822.TEXT` are sections by another name.
+pub(super) fn text_of(item: &FetchItem) -> Option<SectionText> {
+    match item {
+        FetchItem::Rfc822Header => Some(SectionText::Header),
+        FetchItem::Rfc822Text => Some(SectionText::Text),
+        _ => None,
+    }
+}

@@ -1,0 +1,120 @@
+//! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348), special uses (RFC 6154), and the options
+//! of RFC 5258.
+//!
+//! A superior that is no mailbox, but has mailboxes below it, is a name that can't be selected: `\Noselect`, or
+//! `\NonExistent` for a client that uses options and so knows the word (RFC 5258 §3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pattern::Pattern;
+use super::tree::{self, Node, Tree};
+use super::{Context, Done, Outcome};
+use crate::imap::command::{List, ListReturn, ListSelect};
+use crate::imap::response::{Data, ListAttribute, ListEntry};
+use crate::store::SEPARATOR;
+
+pub(super) async fn run(cx: &mut Context<'_>, list: &List) -> Outcome {
+    // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root
+    // name of the name given in the reference." All our names are relative to one root, which has no name.
+    if list.select.is_none() && list.patterns.iter().all(String::is_empty) {
+        cx.put(Data::List(ListEntry {
+            attributes: vec![ListAttribute::NoSelect],
+            separator: Some(SEPARATOR),
+            mailbox: String::new(),
+            subscribed_child: false,
+        }));
+        return Ok(Done::ok("LIST done"));
+    }
+    let account = cx.account()?;
+    let lister = Lister {
+        patterns: patterns(&list.reference, &list.patterns),
+        select: list.select.unwrap_or_default(),
+        returns: list.returns.unwrap_or_default(),
+        extended: list.select.is_some() || list.returns.is_some(),
+        tree: Tree::of(cx.store(), account),
+        subscriptions: cx.store().subscriptions(account).into_iter().collect(),
+    };
+    for (name, found) in lister.find() {
+        cx.put(Data::List(lister.entry(name, found)));
+        cx.step().await?;
+    }
+    Ok(Done::ok("LIST done"))
+}
+
+/// The patterns with the reference in front: RFC 3501 §6.3.8 leaves to the server how they come together, and users expect
+/// what the two strings make side by side.
+pub(super) fn patterns(reference: &str, patterns: &[String]) -> Vec<Pattern> {
+    patterns.iter().map(|pattern| Pattern::new(&format!("{reference}{pattern}"))).collect()
+}
+
+/// Why a name is in the answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Why {
+    /// It is selected itself.
+    itself: bool,
+    /// Something subscribed below it, which the patterns do not match (RECURSIVEMATCH).
+    child: bool,
+}
+
+struct Lister {
+    patterns: Vec<Pattern>,
+    select: ListSelect,
+    returns: ListReturn,
+    /// The client uses RFC 5258.
+    extended: bool,
+    tree: Tree,
+    subscriptions: BTreeSet<String>,
+}
+
+impl Lister {
+    /// The names to answer with, in their order.
+    fn find(&self) -> BTreeMap<&str, Why> {
+        let mut found = BTreeMap::<&str, Why>::new();
+        let mailboxes = self.tree.iter().map(|(name, _)| name);
+        // Only SUBSCRIBED selects names that do not exist (RFC 5258 §3.1).
+        let subscribed = self.subscriptions.iter().map(String::as_str).filter(|_| self.select.subscribed);
+        for name in mailboxes.chain(subscribed).filter(|name| self.selects(name)) {
+            if self.matches(name) {
+                found.entry(name).or_default().itself = true;
+            } else if self.select.recursive_match {
+                for superior in tree::superiors(name).filter(|superior| self.matches(superior)) {
+                    found.entry(superior).or_default().child = true;
+                }
+            }
+        }
+        found
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// The selection options, all of which must hold; REMOTE adds mailboxes of other servers, of which there are none.
+    fn selects(&self, name: &str) -> bool {
+        (!self.select.subscribed || self.subscriptions.contains(name))
+            && (!self.select.special_use || self.tree.get(name).is_some_and(|node| node.special_use.is_some()))
+    }
+
+    fn entry(&self, name: &str, why: Why) -> ListEntry {
+        let Node { exists, special_use } = self.tree.get(name).unwrap_or_default();
+        let mut attributes = Vec::new();
+        if !exists {
+            attributes.push(if self.extended { ListAttribute::NonExistent } else { ListAttribute::NoSelect });
+        }
+        if self.tree.get(name).is_some() {
+            let children = self.tree.has_children(name);
+            attributes.push(if children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren });
+        }
+        // "SUBSCRIBED … implies the SUBSCRIBED return option" (RFC 5258 §3.1).
+        if (self.returns.subscribed || self.select.subscribed) && self.subscriptions.contains(name) {
+            attributes.push(ListAttribute::Subscribed);
+        }
+        attributes.extend(special_use.map(ListAttribute::SpecialUse));
+        ListEntry {
+            attributes,
+            separator: Some(SEPARATOR),
+            mailbox: name.to_owned(),
+            subscribed_child: why.child && self.select.subscribed,
+        }
+    }
+}

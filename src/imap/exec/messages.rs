@@ -1,0 +1,45 @@
+//! Which messages a command means, and reading them in batches.
+
+use super::failure::Failure;
+use crate::imap::command::Numbering;
+use crate::imap::sequence_set::SequenceSet;
+use crate::imap::view::View;
+use crate::store::UidSet;
+
+/// How many messages are looked up at once: 230 KB of index entries, so that a command over any number of messages holds
+/// no more.
+pub(super) const BATCH: usize = 4096;
+
+/// The UIDs that a command names, as far as the client counts them. A UID that is not there is passed over (RFC 3501
+/// §6.4.8); a sequence number that is not there is an error of the client (§9, `seq-number`).
+pub(super) fn named(view: &View, by: Numbering, set: &SequenceSet) -> Result<UidSet, Failure> {
+    Ok(match by {
+        Numbering::Uid => set.uids(view.known()),
+        Numbering::Sequence => set.uids_by_number(view.known())?,
+    })
+}
+
+/// `uids` in pieces of at most `size`, ascending.
+pub(super) fn batches(uids: &UidSet, size: usize) -> impl Iterator<Item = UidSet> + Send + '_ {
+    (0..uids.len()).step_by(size).filter_map(move |start| {
+        let last = start.saturating_add(size as u32 - 1).min(uids.len() - 1);
+        Some(uids.intersection(&UidSet::range(uids.nth(start)?, uids.nth(last)?)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_all_of_it_in_order() {
+        let uids: UidSet = (1..100).filter(|uid| uid % 3 != 0).collect();
+        let mut all = UidSet::new();
+        for batch in batches(&uids, 7) {
+            assert!(batch.len() <= 7 && batch.first() > all.last());
+            all.insert_all(&batch);
+        }
+        assert_eq!(all, uids);
+        assert_eq!(batches(&UidSet::new(), 7).count(), 0);
+    }
+}

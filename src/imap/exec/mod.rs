@@ -1,0 +1,223 @@
+//! Running commands: plain async functions over the store's face, a session, and the client at the other end
+//! ([`context`]). One command or family, one file; there is no socket and no clock in any of them.
+//!
+//! [`run`] is the way of every command: the table of facts says whether it may come in this state, its handler does it and
+//! writes untagged data, then the session tells what else is new as far as this command allows it, and the tagged
+//! response comes last. Failures of all kinds become answers in one place ([`failure`]).
+//!
+//! RFC 3501 §5.3 lets a server be silent about news only for a while: here every command that completes tells them all,
+//! as NOOP does, and IDLE tells them at once ([`idle`]).
+
+mod append;
+mod authenticate;
+mod capability;
+mod close;
+mod context;
+mod copy;
+mod create;
+mod delete;
+mod enable;
+mod expunge;
+mod failure;
+mod fetch;
+mod flags;
+mod id;
+pub(crate) mod idle;
+mod list;
+mod login;
+mod logout;
+mod lsub;
+mod messages;
+mod namespace;
+mod news;
+mod noop;
+mod pattern;
+mod rename;
+mod search;
+mod select;
+mod starttls;
+mod status;
+mod store;
+mod subscribe;
+mod tree;
+
+use std::borrow::Cow;
+use std::io;
+
+pub(crate) use capability::capabilities;
+pub(crate) use context::{Client, Context, Environment, Pending};
+
+use self::failure::Failure;
+use super::command::{Command, CommandBody, Tag};
+use super::response::{Code, Condition, Status};
+use super::session::{Facts, Found};
+
+/// What the connection does when a command is done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next command.
+    Continue,
+    /// The TLS handshake: the OK is written.
+    StartTls,
+    /// IDLE has begun under this tag: `+ idling` is written, and [`idle`] says what comes.
+    Idle(Tag),
+    /// It ends: all is said.
+    Close,
+}
+
+/// A command that was done: its OK.
+#[derive(Debug)]
+pub(crate) struct Done {
+    code: Option<Code>,
+    text: Cow<'static, str>,
+    after: Next,
+}
+
+/// [`After`], before the tag is known.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Continue,
+    StartTls,
+    Idle,
+    Close,
+}
+
+/// What a handler makes of its command.
+type Outcome = Result<Done, Failure>;
+
+impl Done {
+    fn ok(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: None, text: text.into(), after: Next::Continue }
+    }
+
+    fn with_code(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    fn then(self, after: Next) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// Runs a command to its end; all it has to say is written when this returns. Errs when the client is gone.
+///
+/// An APPEND comes without its message, which is read through [`Client`]; it has to answer for the message in any case.
+pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<After> {
+    let Command { tag, body } = command;
+    let facts = Facts::of(&body);
+    let outcome = match facts.check(&cx.session.state) {
+        Ok(()) => dispatch(cx, body).await,
+        Err(text) => {
+            // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
+            cx.client.framer().refuse_message();
+            Err(Failure::Bad(text))
+        }
+    };
+    conclude(cx, facts, tag, outcome).await
+}
+
+async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
+    match body {
+        CommandBody::Capability => capability::run(cx),
+        CommandBody::Noop => noop::run("NOOP done"),
+        CommandBody::Logout => logout::run(cx),
+        CommandBody::Id(fields) => id::run(cx, &fields),
+        CommandBody::StartTls => starttls::run(cx),
+        CommandBody::Authenticate { mechanism, initial_response } => {
+            authenticate::run(cx, &mechanism, initial_response).await
+        }
+        CommandBody::Login { user, password } => login::run(cx, &user, &password).await,
+        CommandBody::Select { mailbox } => select::run(cx, &mailbox, false).await,
+        CommandBody::Examine { mailbox } => select::run(cx, &mailbox, true).await,
+        CommandBody::Create { mailbox } => create::run(cx, &mailbox).await,
+        CommandBody::Delete { mailbox } => delete::run(cx, &mailbox).await,
+        CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
+        CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,
+        CommandBody::Unsubscribe { mailbox } => subscribe::run(cx, &mailbox, false).await,
+        CommandBody::List(list) => list::run(cx, &list).await,
+        CommandBody::Lsub { reference, pattern } => lsub::run(cx, &reference, &pattern).await,
+        CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
+        CommandBody::Append(append) => append::run(cx, append).await,
+        CommandBody::Namespace => namespace::run(cx),
+        CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
+        CommandBody::Idle => idle::begin(cx),
+        CommandBody::Check => noop::run("CHECK done"),
+        CommandBody::Close => close::run(cx, true).await,
+        CommandBody::Unselect => close::run(cx, false).await,
+        CommandBody::Expunge => expunge::run(cx, None).await,
+        CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
+        CommandBody::Search { by, key } => search::run(cx, by, key).await,
+        CommandBody::Fetch { by, set, items } => fetch::run(cx, by, &set, items).await,
+        CommandBody::Store { by, set, action, silent, flags } => {
+            store::run(cx, store::Change { by, set, action, silent, flags }).await
+        }
+        CommandBody::Copy { by, set, mailbox } => copy::copy(cx, by, &set, &mailbox).await,
+        CommandBody::Move { by, set, mailbox } => copy::move_messages(cx, by, &set, &mailbox).await,
+    }
+}
+
+/// News, then the tagged response (RFC 3501 §5.3, §7.1).
+async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
+    let (status, after) = match outcome {
+        Ok(done) => {
+            let status = Status { tag: Some(tag.clone()), condition: Condition::Ok, code: done.code, text: done.text };
+            (status, done.after)
+        }
+        Err(failure) => {
+            failure.report(facts.name);
+            let after = if failure.closes() { Next::Close } else { Next::Continue };
+            (failure.into_status(&tag)?, after)
+        }
+    };
+    let bad = status.condition == Condition::Bad;
+    let told = if bad { Ok(()) } else { tell(cx, facts) };
+    if after == Next::Idle {
+        // Nothing tagged before DONE.
+        cx.flush().await?;
+        return Ok(if told.is_ok() { After::Idle(tag) } else { After::Close });
+    }
+    cx.put(status);
+    if let Err(Deleted) = told {
+        cx.put(bye_deleted());
+    }
+    let hopeless = cx.session.count(bad, cx.environment.limits);
+    if hopeless {
+        cx.put(bye_hopeless());
+    }
+    cx.flush().await?;
+    Ok(match after {
+        _ if told.is_err() || hopeless => After::Close,
+        Next::StartTls => After::StartTls,
+        Next::Close => After::Close,
+        Next::Continue | Next::Idle => After::Continue,
+    })
+}
+
+/// The selected mailbox is gone.
+struct Deleted;
+
+/// What is new in the selected mailbox, where there is one.
+fn tell(cx: &mut Context<'_>, facts: Facts) -> Result<(), Deleted> {
+    let store = cx.store();
+    let Some(selected) = cx.session.selected() else { return Ok(()) };
+    match selected.look(store, facts.expunge) {
+        Found::News(news) => {
+            cx.put_news(&news);
+            Ok(())
+        }
+        Found::Deleted => Err(Deleted),
+    }
+}
+
+/// The client does not speak IMAP, or is in a loop.
+pub(crate) fn bye_hopeless() -> Status {
+    Status::bye("Too many bad commands")
+}
+
+/// The session loses its mailbox, and no client that enabled nothing could understand more (DESIGN §12).
+pub(crate) fn bye_deleted() -> Status {
+    Status::bye("The selected mailbox was deleted")
+}
+
+#[cfg(test)]
+mod tests;

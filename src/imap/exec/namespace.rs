@@ -1,0 +1,10 @@
+//! NAMESPACE (RFC 2342): one personal namespace, that everything is in.
+
+use super::{Context, Done, Outcome};
+use crate::imap::response::Data;
+use crate::store::SEPARATOR;
+
+pub(super) fn run(cx: &mut Context<'_>) -> Outcome {
+    cx.put(Data::Namespace { separator: SEPARATOR });
+    Ok(Done::ok("NAMESPACE done"))
+}

@@ -1,0 +1,39 @@
+//! A view's news as responses.
+
+use super::flags;
+use crate::imap::print;
+use crate::imap::print::fetch::FetchWriter;
+use crate::imap::response::{Data, Response};
+use crate::imap::session::Selected;
+use crate::imap::view::News;
+
+/// Appends the responses, in the order of the news.
+///
+/// Flags come with the UID, which any FETCH response may carry (RFC 3501 §7.4.2): a client that works by UID needs it.
+pub(super) fn print(out: &mut Vec<u8>, news: &[News], selected: &Selected) {
+    if news.is_empty() {
+        return;
+    }
+    let names = selected.mailbox.head().keywords;
+    for item in news {
+        match item {
+            News::Expunge(sequence) => data(out, Data::Expunge(*sequence)),
+            News::Exists(exists) => data(out, Data::Exists(*exists)),
+            News::Recent(recent) => data(out, Data::Recent(*recent)),
+            News::Keywords(keywords) => {
+                data(out, flags::flags(keywords));
+                print::response(out, &flags::permanent_flags(keywords, selected.read_only).into());
+            }
+            News::Flags { sequence, uid, flags, recent } => {
+                let mut line = FetchWriter::begin(out, *sequence);
+                line.flags(*flags, &names, *recent);
+                line.uid(*uid);
+                line.end();
+            }
+        }
+    }
+}
+
+fn data(out: &mut Vec<u8>, data: Data) {
+    print::response(out, &Response::Data(data));
+}

@@ -1,0 +1,214 @@
+//! What a SEARCH looks for, ready to be asked of messages.
+//!
+//! Three answers: yes, no, and not to be known by what is at hand. AND is no as soon as one part is no, OR yes as soon as
+//! one is yes, so that the cheap parts decide wherever they can.
+
+use crate::imap::command::SearchKey;
+use crate::imap::exec::failure::Failure;
+use crate::imap::exec::flags;
+use crate::imap::view::View;
+use crate::message::date::Civil;
+use crate::message::search::Needle;
+use crate::message::{Address, Envelope, Summary};
+use crate::store::{Date, Flags, Message, UidSet};
+
+/// What is at hand of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    pub(super) message: &'a Message,
+    pub(super) summary: Option<&'a Summary>,
+    /// The octets of the header.
+    pub(super) header: Option<&'a [u8]>,
+    /// All octets, the header's too.
+    pub(super) body: Option<&'a [u8]>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What the index says.
+    pub(super) fn index(message: &'a Message) -> Self {
+        Self { message, summary: None, header: None, body: None }
+    }
+
+    fn header(&self) -> Option<&'a [u8]> {
+        match (self.header, self.body, self.summary) {
+            (Some(header), ..) => Some(header),
+            (None, Some(body), Some(summary)) => Some(summary.structure.header.of(body)),
+            _ => None,
+        }
+    }
+}
+
+/// Which addresses of an envelope.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field {
+    Bcc,
+    Cc,
+    From,
+    To,
+}
+
+impl Field {
+    fn of(self, envelope: &Envelope) -> &[Address] {
+        match self {
+            Field::Bcc => &envelope.bcc,
+            Field::Cc => &envelope.cc,
+            Field::From => &envelope.from,
+            Field::To => &envelope.to,
+        }
+    }
+}
+
+/// Days in a row, by [`Civil::unix_days`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Days {
+    first: i64,
+    last: i64,
+}
+
+impl Days {
+    fn before(day: Civil) -> Self {
+        Self { first: i64::MIN, last: day.unix_days() - 1 }
+    }
+
+    fn on(day: Civil) -> Self {
+        Self { first: day.unix_days(), last: day.unix_days() }
+    }
+
+    fn since(day: Civil) -> Self {
+        Self { first: day.unix_days(), last: i64::MAX }
+    }
+
+    fn contain(self, day: i64) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+}
+
+/// A search key, resolved against a session's view and a mailbox's keywords.
+#[derive(Debug)]
+pub(super) enum Criteria {
+    Always(bool),
+    /// All of these flags are set.
+    Flags(Flags),
+    Uids(UidSet),
+    /// INTERNALDATE falls on one of these days, in its own zone.
+    Received(Days),
+    /// `Date:` falls on one of these days, in its own zone.
+    Sent(Days),
+    LargerThan(u64),
+    SmallerThan(u64),
+    Addresses(Field, Needle),
+    Subject(Needle),
+    Header(String, Needle),
+    Body(Needle),
+    Text(Needle),
+    Not(Box<Criteria>),
+    All(Vec<Criteria>),
+    Any(Vec<Criteria>),
+}
+
+impl Criteria {
+    /// Resolves a key. Its depth is bounded by the parser, and so is this recursion.
+    pub(super) fn new(key: SearchKey, view: &View, keywords: &[String]) -> Result<Self, Failure> {
+        let resolve = |key| Self::new(key, view, keywords);
+        let recent = || Self::Uids(view.recent_uids().clone());
+        let not = |criteria| Self::Not(Box::new(criteria));
+        let keyword = |name: &str| flags::keyword(name, keywords).map_or(Self::Always(false), Self::Flags);
+        Ok(match key {
+            SearchKey::All => Self::Always(true),
+            SearchKey::Answered => Self::Flags(Flags::ANSWERED),
+            SearchKey::Bcc(text) => Self::Addresses(Field::Bcc, Needle::new(&text)),
+            SearchKey::Before(day) => Self::Received(Days::before(day)),
+            SearchKey::Body(text) => Self::Body(Needle::new(&text)),
+            SearchKey::Cc(text) => Self::Addresses(Field::Cc, Needle::new(&text)),
+            SearchKey::Deleted => Self::Flags(Flags::DELETED),
+            SearchKey::Draft => Self::Flags(Flags::DRAFT),
+            SearchKey::Flagged => Self::Flags(Flags::FLAGGED),
+            SearchKey::From(text) => Self::Addresses(Field::From, Needle::new(&text)),
+            SearchKey::Header(name, text) => Self::Header(name, Needle::new(&text)),
+            SearchKey::Keyword(name) => keyword(&name),
+            SearchKey::Larger(octets) => Self::LargerThan(octets),
+            // "functionally equivalent to (RECENT UNSEEN)"
+            SearchKey::New => Self::All(vec![recent(), not(Self::Flags(Flags::SEEN))]),
+            SearchKey::Not(key) => not(resolve(*key)?),
+            SearchKey::Old => not(recent()),
+            SearchKey::On(day) => Self::Received(Days::on(day)),
+            SearchKey::Or(one, other) => Self::Any(vec![resolve(*one)?, resolve(*other)?]),
+            SearchKey::Recent => recent(),
+            SearchKey::Seen => Self::Flags(Flags::SEEN),
+            SearchKey::SentBefore(day) => Self::Sent(Days::before(day)),
+            SearchKey::SentOn(day) => Self::Sent(Days::on(day)),
+            SearchKey::SentSince(day) => Self::Sent(Days::since(day)),
+            SearchKey::Since(day) => Self::Received(Days::since(day)),
+            SearchKey::Smaller(octets) => Self::SmallerThan(octets),
+            SearchKey::Subject(text) => Self::Subject(Needle::new(&text)),
+            SearchKey::Text(text) => Self::Text(Needle::new(&text)),
+            SearchKey::To(text) => Self::Addresses(Field::To, Needle::new(&text)),
+            SearchKey::Uid(set) => Self::Uids(set.uids(view.known())),
+            SearchKey::Unanswered => not(Self::Flags(Flags::ANSWERED)),
+            SearchKey::Undeleted => not(Self::Flags(Flags::DELETED)),
+            SearchKey::Undraft => not(Self::Flags(Flags::DRAFT)),
+            SearchKey::Unflagged => not(Self::Flags(Flags::FLAGGED)),
+            SearchKey::Unkeyword(name) => not(keyword(&name)),
+            SearchKey::Unseen => not(Self::Flags(Flags::SEEN)),
+            SearchKey::Sequence(set) => Self::Uids(set.uids_by_number(view.known())?),
+            SearchKey::And(keys) => Self::All(keys.into_iter().map(resolve).collect::<Result<_, _>>()?),
+        })
+    }
+
+    /// Whether the message is looked for; `None`: more of it must be read to know.
+    pub(super) fn decide(&self, evidence: &Evidence<'_>) -> Option<bool> {
+        let Evidence { message, summary, body, .. } = *evidence;
+        match self {
+            Self::Always(matches) => Some(*matches),
+            Self::Flags(flags) => Some(message.flags.contains(*flags)),
+            Self::Uids(uids) => Some(uids.contains(message.uid)),
+            Self::Received(days) => Some(days.contain(unix_days(message.internal_date))),
+            Self::LargerThan(octets) => Some(u64::from(message.size) > *octets),
+            Self::SmallerThan(octets) => Some(u64::from(message.size) < *octets),
+            // A message without a date was sent on no day.
+            Self::Sent(days) => {
+                summary.map(|summary| summary.sent.is_some_and(|sent| days.contain(sent.civil().unix_days())))
+            }
+            Self::Addresses(field, needle) => {
+                summary.map(|summary| needle.is_in_addresses(field.of(&summary.envelope)))
+            }
+            Self::Subject(needle) => {
+                summary.map(|summary| summary.envelope.subject.as_ref().is_some_and(|text| needle.is_in_field(text)))
+            }
+            Self::Header(name, needle) => evidence.header().map(|header| needle.is_in_header(header, name.as_bytes())),
+            Self::Body(needle) => Some(needle.is_in_body(body?, summary?)),
+            Self::Text(needle) => Some(needle.is_in_message(body?, summary?)),
+            Self::Not(criteria) => criteria.decide(evidence).map(|matches| !matches),
+            Self::All(all) => conclude(all, evidence, false),
+            Self::Any(any) => conclude(any, evidence, true),
+        }
+    }
+
+    /// Whether some key needs the whole message.
+    pub(super) fn needs_body(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Text(_) => true,
+            Self::Not(criteria) => criteria.needs_body(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_body),
+            _ => false,
+        }
+    }
+}
+
+/// `decisive` if one part is; the opposite if all parts are; else it is not known.
+fn conclude(parts: &[Criteria], evidence: &Evidence<'_>, decisive: bool) -> Option<bool> {
+    let mut conclusion = Some(!decisive);
+    for part in parts {
+        match part.decide(evidence) {
+            Some(answer) if answer == decisive => return Some(decisive),
+            Some(_) => {}
+            None => conclusion = None,
+        }
+    }
+    conclusion
+}
+
+/// The day on the calendar of the date's own zone: "disregarding time and timezone" (RFC 3501 §6.4.4).
+fn unix_days(date: Date) -> i64 {
+    (date.unix_s + 60 * i64::from(date.offset_min)).div_euclid(86_400)
+}

@@ -1,0 +1,189 @@
+//! SEARCH and UID SEARCH (RFC 3501 §6.4.4).
+//!
+//! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
+//! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
+//! as far as it takes to be sure of it: `UNSEEN BODY x` reads no message that was seen. Bodies are read in groups of
+//! bounded size, and looked through off the runtime.
+
+mod criteria;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use self::criteria::{Criteria, Evidence};
+use super::failure::Failure;
+use super::messages::{BATCH, batches};
+use super::{Context, Done, Outcome};
+use crate::imap::command::{Numbering, SearchKey};
+use crate::imap::response::{Code, Data, Status};
+use crate::imap::session::Selected;
+use crate::message::Summary;
+use crate::store::{Error, Message, OpenMailbox, Store, Uid, UidSet};
+
+/// How many octets of messages are read before they are looked through, and how many messages: one group is in memory at
+/// a time, and one message of the greatest size makes a group.
+const GROUP_OCTETS: u64 = 4 << 20;
+const GROUP_MESSAGES: usize = 256;
+
+pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> Outcome {
+    let store = cx.store();
+    let selected = cx.selected()?;
+    let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords)?;
+    let mut search = Search {
+        store,
+        mailbox: &selected.mailbox,
+        criteria: Arc::new(criteria),
+        group: Group::default(),
+        found: UidSet::new(),
+        damaged: 0,
+    };
+    search.through(&candidates(selected)).await?;
+    let Search { found, damaged, .. } = search;
+    let numbers = match by {
+        Numbering::Uid => found.iter().collect(),
+        Numbering::Sequence => found.iter().filter_map(|uid| selected.view.sequence(uid)).collect(),
+    };
+    if damaged > 0 {
+        let text = format!("{damaged} messages could not be searched");
+        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
+    }
+    cx.put(Data::Search(numbers));
+    Ok(Done::ok("SEARCH done"))
+}
+
+/// Everything that the client counts.
+fn candidates(selected: &Selected) -> UidSet {
+    selected.view.known().clone()
+}
+
+/// A search in progress.
+struct Search<'a> {
+    store: &'a Store,
+    mailbox: &'a OpenMailbox,
+    criteria: Arc<Criteria>,
+    group: Group,
+    found: UidSet,
+    damaged: usize,
+}
+
+/// Messages that are to be looked through together.
+#[derive(Default)]
+struct Group {
+    members: Vec<(Message, Arc<Summary>, Text)>,
+    octets: u64,
+}
+
+/// What of a message was read.
+enum Text {
+    Header(Bytes),
+    Whole(Bytes),
+}
+
+impl Search<'_> {
+    async fn through(&mut self, candidates: &UidSet) -> Result<(), Failure> {
+        for batch in batches(candidates, BATCH) {
+            let messages = self.mailbox.messages(&batch);
+            let mut undecided = Vec::new();
+            for message in messages {
+                match self.criteria.decide(&Evidence::index(&message)) {
+                    Some(matches) => self.note(message.uid, matches),
+                    None => undecided.push(message),
+                }
+            }
+            for messages in undecided.chunks(GROUP_MESSAGES) {
+                self.by_summary(messages).await?;
+            }
+            // Long loops without a wait let others have the thread.
+            tokio::task::yield_now().await;
+        }
+        self.look_through().await
+    }
+
+    fn note(&mut self, uid: Uid, matches: bool) {
+        if matches {
+            self.found.insert(uid);
+        }
+    }
+
+    async fn by_summary(&mut self, messages: &[Message]) -> Result<(), Failure> {
+        let bodies = messages.iter().map(|message| message.body).collect();
+        let summaries = self.store.read_summaries(bodies).await;
+        for (message, summary) in messages.iter().zip(summaries) {
+            let summary = match summary {
+                Ok(summary) => summary,
+                Err(error) => {
+                    self.unreadable(error)?;
+                    continue;
+                }
+            };
+            match self.criteria.decide(&Evidence { summary: Some(&summary), ..Evidence::index(message) }) {
+                Some(matches) => self.note(message.uid, matches),
+                None => self.read(*message, summary).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the criteria need of the message, and looks through the group when it is full.
+    async fn read(&mut self, message: Message, summary: Arc<Summary>) -> Result<(), Failure> {
+        let read = if self.criteria.needs_body() {
+            self.store.read_body(message.body).await.map(Text::Whole)
+        } else {
+            let octets = summary.header_octets() as usize;
+            self.store.read_range(message.body, 0, octets).await.map(Text::Header)
+        };
+        match read {
+            Ok(text) => {
+                self.group.octets += match &text {
+                    Text::Header(octets) | Text::Whole(octets) => octets.len() as u64,
+                };
+                self.group.members.push((message, summary, text));
+            }
+            Err(error) => self.unreadable(error)?,
+        }
+        if self.group.octets >= GROUP_OCTETS || self.group.members.len() >= GROUP_MESSAGES {
+            self.look_through().await?;
+        }
+        Ok(())
+    }
+
+    async fn look_through(&mut self) -> Result<(), Failure> {
+        let Group { members, .. } = std::mem::take(&mut self.group);
+        if members.is_empty() {
+            return Ok(());
+        }
+        let criteria = Arc::clone(&self.criteria);
+        let matching = tokio::task::spawn_blocking(move || {
+            let matches = |(message, summary, text): &(Message, Arc<Summary>, Text)| {
+                let evidence = Evidence { summary: Some(summary), ..Evidence::index(message) };
+                let evidence = match text {
+                    Text::Header(header) => Evidence { header: Some(header), ..evidence },
+                    Text::Whole(body) => Evidence { body: Some(body), ..evidence },
+                };
+                // With everything at hand there is no doubt left.
+                criteria.decide(&evidence).unwrap_or(false)
+            };
+            members.iter().filter(|member| matches(member)).map(|(message, ..)| message.uid).collect::<Vec<_>>()
+        });
+        // It errs only when a message made it panic, or when the server stops: neither says which matched.
+        let matching = matching.await.map_err(|error| Error::Read(error.to_string()))?;
+        for uid in matching {
+            self.found.insert(uid);
+        }
+        Ok(())
+    }
+
+    /// Expunged in the meantime: no match. Damaged: counted, and the others are searched.
+    fn unreadable(&mut self, error: Error) -> Result<(), Failure> {
+        match error {
+            Error::Gone => Ok(()),
+            Error::Damaged(what) => {
+                tracing::error!(what, "a message could not be searched");
+                self.damaged += 1;
+                Ok(())
+            }
+            other => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+//!
+//! The session takes its bell before its first look ([`notify`](crate::notify)), and keeps it for as long as the mailbox is
+//! selected: what happens after the snapshot is news for the next command, or for IDLE.
+
+use super::{Context, Done, Outcome, flags};
+use crate::imap::response::{Code, Data, Status};
+use crate::imap::session::{Selected, State};
+use crate::imap::view::View;
+use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot, UidSet};
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::messages::BATCH;
+
+pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Outcome {
+    // "The SELECT command automatically deselects any currently selected mailbox before attempting the new selection.
+    // Consequently, if a mailbox is selected and a SELECT command that fails is attempted, no mailbox is selected."
+    cx.session.unselect();
+    let State::Authenticated(account) = &cx.session.state else { return Err(Failure::Bad("log in first")) };
+    let account = Arc::clone(account);
+    let store = cx.store();
+    let mailbox = store.mailbox(account.id, name).ok_or(Error::NoSuchMailbox)?;
+    let bell = store.hub().listen(Bell::Mailbox(mailbox.id()));
+    let mailbox = store.open_mailbox(&mailbox).await?;
+    // The claim comes first: what arrives between claim and snapshot is recent here, and perhaps elsewhere too, which
+    // RFC 3501 §2.3.2 prefers to nowhere. EXAMINE takes nothing (§6.3.2).
+    let claimed = (!read_only).then(|| store.claim_recent(&mailbox));
+    let snapshot = mailbox.snapshot();
+    if snapshot.head.gone {
+        return Err(Error::NoSuchMailbox.into());
+    }
+    let view = View::new(&snapshot, claimed.unwrap_or(snapshot.head.first_recent_uid));
+    let unseen = first_unseen(&mailbox, &snapshot);
+
+    let head = &snapshot.head;
+    cx.put(flags::flags(&head.keywords));
+    cx.put(Data::Exists(view.exists()));
+    cx.put(Data::Recent(view.recent()));
+    if let Some(sequence) = unseen {
+        cx.put(Status::untagged_ok("The first unseen message").with_code(Code::Unseen(sequence)));
+    }
+    cx.put(flags::permanent_flags(&head.keywords, read_only));
+    cx.put(Status::untagged_ok("The next message's UID").with_code(Code::UidNext(head.uid_next)));
+    cx.put(Status::untagged_ok("UIDs are valid").with_code(Code::UidValidity(head.uid_validity)));
+    cx.session.state = State::Selected(Box::new(Selected { account, mailbox, view, read_only, bell }));
+    Ok(if read_only {
+        Done::ok("EXAMINE done").with_code(Code::ReadOnly)
+    } else {
+        Done::ok("SELECT done").with_code(Code::ReadWrite)
+    })
+}
+
+/// The sequence number of the first message without `\Seen`.
+fn first_unseen(mailbox: &OpenMailbox, snapshot: &Snapshot) -> Option<u32> {
+    if snapshot.head.unseen == 0 {
+        return None;
+    }
+    (0..snapshot.uids.len()).step_by(BATCH).find_map(|start| {
+        let last = (start + BATCH as u32 - 1).min(snapshot.uids.len() - 1);
+        let range = UidSet::range(snapshot.uids.nth(start)?, snapshot.uids.nth(last)?);
+        let messages = mailbox.messages(&range);
+        let unseen = messages.iter().find(|message| !message.flags.contains(Flags::SEEN))?;
+        snapshot.uids.position(unseen.uid).map(|position| position + 1)
+    })
+}

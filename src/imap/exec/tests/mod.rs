@@ -1,0 +1,175 @@
+//! Conversations with the executor over a real store, without sockets: what clients say and hear.
+
+mod fetching;
+mod mailboxes;
+mod searching;
+mod sharing;
+mod states;
+
+use std::io;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::auth::{Authenticator, Directory, Membership, Passwords};
+use crate::imap::Limits;
+use crate::imap::framer::{self, Event, Framer};
+use crate::imap::session::{Line, Session};
+use crate::imap::{parse, print};
+use crate::store::{Account, AccountId, FlagNames, NewMessage, Options, Placement, Store};
+
+/// A server without sockets.
+struct World {
+    store: Store,
+    authenticator: Authenticator,
+    limits: Limits,
+    _folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
+        let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
+        Self { store, authenticator, limits: Limits::default(), _folder: folder }
+    }
+
+    fn environment(&self) -> Environment<'_> {
+        Environment {
+            store: &self.store,
+            authenticator: &self.authenticator,
+            limits: &self.limits,
+            peer: "127.0.0.1".parse().unwrap(),
+        }
+    }
+
+    /// A client that has not logged in.
+    fn connect(&self) -> Speaker<'_> {
+        let session = Session::new(Line { tls: false, start_tls: true, login: true });
+        let wire = Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true };
+        Speaker { world: self, session, wire, tag: 0 }
+    }
+
+    /// A client that has logged in as `name`.
+    async fn login(&self, name: &str) -> Speaker<'_> {
+        let mut speaker = self.connect();
+        hears(&speaker.says(&format!("LOGIN {name} secret")).await, &["OK [CAPABILITY IMAP4rev1 "]);
+        speaker
+    }
+
+    /// A client that has logged in as `name` and selected its INBOX.
+    async fn select(&self, name: &str) -> Speaker<'_> {
+        let mut speaker = self.login(name).await;
+        let heard = speaker.says("SELECT INBOX").await;
+        assert!(heard.last().unwrap().starts_with("OK [READ-WRITE]"), "{heard:?}");
+        speaker
+    }
+
+    fn account(&self, name: &str) -> Arc<Account> {
+        self.store.account(&format!("{name}@localhost")).expect("an account comes into being at its first login")
+    }
+
+    /// Puts a message into a mailbox, as SMTP would.
+    async fn deliver_to(&self, name: &str, mailbox: &str, octets: &[u8]) {
+        let mut body = self.store.incoming();
+        body.push(octets).await.unwrap();
+        let mailbox = self.store.mailbox(self.account(name).id, mailbox).unwrap();
+        let placement = Placement { mailbox, flags: FlagNames::default() };
+        self.store.deliver(NewMessage { body, internal_date: None }, vec![placement]).await.unwrap();
+    }
+
+    async fn deliver(&self, name: &str, subject: &str) {
+        let message =
+            format!("From: Bob <bob@example.org>\r\nSubject: {subject}\r\n\r\nHello {name},\r\nthis is {subject}.\r\n");
+        self.deliver_to(name, "INBOX", message.as_bytes()).await;
+    }
+}
+
+/// One client.
+struct Speaker<'w> {
+    world: &'w World,
+    session: Session,
+    wire: Wire,
+    tag: u32,
+}
+
+/// A client's end without a socket: everything it will say is there already.
+struct Wire {
+    framer: Framer,
+    heard: Vec<u8>,
+    admits: bool,
+}
+
+impl Client for Wire {
+    fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>> {
+        self.heard.extend_from_slice(octets);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn receive(&mut self) -> Pending<'_, io::Result<()>> {
+        Box::pin(async { Err(io::ErrorKind::UnexpectedEof.into()) })
+    }
+
+    fn admit(&mut self, _: AccountId) -> bool {
+        self.admits
+    }
+
+    fn framer(&mut self) -> &mut Framer {
+        &mut self.framer
+    }
+}
+
+impl Speaker<'_> {
+    /// Says a command and hears the lines of the answer; the tag is left out of the last.
+    async fn says(&mut self, command: &str) -> Vec<String> {
+        self.says_octets(command.as_bytes()).await
+    }
+
+    async fn says_octets(&mut self, command: &[u8]) -> Vec<String> {
+        self.tag += 1;
+        let tag = format!("a{} ", self.tag);
+        self.wire.framer.receive([tag.as_bytes(), command, b"\r\n"].concat());
+        while let Some(event) = self.wire.framer.next_event() {
+            self.hears_event(event).await;
+        }
+        self.heard().into_iter().map(|line| line.strip_prefix(&tag).unwrap_or(&line).to_owned()).collect()
+    }
+
+    /// What the driver does.
+    async fn hears_event(&mut self, event: Event) {
+        let status = match event {
+            Event::Command(frame) | Event::Append(frame) => match parse::command(&frame) {
+                Ok(command) => {
+                    let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
+                    run(&mut cx, command).await.unwrap();
+                    return;
+                }
+                Err(error) => error.status(),
+            },
+            Event::Continue => return self.wire.heard.extend_from_slice(b"+ go\r\n"),
+            Event::Refused { status, .. } => status,
+            other => panic!("{other:?}"),
+        };
+        print::response(&mut self.wire.heard, &status.into());
+    }
+
+    /// What IDLE would be told at this moment.
+    fn listens(&mut self) -> Vec<String> {
+        idle::news(&mut self.session, &self.world.store, &mut self.wire.heard);
+        self.heard()
+    }
+
+    fn heard(&mut self) -> Vec<String> {
+        let heard = String::from_utf8(std::mem::take(&mut self.wire.heard)).expect("UTF-8");
+        heard.split_terminator("\r\n").map(str::to_owned).collect()
+    }
+}
+
+/// Each line begins as expected, and there is no other.
+#[track_caller]
+fn hears(heard: &[String], expected: &[&str]) {
+    let same = heard.len() == expected.len() && heard.iter().zip(expected).all(|(line, begin)| line.starts_with(begin));
+    assert!(same, "heard {heard:#?}\nexpected {expected:#?}");
+}

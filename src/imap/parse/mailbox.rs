@@ -1,0 +1,120 @@
+//! Mailbox names, and the commands on mailboxes: LIST, LSUB, STATUS, RENAME (RFC 3501 §6.3, RFC 5258 §6, RFC 6154 §6).
+
+use std::borrow::Cow;
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::complete::take_while1;
+use nom::combinator::opt;
+
+use super::Fault;
+use super::lexeme::{Parsed, argument, astring, fail, list0, list1, named, string, word};
+use crate::imap::command::{CommandBody, List, ListReturn, ListSelect, StatusItem};
+use crate::wire::chars::is_list_char;
+use crate::wire::utf7;
+
+/// `mailbox = "INBOX" / astring`, decoded. INBOX in another case is left to the store, which knows that it is one name.
+pub(super) fn mailbox(rest: &[u8]) -> Parsed<'_, String> {
+    let (behind, name) = named("a mailbox name", astring).parse(rest)?;
+    decoded(rest, behind, &name)
+}
+
+/// `list-mailbox = 1*list-char / string`, decoded: wildcards are no digits of modified UTF-7, and stand for themselves.
+fn list_mailbox(rest: &[u8]) -> Parsed<'_, String> {
+    let characters = take_while1(is_list_char).map(Cow::Borrowed);
+    let (behind, pattern) = named("a mailbox pattern", alt((characters, string))).parse(rest)?;
+    decoded(rest, behind, &pattern)
+}
+
+fn decoded<'f>(rest: &'f [u8], behind: &'f [u8], name: &[u8]) -> Parsed<'f, String> {
+    match utf7::decode(name) {
+        Some(name) => Ok((behind, name)),
+        None => fail(rest, Fault::MailboxName),
+    }
+}
+
+/// `rename = "RENAME" SP mailbox SP mailbox`
+pub(super) fn rename(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    (argument(mailbox), argument(mailbox)).map(|(from, to)| CommandBody::Rename { from, to }).parse(rest)
+}
+
+/// `lsub = "LSUB" SP mailbox SP list-mailbox`
+pub(super) fn lsub(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let arguments = (argument(mailbox), argument(list_mailbox));
+    arguments.map(|(reference, pattern)| CommandBody::Lsub { reference, pattern }).parse(rest)
+}
+
+/// ```abnf
+/// list         = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
+/// mbox-or-pat  = list-mailbox / patterns
+/// patterns     = "(" list-mailbox *(SP list-mailbox) ")"
+/// ```
+pub(super) fn list(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let (rest, select) = match rest.starts_with(b" (") {
+        true => argument(select_options).map(Some).parse(rest)?,
+        false => (rest, None),
+    };
+    let (rest, reference) = argument(mailbox).parse(rest)?;
+    let (rest, patterns) = match rest.starts_with(b" (") {
+        true => argument(list1(list_mailbox)).parse(rest)?,
+        false => argument(list_mailbox.map(|pattern| vec![pattern])).parse(rest)?,
+    };
+    let (rest, returns) = opt(argument(return_options)).parse(rest)?;
+    Ok((rest, CommandBody::List(List { select, reference, patterns, returns })))
+}
+
+/// `list-select-opts` (RFC 5258 §6, RFC 6154 §6): RECURSIVEMATCH only beside SUBSCRIBED, the one base option that we know.
+fn select_options(rest: &[u8]) -> Parsed<'_, ListSelect> {
+    let (behind, words) = list0(word("a selection option")).parse(rest)?;
+    let mut select = ListSelect::default();
+    for word in words {
+        match word.as_str() {
+            "SUBSCRIBED" => select.subscribed = true,
+            "REMOTE" => select.remote = true,
+            "RECURSIVEMATCH" => select.recursive_match = true,
+            "SPECIAL-USE" => select.special_use = true,
+            // RFC 5258 §3: unknown options are BAD.
+            _ => return fail(rest, Fault::Invalid("Unknown selection option")),
+        }
+    }
+    if select.recursive_match && !select.subscribed {
+        return fail(rest, Fault::Invalid("RECURSIVEMATCH without SUBSCRIBED"));
+    }
+    Ok((behind, select))
+}
+
+/// `list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"`
+fn return_options(rest: &[u8]) -> Parsed<'_, ListReturn> {
+    let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
+    let (behind, words) = argument(list0(word("a return option"))).parse(rest)?;
+    let mut returns = ListReturn::default();
+    for word in words {
+        match word.as_str() {
+            "SUBSCRIBED" => returns.subscribed = true,
+            "CHILDREN" => returns.children = true,
+            "SPECIAL-USE" => returns.special_use = true,
+            _ => return fail(rest, Fault::Invalid("Unknown return option")),
+        }
+    }
+    Ok((behind, returns))
+}
+
+/// `status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"`
+pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let arguments = (argument(mailbox), argument(list1(status_item)));
+    arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
+}
+
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN"`
+fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
+    let (behind, item) = word("a status item").parse(rest)?;
+    let item = match item.as_str() {
+        "MESSAGES" => StatusItem::Messages,
+        "RECENT" => StatusItem::Recent,
+        "UIDNEXT" => StatusItem::UidNext,
+        "UIDVALIDITY" => StatusItem::UidValidity,
+        "UNSEEN" => StatusItem::Unseen,
+        _ => return fail(rest, Fault::Invalid("Unknown status item")),
+    };
+    Ok((behind, item))
+}

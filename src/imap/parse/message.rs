@@ -1,0 +1,70 @@
+//! Sets of messages, and the commands that change or copy what they name: STORE, COPY, MOVE (RFC 3501 §6.4, RFC 6851 §3).
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::opt;
+use nom::multi::separated_list1;
+
+use super::Fault;
+use super::flag::store_flags;
+use super::lexeme::{Parsed, argument, expected, fail, named, nz_number, octet, word};
+use super::mailbox::mailbox;
+use crate::imap::command::{CommandBody, Numbering};
+use crate::imap::sequence_set::{SeqNumber, SequenceSet};
+use crate::store::FlagAction;
+
+/// ```abnf
+/// sequence-set = (seq-number / seq-range) *("," (seq-number / seq-range))
+/// seq-range    = seq-number ":" seq-number
+/// seq-number   = nz-number / "*"
+/// ```
+pub(super) fn sequence_set(rest: &[u8]) -> Parsed<'_, SequenceSet> {
+    let range =
+        (seq_number, opt((octet(b':', ":"), seq_number))).map(|(from, to)| (from, to.map_or(from, |(_, to)| to)));
+    let (behind, ranges) = named("a sequence set", separated_list1(octet(b',', ","), range)).parse(rest)?;
+    match SequenceSet::new(ranges) {
+        Some(set) => Ok((behind, set)),
+        None => expected(rest, "a sequence set"),
+    }
+}
+
+fn seq_number(rest: &[u8]) -> Parsed<'_, SeqNumber> {
+    alt((octet(b'*', "*").map(|_| SeqNumber::Largest), nz_number.map(SeqNumber::Number))).parse(rest)
+}
+
+/// ```abnf
+/// store           = "STORE" SP sequence-set SP store-att-flags
+/// store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
+/// ```
+pub(super) fn store(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+    let (rest, set) = argument(sequence_set).parse(rest)?;
+    let (rest, (action, silent)) = argument(named("FLAGS, +FLAGS or -FLAGS", store_action)).parse(rest)?;
+    let (rest, flags) = argument(store_flags).parse(rest)?;
+    Ok((rest, CommandBody::Store { by, set, action, silent, flags }))
+}
+
+fn store_action(rest: &[u8]) -> Parsed<'_, (FlagAction, bool)> {
+    let (name, action) = match rest.first() {
+        Some(b'+') => (&rest[1..], FlagAction::Add),
+        Some(b'-') => (&rest[1..], FlagAction::Remove),
+        _ => (rest, FlagAction::Replace),
+    };
+    let (behind, name) = word("FLAGS").parse(name)?;
+    match name.as_str() {
+        "FLAGS" => Ok((behind, (action, false))),
+        "FLAGS.SILENT" => Ok((behind, (action, true))),
+        _ => fail(rest, Fault::Expected("FLAGS, +FLAGS or -FLAGS")),
+    }
+}
+
+/// `copy = "COPY" SP sequence-set SP mailbox`
+pub(super) fn copy(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+    let arguments = (argument(sequence_set), argument(mailbox));
+    arguments.map(|(set, mailbox)| CommandBody::Copy { by, set, mailbox }).parse(rest)
+}
+
+/// `move = "MOVE" SP sequence-set SP mailbox` (RFC 6851 §3)
+pub(super) fn move_messages(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+    let arguments = (argument(sequence_set), argument(mailbox));
+    arguments.map(|(set, mailbox)| CommandBody::Move { by, set, mailbox }).parse(rest)
+}

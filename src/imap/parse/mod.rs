@@ -1,0 +1,131 @@
+//! From octets to [`Command`]s: the grammar of RFC 3501 §9 and its extensions.
+//!
+//! Frame first, then parse: a parser here has the whole command in front of it (nom's `complete` kind), goes over it once,
+//! and never asks for more. The keyword is read and then matched, so that an unknown command is not a bad argument; a
+//! [`ParseError`] says where the grammar was left and what it wanted there.
+//!
+//! The ABNF stands above each parser. Where this grammar is kinder than the RFC's it says so; where it is stricter than
+//! other servers (one space is one space, CRLF is CRLF) the RFC is.
+//!
+//! - `lexeme`: atoms, strings, numbers, lists
+//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
+//! - `flag`, `date`: what several of them share
+//!
+//! What the extensions of a later day put behind an argument (`SELECT x (CONDSTORE)`, `FETCH 1 FLAGS (CHANGEDSINCE 1)`,
+//! `CREATE x (USE (\Sent))`) is an error today: a client may use it only where it is advertised.
+
+use nom::Parser;
+
+use super::command::{Command, CommandBody, Numbering, Tag};
+use lexeme::{Failure, Parsed, argument, expected, fail, whole};
+
+mod append;
+mod auth;
+mod date;
+mod error;
+mod fetch;
+mod flag;
+mod lexeme;
+mod mailbox;
+mod message;
+mod search;
+
+pub use error::{Fault, ParseError};
+
+/// How deep SEARCH keys may lie in one another. Each level costs stack here and in the search itself; no client goes
+/// beyond a dozen (DESIGN §7).
+pub const SEARCH_DEPTH_MAX: usize = 100;
+
+/// Reads a command: a frame as [`Framer`](super::framer::Framer) gives it, with [`Event::Command`] or [`Event::Append`].
+///
+/// [`Event::Command`]: super::framer::Event::Command
+/// [`Event::Append`]: super::framer::Event::Append
+pub fn command(frame: &[u8]) -> Result<Command, ParseError> {
+    let tag = Tag::of_line(frame);
+    let parsed = match &tag {
+        // A tag is ASCII: as many octets as characters.
+        Some(tag) => argument(whole(body)).parse(&frame[tag.as_str().len()..]).map(|(_, body)| body),
+        None => expected(frame, "a tag").map(|(_, body)| body),
+    };
+    match (parsed, tag) {
+        (Ok(body), Some(tag)) => Ok(Command { tag, body }),
+        (Err(nom::Err::Error(failure) | nom::Err::Failure(failure)), tag) => Err(located(frame, tag, failure)),
+        // Without a tag nothing is read, and complete parsers are never incomplete.
+        (Ok(_), None) | (Err(nom::Err::Incomplete(_)), _) => {
+            Err(ParseError { tag: None, fault: Fault::Expected("a tag"), position: 0 })
+        }
+    }
+}
+
+fn located(frame: &[u8], tag: Option<Tag>, failure: Failure<'_>) -> ParseError {
+    ParseError { tag, fault: failure.fault, position: frame.len() - failure.rest.len() }
+}
+
+/// Whether a line ends IDLE: `DONE` in any case (RFC 2177 §3).
+pub fn is_done(line: &[u8]) -> bool {
+    line.eq_ignore_ascii_case(b"DONE")
+}
+
+/// What is behind the tag: `command-any / command-auth / command-nonauth / command-select`. Whether the state allows it is
+/// not the grammar's business.
+fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let (arguments, verb) = lexeme::word("a command").parse(rest)?;
+    let mailbox_command = |body: fn(String) -> CommandBody| argument(mailbox::mailbox).map(body).parse(arguments);
+    let plain = match verb.as_str() {
+        "APPEND" => return append::append(arguments),
+        "AUTHENTICATE" => return auth::authenticate(arguments),
+        "CAPABILITY" => CommandBody::Capability,
+        "CHECK" => CommandBody::Check,
+        "CLOSE" => CommandBody::Close,
+        "COPY" => return message::copy(arguments, Numbering::Sequence),
+        "CREATE" => return mailbox_command(|mailbox| CommandBody::Create { mailbox }),
+        "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
+        "ENABLE" => return auth::enable(arguments),
+        "EXAMINE" => return mailbox_command(|mailbox| CommandBody::Examine { mailbox }),
+        "EXPUNGE" => CommandBody::Expunge,
+        "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
+        "ID" => return auth::id(arguments),
+        "IDLE" => CommandBody::Idle,
+        "LIST" => return mailbox::list(arguments),
+        "LOGIN" => return auth::login(arguments),
+        "LOGOUT" => CommandBody::Logout,
+        "LSUB" => return mailbox::lsub(arguments),
+        "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
+        "NAMESPACE" => CommandBody::Namespace,
+        "NOOP" => CommandBody::Noop,
+        "RENAME" => return mailbox::rename(arguments),
+        "SEARCH" => return search::search(arguments, Numbering::Sequence),
+        "SELECT" => return mailbox_command(|mailbox| CommandBody::Select { mailbox }),
+        "STARTTLS" => CommandBody::StartTls,
+        "STATUS" => return mailbox::status(arguments),
+        "STORE" => return message::store(arguments, Numbering::Sequence),
+        "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
+        "UID" => return argument(uid).parse(arguments),
+        "UNSELECT" => CommandBody::Unselect,
+        "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
+        _ => return fail(rest, Fault::UnknownCommand),
+    };
+    Ok((arguments, plain))
+}
+
+/// ```abnf
+/// uid = "UID" SP (copy / fetch / search / store)   ; RFC 3501 §9
+///     / "UID" SP move                              ; RFC 6851 §3
+///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
+/// ```
+fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE";
+    let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
+    match verb.as_str() {
+        "COPY" => message::copy(arguments, Numbering::Uid),
+        "EXPUNGE" => argument(message::sequence_set).map(CommandBody::UidExpunge).parse(arguments),
+        "FETCH" => fetch::fetch(arguments, Numbering::Uid),
+        "MOVE" => message::move_messages(arguments, Numbering::Uid),
+        "SEARCH" => search::search(arguments, Numbering::Uid),
+        "STORE" => message::store(arguments, Numbering::Uid),
+        _ => fail(rest, Fault::Expected(WHAT)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,542 @@
+//! Tables of good and bad lines for each command.
+
+use std::num::NonZeroU32;
+
+use super::*;
+use crate::imap::command::*;
+use crate::imap::response::{Code, Condition};
+use crate::imap::sequence_set::{SeqNumber, SequenceSet};
+use crate::message::date::Civil;
+use crate::message::{Section, SectionText};
+use crate::store::{Date, FlagAction, FlagNames, Flags};
+
+mod round_trip;
+
+fn good(line: &str) -> CommandBody {
+    match command(format!("a1 {line}").as_bytes()) {
+        Ok(command) => command.body,
+        Err(error) => panic!("{line:?}: {error:?}"),
+    }
+}
+
+fn error(line: &str) -> ParseError {
+    match command(line.as_bytes()) {
+        Ok(command) => panic!("{line:?}: {command:?}"),
+        Err(error) => error,
+    }
+}
+
+/// All lines are BAD, tagged.
+fn all_bad(lines: &[&str]) {
+    for line in lines {
+        let status = error(&format!("a1 {line}")).status();
+        assert_eq!(status.condition, Condition::Bad, "{line:?}");
+        assert_eq!(status.tag.map(|tag| tag.to_string()).as_deref(), Some("a1"), "{line:?}");
+    }
+}
+
+/// 0 is `*`.
+fn set(ranges: &[(u32, u32)]) -> SequenceSet {
+    let number = |n| NonZeroU32::new(n).map_or(SeqNumber::Largest, SeqNumber::Number);
+    SequenceSet::new(ranges.iter().map(|(from, to)| (number(*from), number(*to)))).unwrap()
+}
+
+#[test]
+fn commands_without_arguments() {
+    let table = [
+        ("CAPABILITY", CommandBody::Capability),
+        ("noop", CommandBody::Noop),
+        ("Logout", CommandBody::Logout),
+        ("STARTTLS", CommandBody::StartTls),
+        ("NAMESPACE", CommandBody::Namespace),
+        ("IDLE", CommandBody::Idle),
+        ("CHECK", CommandBody::Check),
+        ("CLOSE", CommandBody::Close),
+        ("UNSELECT", CommandBody::Unselect),
+        ("EXPUNGE", CommandBody::Expunge),
+    ];
+    for (line, body) in table {
+        assert_eq!(good(line), body);
+        all_bad(&[&format!("{line} "), &format!("{line} x"), &format!(" {line}")]);
+    }
+}
+
+#[test]
+fn an_unknown_command_is_not_a_bad_argument() {
+    for line in ["a1 XYZZY", "a1 SELECT2 INBOX", "a1 UIDFETCH 1 FLAGS", "a1 FOO_BAR"] {
+        let error = error(line);
+        assert_eq!(error.fault, Fault::UnknownCommand, "{line}");
+        assert_eq!(error.status().text, "Unknown command");
+    }
+    assert_eq!(error("a1 SELECT").status().text, "Expected a space at octet 10");
+    assert_eq!(error("a1 SELECT (").status().text, "Expected a mailbox name at octet 11");
+    assert_eq!(error("a1 UID NOOP").fault, Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE"));
+    assert_eq!(error("a1").status().text, "Expected a space at octet 3");
+    assert_eq!(error("a1 ").fault, Fault::Expected("a command"));
+}
+
+#[test]
+fn without_a_tag_the_answer_has_none() {
+    for line in ["", " NOOP", "+ NOOP", "a+ NOOP", "* OK", "a(b NOOP", "\u{e4} NOOP", "a\tNOOP"] {
+        let status = error(line).status();
+        assert_eq!((status.tag, status.condition), (None, Condition::Bad), "{line:?}");
+    }
+}
+
+#[test]
+fn login_and_authenticate() {
+    let login = |user: &str, password: &str| CommandBody::Login {
+        user: user.as_bytes().to_vec(),
+        password: Secret(password.as_bytes().to_vec()),
+    };
+    assert_eq!(good("LOGIN alice secret"), login("alice", "secret"));
+    assert_eq!(good("login \"al\\\"ice\" {3+}\r\na b"), login("al\"ice", "a b"));
+    assert_eq!(good("LOGIN {5}\r\nalice \"\""), login("alice", ""));
+    assert_eq!(good("LOGIN alice p]w"), login("alice", "p]w"));
+    let plain = |initial_response: Option<&[u8]>| CommandBody::Authenticate {
+        mechanism: "PLAIN".to_owned(),
+        initial_response: initial_response.map(|octets| Secret(octets.to_vec())),
+    };
+    assert_eq!(good("AUTHENTICATE plain"), plain(None));
+    assert_eq!(good("AUTHENTICATE PLAIN AGFsaWNlAHB3"), plain(Some(b"AGFsaWNlAHB3")));
+    assert_eq!(good("AUTHENTICATE PLAIN ="), plain(Some(b"=")));
+    all_bad(&[
+        "LOGIN",
+        "LOGIN alice",
+        "LOGIN alice ",
+        "LOGIN alice secret more",
+        "LOGIN  alice secret",
+        "LOGIN alice pass*word",
+        "LOGIN alice \"secret",
+        "LOGIN alice (secret)",
+        "AUTHENTICATE",
+        "AUTHENTICATE PLAIN ",
+        "AUTHENTICATE PLAIN AGFs*WNl",
+    ]);
+}
+
+#[test]
+fn a_log_shows_no_password() {
+    let command = command(b"a1 LOGIN alice hunter2").unwrap();
+    assert!(!format!("{command:?}").contains("hunter2"));
+}
+
+#[test]
+fn id_and_enable() {
+    assert_eq!(good("ID NIL"), CommandBody::Id(Vec::new()));
+    assert_eq!(good("ID ()"), CommandBody::Id(Vec::new()));
+    let fields = vec![("name".to_owned(), Some("x".to_owned())), ("os".to_owned(), None)];
+    assert_eq!(good("ID (\"name\" \"x\" \"os\" NIL)"), CommandBody::Id(fields));
+    assert_eq!(good("ENABLE condstore X"), CommandBody::Enable(vec!["CONDSTORE".to_owned(), "X".to_owned()]));
+    let many = |count: usize| format!("ID ({})", vec!["\"a\" NIL"; count].join(" "));
+    good(&many(30));
+    all_bad(&[
+        "ID",
+        "ID (name \"x\")",
+        "ID (\"name\")",
+        "ID NIL NIL",
+        &many(31),
+        &format!("ID (\"{}\" NIL)", "n".repeat(31)),
+        &format!("ID (\"n\" \"{}\")", "v".repeat(1025)),
+        "ENABLE",
+        "ENABLE (CONDSTORE)",
+    ]);
+}
+
+#[test]
+fn mailbox_names_are_decoded() {
+    for (text, name) in [
+        ("INBOX", "INBOX"),
+        ("inbox", "inbox"),
+        ("\"a b\"", "a b"),
+        ("{3+}\r\na/b", "a/b"),
+        ("Entw&APw-rfe", "Entwürfe"),
+        ("R&-D", "R&D"),
+        ("a]", "a]"),
+        ("\"\"", ""),
+    ] {
+        let mailbox = || name.to_owned();
+        assert_eq!(good(&format!("SELECT {text}")), CommandBody::Select { mailbox: mailbox() });
+        assert_eq!(good(&format!("EXAMINE {text}")), CommandBody::Examine { mailbox: mailbox() });
+        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox() });
+        assert_eq!(good(&format!("DELETE {text}")), CommandBody::Delete { mailbox: mailbox() });
+        assert_eq!(good(&format!("SUBSCRIBE {text}")), CommandBody::Subscribe { mailbox: mailbox() });
+        assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
+        assert_eq!(good(&format!("RENAME {text} x")), CommandBody::Rename { from: mailbox(), to: "x".to_owned() });
+    }
+    for name in ["R&D", "&Jjo!", "{2+}\r\n\u{e4}", "\"\u{e4}\"", "{2+}\r\na\t"] {
+        let status = error(&format!("a1 SELECT {name}")).status();
+        assert_eq!((status.condition, status.code), (Condition::No, Some(Code::Cannot)), "{name}");
+    }
+    all_bad(&[
+        "SELECT a b",
+        "SELECT a*",
+        "SELECT \u{e4}",
+        "SELECT a (CONDSTORE)",
+        "CREATE x (USE (\\Sent))",
+        "RENAME a",
+        "RENAME a b c",
+        "SUBSCRIBE",
+    ]);
+}
+
+#[test]
+fn list_and_its_options() {
+    let plain = |reference: &str, pattern: &str| List {
+        select: None,
+        reference: reference.to_owned(),
+        patterns: vec![pattern.to_owned()],
+        returns: None,
+    };
+    assert_eq!(good("LIST \"\" *"), CommandBody::List(plain("", "*")));
+    assert_eq!(good("LIST a/ %b*"), CommandBody::List(plain("a/", "%b*")));
+    assert_eq!(good("LIST \"\" \"Entw&APw-%\""), CommandBody::List(plain("", "Entwü%")));
+    assert_eq!(good("LIST \"\" {1+}\r\n%"), CommandBody::List(plain("", "%")));
+    let lsub = CommandBody::Lsub { reference: String::new(), pattern: "*".to_owned() };
+    assert_eq!(good("LSUB \"\" *"), lsub);
+    let special_use = ListSelect { special_use: true, ..ListSelect::default() };
+    assert_eq!(
+        good("LIST (SPECIAL-USE) \"\" *"),
+        CommandBody::List(List { select: Some(special_use), ..plain("", "*") })
+    );
+    assert_eq!(
+        good("LIST () \"\" (a %) RETURN (special-use CHILDREN)"),
+        CommandBody::List(List {
+            select: Some(ListSelect::default()),
+            reference: String::new(),
+            patterns: vec!["a".to_owned(), "%".to_owned()],
+            returns: Some(ListReturn { special_use: true, children: true, subscribed: false }),
+        })
+    );
+    good("LIST (SUBSCRIBED RECURSIVEMATCH REMOTE) \"\" * RETURN ()");
+    all_bad(&[
+        "LIST",
+        "LIST \"\"",
+        "LIST \"\" ()",
+        "LIST \"\" * *",
+        "LIST (FOO) \"\" *",
+        "LIST (RECURSIVEMATCH) \"\" *",
+        "LIST (RECURSIVEMATCH REMOTE) \"\" *",
+        "LIST (SUBSCRIBED",
+        "LIST \"\" * RETURN",
+        "LIST \"\" * RETURN (FOO)",
+        "LIST \"\" * RETURN SUBSCRIBED",
+        "LSUB \"\" (a b)",
+        "LSUB (SUBSCRIBED) \"\" *",
+    ]);
+}
+
+#[test]
+fn status() {
+    use StatusItem::{Messages, Recent, UidNext, UidValidity, Unseen};
+    assert_eq!(
+        good("STATUS INBOX (messages UIDNEXT UIDVALIDITY RECENT UNSEEN)"),
+        CommandBody::Status {
+            mailbox: "INBOX".to_owned(),
+            items: vec![Messages, UidNext, UidValidity, Recent, Unseen]
+        }
+    );
+    all_bad(&[
+        "STATUS INBOX",
+        "STATUS INBOX ()",
+        "STATUS INBOX MESSAGES",
+        "STATUS INBOX (MESSAGES",
+        "STATUS INBOX (MESSAGES  RECENT)",
+        "STATUS INBOX (HIGHESTMODSEQ)",
+        "STATUS (MESSAGES)",
+    ]);
+}
+
+#[test]
+fn append() {
+    let bare = Append {
+        mailbox: "INBOX".to_owned(),
+        flags: FlagNames::default(),
+        internal_date: None,
+        message: LiteralHeader { octets: 310, non_synchronizing: false, binary: false },
+    };
+    assert_eq!(good("APPEND INBOX {310}"), CommandBody::Append(bare.clone()));
+    assert_eq!(
+        good("APPEND {5}\r\nINBOX (\\Seen $Foo) \" 1-Jan-1970 00:00:01 +0000\" ~{3+}"),
+        CommandBody::Append(Append {
+            flags: FlagNames { system: Flags::SEEN, keywords: vec!["$Foo".to_owned()] },
+            internal_date: Some(Date { unix_s: 1, offset_min: 0 }),
+            message: LiteralHeader { octets: 3, non_synchronizing: true, binary: true },
+            ..bare.clone()
+        })
+    );
+    let before_login = LiteralHeader { octets: 2, ..bare.message };
+    assert_eq!(good("APPEND INBOX {2}\r\nab"), CommandBody::Append(Append { message: before_login, ..bare }));
+    all_bad(&[
+        "APPEND INBOX",
+        "APPEND {5}",
+        "APPEND INBOX x",
+        "APPEND INBOX \"x\"",
+        "APPEND INBOX \\Seen {3}",
+        "APPEND INBOX (\\Recent) {3}",
+        "APPEND INBOX () () {3}",
+        "APPEND INBOX \" 1-Jan-1970 00:00:01 +0000\" () {3}",
+        "APPEND INBOX \"1-Jan-1970\" {3}",
+        "APPEND INBOX {3",
+        "APPEND INBOX{3}",
+    ]);
+}
+
+#[test]
+fn sequence_sets() {
+    for (text, ranges) in [
+        ("1", &[(1, 1)][..]),
+        ("*", &[(0, 0)]),
+        ("1:*", &[(1, 0)]),
+        ("*:4,5:7", &[(0, 4), (5, 7)]),
+        ("4294967295:1,2,2", &[(u32::MAX, 1), (2, 2), (2, 2)]),
+    ] {
+        assert_eq!(good(&format!("UID EXPUNGE {text}")), CommandBody::UidExpunge(set(ranges)), "{text}");
+    }
+    for text in ["", "0", "1,", ",1", "1:", ":1", "1:0", "01", "1:2:3", "1;2", "4294967296", "-1", "1, 2", "$", "a"] {
+        all_bad(&[&format!("UID EXPUNGE {text}"), &format!("FETCH {text} FLAGS")]);
+    }
+}
+
+#[test]
+fn store_copy_move() {
+    let store = |by, action, silent, flags| CommandBody::Store { by, set: set(&[(1, 0)]), action, silent, flags };
+    let seen = || FlagNames { system: Flags::SEEN, keywords: Vec::new() };
+    assert_eq!(good("STORE 1:* +FLAGS (\\seen)"), store(Numbering::Sequence, FlagAction::Add, false, seen()));
+    assert_eq!(good("UID STORE 1:* -flags.silent \\Seen"), store(Numbering::Uid, FlagAction::Remove, true, seen()));
+    assert_eq!(
+        good("STORE 1:* FLAGS ()"),
+        store(Numbering::Sequence, FlagAction::Replace, false, FlagNames::default())
+    );
+    assert_eq!(
+        good("STORE 1:* FLAGS \\Deleted Junk \\DRAFT junk"),
+        store(
+            Numbering::Sequence,
+            FlagAction::Replace,
+            false,
+            FlagNames { system: Flags::DELETED.union(Flags::DRAFT), keywords: vec!["Junk".to_owned()] }
+        )
+    );
+    let mailbox = || "x".to_owned();
+    assert_eq!(
+        good("COPY 1:* x"),
+        CommandBody::Copy { by: Numbering::Sequence, set: set(&[(1, 0)]), mailbox: mailbox() }
+    );
+    assert_eq!(good("UID MOVE 2 x"), CommandBody::Move { by: Numbering::Uid, set: set(&[(2, 2)]), mailbox: mailbox() });
+    all_bad(&[
+        "STORE 1",
+        "STORE 1 FLAGS",
+        "STORE 1 FLAGS ",
+        "STORE 1 FOO (\\Seen)",
+        "STORE 1 +FLAGS.LOUD (\\Seen)",
+        "STORE 1 + FLAGS (\\Seen)",
+        "STORE 1 +FLAGS (\\Seen",
+        "STORE 1 +FLAGS (\\Recent)",
+        "STORE 1 +FLAGS (\\Foo)",
+        "STORE 1 +FLAGS (\\*)",
+        "STORE 1 +FLAGS \\",
+        "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)",
+        "COPY 1",
+        "COPY x 1",
+        "MOVE 1 x y",
+    ]);
+    let long = format!("a1 STORE 1 +FLAGS ({})", "k".repeat(101));
+    let many = format!("a1 STORE 1 +FLAGS ({})", (0..59).map(|n| format!("k{n}")).collect::<Vec<_>>().join(" "));
+    for line in [long, many] {
+        let status = error(&line).status();
+        assert_eq!((status.condition, status.code), (Condition::No, Some(Code::Limit)));
+    }
+}
+
+#[test]
+fn fetch_items() {
+    use FetchItem::*;
+    let fetch = |text: &str| match good(&format!("FETCH 1 {text}")) {
+        CommandBody::Fetch { by: Numbering::Sequence, items, .. } => items,
+        other => panic!("{other:?}"),
+    };
+    let section = |path: &[u32], text: Option<SectionText>| BodySection {
+        peek: false,
+        section: Section { path: path.to_vec(), text },
+        partial: None,
+    };
+    let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+    assert_eq!(fetch("FAST"), [Flags, InternalDate, Rfc822Size]);
+    assert_eq!(fetch("all"), [Flags, InternalDate, Rfc822Size, Envelope]);
+    assert_eq!(fetch("FULL"), [Flags, InternalDate, Rfc822Size, Envelope, Body]);
+    assert_eq!(fetch("(FLAGS uid)"), [Flags, Uid]);
+    assert_eq!(fetch("RFC822"), [Rfc822]);
+    assert_eq!(fetch("(RFC822.HEADER RFC822.SIZE RFC822.TEXT)"), [Rfc822Header, Rfc822Size, Rfc822Text]);
+    assert_eq!(fetch("(BODY BODYSTRUCTURE)"), [Body, BodyStructure]);
+    assert_eq!(fetch("BODY[]"), [section(&[], None)]);
+    assert_eq!(fetch("BODY[1.2]"), [section(&[1, 2], None)]);
+    assert_eq!(fetch("BODY[HEADER]"), [section(&[], Some(SectionText::Header))]);
+    assert_eq!(fetch("BODY[1.TEXT]"), [section(&[1], Some(SectionText::Text))]);
+    assert_eq!(fetch("BODY[1.2.MIME]"), [section(&[1, 2], Some(SectionText::Mime))]);
+    assert_eq!(
+        fetch("(BODY[HEADER.FIELDS (To \"X-Y\")] BODY[2.HEADER.FIELDS.NOT (a)])"),
+        [
+            section(&[], Some(SectionText::HeaderFields(names(&["To", "X-Y"])))),
+            section(&[2], Some(SectionText::HeaderFieldsNot(names(&["a"])))),
+        ]
+    );
+    assert_eq!(
+        fetch("body.peek[]<0.4294967296>"),
+        [BodySection {
+            peek: true,
+            section: Section::default(),
+            partial: Some(Partial { offset: 0, length: 4_294_967_296 })
+        }]
+    );
+    assert_eq!(
+        fetch("(BINARY[1.2] BINARY.PEEK[]<3.4> BINARY.SIZE[1])"),
+        [
+            Binary { peek: false, part: vec![1, 2], partial: None },
+            Binary { peek: true, part: vec![], partial: Some(Partial { offset: 3, length: 4 }) },
+            BinarySize { part: vec![1] },
+        ]
+    );
+    all_bad(
+        &[
+            "",
+            "()",
+            "(FLAGS",
+            "FLAGS UID",
+            "(FAST)",
+            "(FLAGS ALL)",
+            "FOO",
+            "FLAGSX",
+            "BODY[",
+            "BODY[]x",
+            "BODY.PEEK",
+            "BODY[MIME]",
+            "BODY[1.]",
+            "BODY[.1]",
+            "BODY[0]",
+            "BODY[1..2]",
+            "BODY[1.FOO]",
+            "BODY[HEADER.FIELDS]",
+            "BODY[HEADER.FIELDS ()]",
+            "BODY[HEADER.FIELDS To]",
+            "BODY[]<0>",
+            "BODY[]<0.0>",
+            "BODY[]<1.2",
+            "BODYSTRUCTURE[1]",
+            "BINARY",
+            "BINARY[1.TEXT]",
+            "BINARY[1.]",
+            "BINARY.SIZE[1]<0.1>",
+            "(FLAGS) (CHANGEDSINCE 1)",
+        ]
+        .map(|items| format!("FETCH 1 {items}"))
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn search_keys() {
+    use SearchKey::*;
+    let search = |text: &str| match good(&format!("SEARCH {text}")) {
+        CommandBody::Search { by: Numbering::Sequence, key } => key,
+        other => panic!("{other:?}"),
+    };
+    let text = |text: &str| text.to_owned();
+    let day = |year, month, day| Civil::new(year, month, day).unwrap();
+    assert_eq!(search("ALL"), All);
+    assert_eq!(search("UNSEEN deleted"), And(vec![Unseen, Deleted]));
+    assert_eq!(search("(ALL)"), All);
+    assert_eq!(search("((SEEN NEW) OLD)"), And(vec![And(vec![Seen, New]), Old]));
+    assert_eq!(search("NOT (SEEN)"), Not(Box::new(Seen)));
+    assert_eq!(search("OR SEEN NOT RECENT"), Or(Box::new(Seen), Box::new(Not(Box::new(Recent)))));
+    assert_eq!(search("FROM \"a b\""), From(text("a b")));
+    assert_eq!(search("HEADER X-A \"\""), Header(text("X-A"), text("")));
+    assert_eq!(search("KEYWORD $a UNKEYWORD b"), And(vec![Keyword(text("$a")), Unkeyword(text("b"))]));
+    assert_eq!(search("LARGER 0 SMALLER 4294967295"), And(vec![Larger(0), Smaller(u64::from(u32::MAX))]));
+    assert_eq!(search("SINCE 1-Feb-1994 ON \"29-Feb-2024\""), And(vec![Since(day(1994, 2, 1)), On(day(2024, 2, 29))]));
+    assert_eq!(search("1,3:* UID 5:7"), And(vec![Sequence(set(&[(1, 1), (3, 0)])), Uid(set(&[(5, 7)]))]));
+    let words = "ANSWERED DRAFT FLAGGED UNANSWERED UNDELETED UNDRAFT UNFLAGGED";
+    assert_eq!(search(words), And(vec![Answered, Draft, Flagged, Unanswered, Undeleted, Undraft, Unflagged]));
+    let strings = "BCC a BODY a CC a SUBJECT a TEXT a TO a";
+    let a = || text("a");
+    assert_eq!(search(strings), And(vec![Bcc(a()), Body(a()), Cc(a()), Subject(a()), Text(a()), To(a())]));
+    let dates = "BEFORE 1-Jan-2000 SENTBEFORE 1-Jan-2000 SENTON 1-Jan-2000 SENTSINCE 1-Jan-2000";
+    let d = || day(2000, 1, 1);
+    assert_eq!(search(dates), And(vec![Before(d()), SentBefore(d()), SentOn(d()), SentSince(d())]));
+    let bad = [
+        "",
+        "()",
+        "(ALL",
+        "ALL)",
+        "FOO",
+        "ALL  SEEN",
+        "NOT",
+        "OR SEEN",
+        "FROM",
+        "HEADER X",
+        "KEYWORD \\Seen",
+        "LARGER x",
+        "LARGER -1",
+        "BEFORE 2000-01-01",
+        "ON 31-Feb-2000",
+        "UID",
+        "0",
+        "CHARSET",
+        "CHARSET UTF-8",
+        "RETURN (MIN) ALL",
+        "BODY a*",
+        "CHARSET UTF-8 (",
+    ];
+    all_bad(&bad.map(|keys| format!("SEARCH {keys}")).iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn search_strings_leave_their_charset() {
+    let subject = |line: &[u8]| match command(line).unwrap().body {
+        CommandBody::Search { key: SearchKey::Subject(text), .. } => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(subject(b"a SEARCH CHARSET UTF-8 SUBJECT {2}\r\n\xc3\xa4"), "ä");
+    assert_eq!(subject(b"a SEARCH CHARSET utf-8 SUBJECT \"\xc3\xa4\""), "ä");
+    assert_eq!(subject(b"a SEARCH SUBJECT {2}\r\n\xc3\xa4"), "ä");
+    assert_eq!(subject(b"a SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xe4"), "ä");
+    assert_eq!(subject(b"a SEARCH CHARSET KOI8-R SUBJECT {1}\r\n\xc1"), "а");
+    assert_eq!(subject(b"a SEARCH CHARSET US-ASCII SUBJECT a"), "a");
+    let refused = |line: &[u8]| command(line).unwrap_err().status();
+    for name in [&b"X-FOO"[..], b"UTF-16", b"UTF-7", b"\"\"", b"replacement"] {
+        let status = refused(&[b"a SEARCH CHARSET ", name, b" ALL"].concat());
+        assert!(matches!(status.code, Some(Code::BadCharset(_))), "{}", name.escape_ascii());
+        assert_eq!(status.condition, Condition::No);
+    }
+    for line in [
+        &b"a SEARCH CHARSET UTF-8 SUBJECT {1}\r\n\xe4"[..],
+        b"a SEARCH CHARSET US-ASCII SUBJECT {2}\r\n\xc3\xa4",
+        b"a SEARCH SUBJECT {1}\r\n\xe4",
+    ] {
+        assert_eq!(refused(line).condition, Condition::No);
+    }
+}
+
+#[test]
+fn search_keys_nest_to_a_limit() {
+    let nested = |depth: usize| {
+        [
+            format!("SEARCH {}ALL{}", "(".repeat(depth), ")".repeat(depth)),
+            format!("SEARCH {}ALL", "NOT ".repeat(depth)),
+            format!("SEARCH {}ALL{}", "OR ".repeat(depth), " ALL".repeat(depth)),
+        ]
+    };
+    for line in nested(SEARCH_DEPTH_MAX) {
+        good(&line);
+    }
+    for line in nested(SEARCH_DEPTH_MAX + 1).iter().chain(&nested(8000)) {
+        all_bad(&[line]);
+    }
+}
+
+#[test]
+fn done_in_any_case() {
+    assert!(is_done(b"DONE") && is_done(b"done"));
+    assert!(!is_done(b"DONE ") && !is_done(b"") && !is_done(b"a DONE"));
+}

@@ -1,0 +1,279 @@
+//! Whatever command is printed, it is read as what it was; whatever octets come, they get an answer.
+
+use proptest::prelude::*;
+
+use super::set;
+use crate::imap::command::*;
+use crate::imap::parse::command;
+use crate::imap::print;
+use crate::imap::sequence_set::SequenceSet;
+use crate::message::date::Civil;
+use crate::message::{Section, SectionText};
+use crate::store::{Date, FlagAction, FlagNames, Flags};
+
+fn tag() -> impl Strategy<Value = Tag> {
+    "[A-Za-z0-9.\\[\\]]{1,8}".prop_map(|tag| Tag::new(tag.as_bytes()).unwrap())
+}
+
+fn keyword() -> impl Strategy<Value = String> {
+    "[$A-Za-z0-9_-]{1,12}"
+}
+
+fn flags() -> impl Strategy<Value = FlagNames> {
+    let keywords = prop::collection::btree_set("[$a-z0-9]{1,6}", 0..4);
+    (0u64..32, keywords)
+        .prop_map(|(bits, keywords)| FlagNames { system: Flags(bits), keywords: keywords.into_iter().collect() })
+}
+
+/// A string without NUL.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{0,6}", "[ -~]{0,12}", any::<String>()].prop_map(|text| text.replace('\0', ""))
+}
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof!["[ -~]{0,12}".prop_map(String::into_bytes), prop::collection::vec(1u8..=255, 0..12)]
+}
+
+fn sequence_set() -> impl Strategy<Value = SequenceSet> {
+    prop::collection::vec((any::<u32>(), 0u32..9), 1..5).prop_map(|ranges| set(&ranges))
+}
+
+fn day() -> impl Strategy<Value = Civil> {
+    (0..10_000i32, 1u8..=12, 1u8..=28).prop_map(|(year, month, day)| Civil::new(year, month, day).unwrap())
+}
+
+fn date() -> impl Strategy<Value = Date> {
+    (0i64..250_000_000_000, -1439i16..1440).prop_map(|(unix_s, offset_min)| Date { unix_s, offset_min })
+}
+
+fn numbering() -> impl Strategy<Value = Numbering> {
+    prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
+}
+
+fn search_key() -> impl Strategy<Value = SearchKey> {
+    use SearchKey::*;
+    let leaf = prop_oneof![
+        prop::sample::select(vec![
+            All, Answered, Deleted, Draft, Flagged, New, Old, Recent, Seen, Unanswered, Undeleted, Undraft, Unflagged,
+            Unseen
+        ]),
+        text().prop_map(Bcc),
+        text().prop_map(Body),
+        text().prop_map(Cc),
+        text().prop_map(From),
+        text().prop_map(Subject),
+        text().prop_map(Text),
+        text().prop_map(To),
+        (text(), text()).prop_map(|(name, text)| Header(name, text)),
+        day().prop_map(Before),
+        day().prop_map(On),
+        day().prop_map(Since),
+        day().prop_map(SentBefore),
+        day().prop_map(SentOn),
+        day().prop_map(SentSince),
+        keyword().prop_map(Keyword),
+        keyword().prop_map(Unkeyword),
+        (0..1u64 << 63).prop_map(Larger),
+        (0..1u64 << 63).prop_map(Smaller),
+        sequence_set().prop_map(Uid),
+        sequence_set().prop_map(Sequence),
+    ];
+    leaf.prop_recursive(4, 16, 3, |key| {
+        prop_oneof![
+            key.clone().prop_map(|key| Not(Box::new(key))),
+            (key.clone(), key.clone()).prop_map(|(one, other)| Or(Box::new(one), Box::new(other))),
+            prop::collection::vec(key, 2..4).prop_map(And),
+        ]
+    })
+}
+
+fn part() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(1u32.., 0..4)
+}
+
+fn partial() -> impl Strategy<Value = Option<Partial>> {
+    prop::option::of((0..1u64 << 63, 1..1u64 << 63).prop_map(|(offset, length)| Partial { offset, length }))
+}
+
+fn section() -> impl Strategy<Value = Section> {
+    let fields = || prop::collection::vec(octets(), 1..4);
+    let text = prop::option::of(prop_oneof![
+        Just(SectionText::Header),
+        fields().prop_map(SectionText::HeaderFields),
+        fields().prop_map(SectionText::HeaderFieldsNot),
+        Just(SectionText::Text),
+        Just(SectionText::Mime),
+    ]);
+    (part(), text).prop_map(|(path, text)| match text {
+        Some(SectionText::Mime) if path.is_empty() => Section { path: vec![1], text },
+        _ => Section { path, text },
+    })
+}
+
+fn fetch_item() -> impl Strategy<Value = FetchItem> {
+    use FetchItem::*;
+    prop_oneof![
+        prop::sample::select(vec![
+            Envelope,
+            Flags,
+            InternalDate,
+            Rfc822,
+            Rfc822Header,
+            Rfc822Size,
+            Rfc822Text,
+            Body,
+            BodyStructure,
+            Uid
+        ]),
+        (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
+            peek,
+            section,
+            partial
+        }),
+        (any::<bool>(), part(), partial()).prop_map(|(peek, part, partial)| Binary { peek, part, partial }),
+        part().prop_map(|part| BinarySize { part }),
+    ]
+}
+
+fn list() -> impl Strategy<Value = CommandBody> {
+    let select = prop::option::of(any::<[bool; 4]>().prop_map(|[subscribed, remote, recursive, special_use]| {
+        ListSelect { subscribed, remote, recursive_match: recursive && subscribed, special_use }
+    }));
+    let returns = prop::option::of(any::<[bool; 3]>().prop_map(|[subscribed, children, special_use]| ListReturn {
+        subscribed,
+        children,
+        special_use,
+    }));
+    let name = any::<String>;
+    (select, name(), prop::collection::vec(name(), 1..4), returns).prop_map(|(select, reference, patterns, returns)| {
+        CommandBody::List(List { select, reference, patterns, returns })
+    })
+}
+
+fn append_body() -> impl Strategy<Value = CommandBody> {
+    let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
+        .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
+    (any::<String>(), flags(), prop::option::of(date()), message).prop_map(
+        |(mailbox, flags, internal_date, message)| {
+            CommandBody::Append(Append { mailbox, flags, internal_date, message })
+        },
+    )
+}
+
+fn command_body() -> impl Strategy<Value = CommandBody> {
+    use CommandBody::*;
+    let name = any::<String>;
+    let status_item = prop::sample::select(vec![
+        StatusItem::Messages,
+        StatusItem::Recent,
+        StatusItem::UidNext,
+        StatusItem::UidValidity,
+        StatusItem::Unseen,
+    ]);
+    let action = prop::sample::select(vec![FlagAction::Add, FlagAction::Remove, FlagAction::Replace]);
+    let session = prop_oneof![
+        prop::sample::select(vec![
+            Capability, Noop, Logout, StartTls, Namespace, Idle, Check, Close, Unselect, Expunge
+        ]),
+        prop::collection::vec(("[a-z -]{1,12}", prop::option::of(text())), 0..4).prop_map(Id),
+        ("[A-Z0-9_-]{1,12}", prop::option::of("[A-Za-z0-9+/]{1,12}=?")).prop_map(|(mechanism, response)| {
+            Authenticate { mechanism, initial_response: response.map(|text| Secret(text.into_bytes())) }
+        }),
+        (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
+        prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+    ];
+    let mailbox = prop_oneof![
+        name().prop_map(|mailbox| Select { mailbox }),
+        name().prop_map(|mailbox| Examine { mailbox }),
+        name().prop_map(|mailbox| Create { mailbox }),
+        name().prop_map(|mailbox| Delete { mailbox }),
+        name().prop_map(|mailbox| Subscribe { mailbox }),
+        name().prop_map(|mailbox| Unsubscribe { mailbox }),
+        (name(), name()).prop_map(|(from, to)| Rename { from, to }),
+        (name(), name()).prop_map(|(reference, pattern)| Lsub { reference, pattern }),
+        (name(), prop::collection::vec(status_item, 1..4)).prop_map(|(mailbox, items)| Status { mailbox, items }),
+        list(),
+        append_body(),
+    ];
+    let message =
+        prop_oneof![
+            sequence_set().prop_map(UidExpunge),
+            (numbering(), search_key()).prop_map(|(by, key)| Search { by, key }),
+            (numbering(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
+                .prop_map(|(by, set, items)| Fetch { by, set, items }),
+            (numbering(), sequence_set(), action, any::<bool>(), flags())
+                .prop_map(|(by, set, action, silent, flags)| Store { by, set, action, silent, flags }),
+            (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Copy { by, set, mailbox }),
+            (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Move { by, set, mailbox }),
+        ];
+    prop_oneof![session, mailbox, message]
+}
+
+/// Octets that get past the first words of a command.
+fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop::sample::select(vec![
+        "SEARCH",
+        "FETCH",
+        "UID",
+        "STORE",
+        "LIST",
+        "APPEND",
+        "STATUS",
+        "ID",
+        "LOGIN",
+        "CHARSET",
+        "UTF-8",
+        "OR",
+        "NOT",
+        "BODY[",
+        "HEADER",
+        ".FIELDS",
+        "(",
+        ")",
+        "\"",
+        "\\",
+        "{3+}\r\n",
+        "{9}",
+        "abc",
+        "1",
+        ":",
+        "*",
+        ",",
+        "]",
+        "<",
+        ">",
+        "~",
+        "\0",
+        "\u{e4}",
+        "FLAGS",
+        "\\Seen",
+        "RETURN",
+        "1-Jan-2000",
+        "&AOQ-",
+        "NIL",
+    ]);
+    prop::collection::vec((word, any::<bool>()), 0..12).prop_map(|words| {
+        let words: String =
+            words.iter().map(|(word, space)| if *space { format!("{word} ") } else { (*word).to_owned() }).collect();
+        format!("a {words}").into_bytes()
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_as_what_it_was(tag in tag(), body in command_body()) {
+        let original = Command { tag, body };
+        let mut octets = Vec::new();
+        print::command(&mut octets, &original);
+        let frame = octets.strip_suffix(b"\r\n").unwrap();
+        prop_assert_eq!(command(frame), Ok(original), "{}", frame.escape_ascii());
+    }
+
+    #[test]
+    fn any_octets_get_an_answer(octets in prop_oneof![any::<Vec<u8>>(), almost_a_command()]) {
+        if let Err(error) = command(&octets) {
+            prop_assert!(error.position <= octets.len());
+            error.status();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
+
+use super::lexeme::{Literals, astring, list, number, spaced};
+use super::mailbox::mailbox;
+use super::{date, fetch, flag, id, search, sequence_set};
+use crate::imap::command::{Append, Command, CommandBody, List, Numbering, Secret, StatusItem};
+use crate::imap::sequence_set::SequenceSet;
+use crate::store::FlagAction;
+
+const CLIENT: Literals = Literals::NonSynchronizing;
+
+/// Appends a command, CRLF included, with non-synchronizing literals where it needs literals; an APPEND up to the CRLF
+/// behind its literal's head.
+pub fn command(out: &mut Vec<u8>, command: &Command) {
+    out.extend_from_slice(command.tag.as_str().as_bytes());
+    out.push(b' ');
+    body(out, &command.body);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn body(out: &mut Vec<u8>, body: &CommandBody) {
+    match body {
+        CommandBody::Capability => word(out, "CAPABILITY"),
+        CommandBody::Noop => word(out, "NOOP"),
+        CommandBody::Logout => word(out, "LOGOUT"),
+        CommandBody::Id(fields) => id(out, fields, CLIENT),
+        CommandBody::StartTls => word(out, "STARTTLS"),
+        CommandBody::Authenticate { mechanism, initial_response } => {
+            authenticate(out, mechanism, initial_response.as_ref());
+        }
+        CommandBody::Login { user, password } => {
+            word(out, "LOGIN ");
+            astring(out, user, CLIENT);
+            out.push(b' ');
+            astring(out, &password.0, CLIENT);
+        }
+        CommandBody::Select { mailbox } => with_mailbox(out, "SELECT ", mailbox),
+        CommandBody::Examine { mailbox } => with_mailbox(out, "EXAMINE ", mailbox),
+        CommandBody::Create { mailbox } => with_mailbox(out, "CREATE ", mailbox),
+        CommandBody::Delete { mailbox } => with_mailbox(out, "DELETE ", mailbox),
+        CommandBody::Rename { from, to } => {
+            with_mailbox(out, "RENAME ", from);
+            with_mailbox(out, " ", to);
+        }
+        CommandBody::Subscribe { mailbox } => with_mailbox(out, "SUBSCRIBE ", mailbox),
+        CommandBody::Unsubscribe { mailbox } => with_mailbox(out, "UNSUBSCRIBE ", mailbox),
+        CommandBody::List(list) => list_command(out, list),
+        CommandBody::Lsub { reference, pattern } => {
+            with_mailbox(out, "LSUB ", reference);
+            with_mailbox(out, " ", pattern);
+        }
+        CommandBody::Status { mailbox, items } => {
+            with_mailbox(out, "STATUS ", mailbox);
+            out.push(b' ');
+            list(out, items, |out, item| word(out, status_item(*item)));
+        }
+        CommandBody::Append(message) => append(out, message),
+        CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::Enable(capabilities) => {
+            word(out, "ENABLE ");
+            spaced(out, capabilities, |out, name| word(out, name));
+        }
+        CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::Check => word(out, "CHECK"),
+        CommandBody::Close => word(out, "CLOSE"),
+        CommandBody::Unselect => word(out, "UNSELECT"),
+        CommandBody::Expunge => word(out, "EXPUNGE"),
+        CommandBody::UidExpunge(set) => with_set(out, Numbering::Uid, "EXPUNGE ", set),
+        CommandBody::Search { by, key } => {
+            numbered(out, *by, "SEARCH");
+            search::arguments(out, key);
+        }
+        CommandBody::Fetch { by, set, items } => {
+            with_set(out, *by, "FETCH ", set);
+            out.push(b' ');
+            list(out, items, fetch::item);
+        }
+        CommandBody::Store { by, set, action, silent, flags } => {
+            with_set(out, *by, "STORE ", set);
+            word(
+                out,
+                match action {
+                    FlagAction::Add => " +FLAGS",
+                    FlagAction::Remove => " -FLAGS",
+                    FlagAction::Replace => " FLAGS",
+                },
+            );
+            word(out, if *silent { ".SILENT " } else { " " });
+            flag::names(out, flags, false);
+        }
+        CommandBody::Copy { by, set, mailbox } => {
+            with_set(out, *by, "COPY ", set);
+            with_mailbox(out, " ", mailbox);
+        }
+        CommandBody::Move { by, set, mailbox } => {
+            with_set(out, *by, "MOVE ", set);
+            with_mailbox(out, " ", mailbox);
+        }
+    }
+}
+
+fn word(out: &mut Vec<u8>, word: &str) {
+    out.extend_from_slice(word.as_bytes());
+}
+
+fn with_mailbox(out: &mut Vec<u8>, verb: &str, name: &str) {
+    word(out, verb);
+    mailbox(out, name);
+}
+
+fn numbered(out: &mut Vec<u8>, by: Numbering, verb: &str) {
+    if by == Numbering::Uid {
+        word(out, "UID ");
+    }
+    word(out, verb);
+}
+
+fn with_set(out: &mut Vec<u8>, by: Numbering, verb: &str, set: &SequenceSet) {
+    numbered(out, by, verb);
+    sequence_set(out, set);
+}
+
+fn authenticate(out: &mut Vec<u8>, mechanism: &str, initial_response: Option<&Secret>) {
+    word(out, "AUTHENTICATE ");
+    word(out, mechanism);
+    match initial_response {
+        None => {}
+        Some(Secret(response)) => {
+            out.push(b' ');
+            out.extend_from_slice(response);
+        }
+    }
+}
+
+fn list_command(out: &mut Vec<u8>, command: &List) {
+    word(out, "LIST ");
+    if let Some(select) = command.select {
+        let options = [
+            (select.subscribed, "SUBSCRIBED"),
+            (select.remote, "REMOTE"),
+            (select.recursive_match, "RECURSIVEMATCH"),
+            (select.special_use, "SPECIAL-USE"),
+        ];
+        chosen(out, &options);
+        out.push(b' ');
+    }
+    mailbox(out, &command.reference);
+    out.push(b' ');
+    match command.patterns.as_slice() {
+        [pattern] => mailbox(out, pattern),
+        patterns => list(out, patterns, |out, pattern| mailbox(out, pattern)),
+    }
+    if let Some(returns) = command.returns {
+        word(out, " RETURN ");
+        let options =
+            [(returns.subscribed, "SUBSCRIBED"), (returns.children, "CHILDREN"), (returns.special_use, "SPECIAL-USE")];
+        chosen(out, &options);
+    }
+}
+
+/// The names of the options that are set.
+fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
+    list(out, options.iter().filter(|(set, _)| *set), |out, (_, name)| word(out, name));
+}
+
+fn status_item(item: StatusItem) -> &'static str {
+    match item {
+        StatusItem::Messages => "MESSAGES",
+        StatusItem::Recent => "RECENT",
+        StatusItem::UidNext => "UIDNEXT",
+        StatusItem::UidValidity => "UIDVALIDITY",
+        StatusItem::Unseen => "UNSEEN",
+    }
+}
+
+fn append(out: &mut Vec<u8>, append: &Append) {
+    with_mailbox(out, "APPEND ", &append.mailbox);
+    out.push(b' ');
+    flag::names(out, &append.flags, false);
+    if let Some(internal_date) = append.internal_date {
+        out.push(b' ');
+        date::date_time(out, internal_date);
+    }
+    word(out, if append.message.binary { " ~{" } else { " {" });
+    number(out, append.message.octets);
+    word(out, if append.message.non_synchronizing { "+}" } else { "}" });
+}

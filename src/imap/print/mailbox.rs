@@ -1,0 +1,70 @@
+//! Mailbox names, LIST and STATUS (RFC 3501 §7.2, RFC 5258 §4, RFC 6154 §2).
+
+use super::lexeme::{Literals, astring, list, number, string};
+use crate::imap::response::{ListAttribute, ListEntry, StatusValue};
+use crate::store::SpecialUse;
+use crate::wire::utf7;
+
+/// `mailbox`, in modified UTF-7: ASCII, so that it never needs a literal.
+pub(super) fn mailbox(out: &mut Vec<u8>, name: &str) {
+    astring(out, utf7::encode(name).as_bytes(), Literals::Plain);
+}
+
+/// `mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox [SP mbox-list-extended]`
+pub(super) fn list_entry(out: &mut Vec<u8>, entry: &ListEntry) {
+    list(out, &entry.attributes, |out, attribute| out.extend_from_slice(list_attribute(*attribute)));
+    out.push(b' ');
+    separator(out, entry.separator);
+    out.push(b' ');
+    mailbox(out, &entry.mailbox);
+    if entry.subscribed_child {
+        // In CHILDINFO selection options are quoted, other than in the command (RFC 5258 §6).
+        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    }
+}
+
+/// The hierarchy separator: `DQUOTE QUOTED-CHAR DQUOTE / nil`
+pub(super) fn separator(out: &mut Vec<u8>, separator: Option<char>) {
+    match separator {
+        Some(separator) => string(out, separator.encode_utf8(&mut [0; 4]).as_bytes(), Literals::Plain),
+        None => out.extend_from_slice(b"NIL"),
+    }
+}
+
+fn list_attribute(attribute: ListAttribute) -> &'static [u8] {
+    match attribute {
+        ListAttribute::NoInferiors => b"\\Noinferiors",
+        ListAttribute::NoSelect => b"\\Noselect",
+        ListAttribute::Marked => b"\\Marked",
+        ListAttribute::Unmarked => b"\\Unmarked",
+        ListAttribute::HasChildren => b"\\HasChildren",
+        ListAttribute::HasNoChildren => b"\\HasNoChildren",
+        ListAttribute::NonExistent => b"\\NonExistent",
+        ListAttribute::Subscribed => b"\\Subscribed",
+        ListAttribute::Remote => b"\\Remote",
+        ListAttribute::SpecialUse(SpecialUse::All) => b"\\All",
+        ListAttribute::SpecialUse(SpecialUse::Archive) => b"\\Archive",
+        ListAttribute::SpecialUse(SpecialUse::Drafts) => b"\\Drafts",
+        ListAttribute::SpecialUse(SpecialUse::Flagged) => b"\\Flagged",
+        ListAttribute::SpecialUse(SpecialUse::Junk) => b"\\Junk",
+        ListAttribute::SpecialUse(SpecialUse::Sent) => b"\\Sent",
+        ListAttribute::SpecialUse(SpecialUse::Trash) => b"\\Trash",
+    }
+}
+
+/// `mailbox SP "(" [status-att-list] ")"`
+pub(super) fn status(out: &mut Vec<u8>, name: &str, items: &[StatusValue]) {
+    mailbox(out, name);
+    out.push(b' ');
+    list(out, items, |out, item| {
+        let (name, value): (&[u8], _) = match *item {
+            StatusValue::Messages(value) => (b"MESSAGES ", value),
+            StatusValue::Recent(value) => (b"RECENT ", value),
+            StatusValue::UidNext(value) => (b"UIDNEXT ", value),
+            StatusValue::UidValidity(value) => (b"UIDVALIDITY ", value),
+            StatusValue::Unseen(value) => (b"UNSEEN ", value),
+        };
+        out.extend_from_slice(name);
+        number(out, u64::from(value));
+    });
+}

@@ -1,0 +1,134 @@
+//! From values to octets: what [`parse`](super::parse) reads, and what the server says (RFC 3501 §7, §9).
+//!
+//! Everything is appended to a `Vec<u8>`; nothing fails. Files are the twins of the parser's where both know a thing:
+//! - `lexeme`, `flag`, `date`, `mailbox`: what lines are made of
+//! - `status`: completions and their codes
+//! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
+//! - `command`, `search`: what clients and tests send
+
+use super::response::{Data, Response};
+use super::sequence_set::{SeqNumber, SequenceSet};
+use lexeme::{Literals, list, number, string, text};
+
+mod command;
+mod date;
+mod envelope;
+pub mod fetch;
+mod flag;
+mod lexeme;
+mod mailbox;
+mod search;
+mod status;
+mod structure;
+
+pub use command::command;
+
+/// Appends a response, CRLF included.
+pub fn response(out: &mut Vec<u8>, response: &Response) {
+    match response {
+        Response::Status(status) => status::status(out, status),
+        Response::Data(data) => {
+            out.extend_from_slice(b"* ");
+            untagged(out, data);
+            out.extend_from_slice(b"\r\n");
+        }
+        Response::Continue(words) => {
+            // continue-req = "+" SP (resp-text / base64) CRLF: the space stays where there is nothing behind it.
+            out.extend_from_slice(b"+ ");
+            text(out, words);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// `mailbox-data / message-data / capability-data`, and what extensions add.
+fn untagged(out: &mut Vec<u8>, data: &Data) {
+    match data {
+        Data::Capability(names) => words(out, b"CAPABILITY", names),
+        Data::Enabled(names) => words(out, b"ENABLED", names),
+        Data::List(entry) => {
+            out.extend_from_slice(b"LIST ");
+            mailbox::list_entry(out, entry);
+        }
+        Data::Lsub(entry) => {
+            out.extend_from_slice(b"LSUB ");
+            mailbox::list_entry(out, entry);
+        }
+        Data::Status { mailbox, items } => {
+            out.extend_from_slice(b"STATUS ");
+            mailbox::status(out, mailbox, items);
+        }
+        Data::Search(numbers) => {
+            out.extend_from_slice(b"SEARCH");
+            for found in numbers {
+                out.push(b' ');
+                number(out, u64::from(*found));
+            }
+        }
+        Data::Flags(flags) => {
+            out.extend_from_slice(b"FLAGS ");
+            flag::names(out, flags, false);
+        }
+        Data::Exists(count) => counted(out, *count, b" EXISTS"),
+        Data::Recent(count) => counted(out, *count, b" RECENT"),
+        Data::Expunge(sequence_number) => counted(out, *sequence_number, b" EXPUNGE"),
+        Data::Namespace { separator } => {
+            // RFC 2342 §5: personal, other users', shared.
+            out.extend_from_slice(b"NAMESPACE ((\"\" ");
+            mailbox::separator(out, Some(*separator));
+            out.extend_from_slice(b")) NIL NIL");
+        }
+        Data::Id(fields) => id(out, fields, Literals::Plain),
+    }
+}
+
+fn words(out: &mut Vec<u8>, name: &[u8], words: &[std::borrow::Cow<'static, str>]) {
+    out.extend_from_slice(name);
+    for word in words {
+        out.push(b' ');
+        text(out, word);
+    }
+}
+
+fn counted(out: &mut Vec<u8>, count: u32, name: &[u8]) {
+    number(out, u64::from(count));
+    out.extend_from_slice(name);
+}
+
+/// `"ID" SP ("(" #(string SP nstring) ")" / nil)` (RFC 2971 §4)
+fn id<T: AsRef<str>>(out: &mut Vec<u8>, fields: &[(T, Option<T>)], literals: Literals) {
+    out.extend_from_slice(b"ID ");
+    if fields.is_empty() {
+        out.extend_from_slice(b"NIL");
+        return;
+    }
+    list(out, fields, |out, (name, value)| {
+        string(out, name.as_ref().as_bytes(), literals);
+        out.push(b' ');
+        match value {
+            Some(value) => string(out, value.as_ref().as_bytes(), literals),
+            None => out.extend_from_slice(b"NIL"),
+        }
+    });
+}
+
+/// `sequence-set`, as the client wrote it.
+fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
+    let seq_number = |out: &mut Vec<u8>, value| match value {
+        SeqNumber::Number(value) => number(out, u64::from(value.get())),
+        SeqNumber::Largest => out.push(b'*'),
+    };
+    for (index, (from, to)) in set.ranges().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        seq_number(out, from);
+        if from != to {
+            out.push(b':');
+            seq_number(out, to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! SEARCH, the command (RFC 3501 §6.4.4).
+
+use super::date::civil;
+use super::lexeme::{Literals, astring, list, number, spaced};
+use super::sequence_set;
+use crate::imap::command::SearchKey;
+
+/// `[SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
+pub(super) fn arguments(out: &mut Vec<u8>, key: &SearchKey) {
+    let start = out.len();
+    out.push(b' ');
+    match key {
+        SearchKey::And(keys) => spaced(out, keys, search_key),
+        key => search_key(out, key),
+    }
+    if !out[start..].is_ascii() {
+        out.splice(start..start, *b" CHARSET UTF-8");
+    }
+}
+
+/// `search-key`
+fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
+    match key {
+        SearchKey::All => word(out, b"ALL"),
+        SearchKey::Answered => word(out, b"ANSWERED"),
+        SearchKey::Bcc(text) => string(out, b"BCC ", text),
+        SearchKey::Before(day) => date(out, b"BEFORE ", *day),
+        SearchKey::Body(text) => string(out, b"BODY ", text),
+        SearchKey::Cc(text) => string(out, b"CC ", text),
+        SearchKey::Deleted => word(out, b"DELETED"),
+        SearchKey::Draft => word(out, b"DRAFT"),
+        SearchKey::Flagged => word(out, b"FLAGGED"),
+        SearchKey::From(text) => string(out, b"FROM ", text),
+        SearchKey::Header(name, text) => {
+            string(out, b"HEADER ", name);
+            string(out, b" ", text);
+        }
+        SearchKey::Keyword(keyword) => atom(out, b"KEYWORD ", keyword),
+        SearchKey::Larger(octets) => size(out, b"LARGER ", *octets),
+        SearchKey::New => word(out, b"NEW"),
+        SearchKey::Not(key) => {
+            word(out, b"NOT ");
+            search_key(out, key);
+        }
+        SearchKey::Old => word(out, b"OLD"),
+        SearchKey::On(day) => date(out, b"ON ", *day),
+        SearchKey::Or(one, other) => {
+            word(out, b"OR ");
+            search_key(out, one);
+            out.push(b' ');
+            search_key(out, other);
+        }
+        SearchKey::Recent => word(out, b"RECENT"),
+        SearchKey::Seen => word(out, b"SEEN"),
+        SearchKey::SentBefore(day) => date(out, b"SENTBEFORE ", *day),
+        SearchKey::SentOn(day) => date(out, b"SENTON ", *day),
+        SearchKey::SentSince(day) => date(out, b"SENTSINCE ", *day),
+        SearchKey::Since(day) => date(out, b"SINCE ", *day),
+        SearchKey::Smaller(octets) => size(out, b"SMALLER ", *octets),
+        SearchKey::Subject(text) => string(out, b"SUBJECT ", text),
+        SearchKey::Text(text) => string(out, b"TEXT ", text),
+        SearchKey::To(text) => string(out, b"TO ", text),
+        SearchKey::Uid(set) => {
+            word(out, b"UID ");
+            sequence_set(out, set);
+        }
+        SearchKey::Unanswered => word(out, b"UNANSWERED"),
+        SearchKey::Undeleted => word(out, b"UNDELETED"),
+        SearchKey::Undraft => word(out, b"UNDRAFT"),
+        SearchKey::Unflagged => word(out, b"UNFLAGGED"),
+        SearchKey::Unkeyword(keyword) => atom(out, b"UNKEYWORD ", keyword),
+        SearchKey::Unseen => word(out, b"UNSEEN"),
+        SearchKey::Sequence(set) => sequence_set(out, set),
+        SearchKey::And(keys) => list(out, keys, search_key),
+    }
+}
+
+fn word(out: &mut Vec<u8>, word: &[u8]) {
+    out.extend_from_slice(word);
+}
+
+fn string(out: &mut Vec<u8>, name: &[u8], text: &str) {
+    word(out, name);
+    astring(out, text.as_bytes(), Literals::NonSynchronizing);
+}
+
+fn atom(out: &mut Vec<u8>, name: &[u8], atom: &str) {
+    word(out, name);
+    word(out, atom.as_bytes());
+}
+
+fn date(out: &mut Vec<u8>, name: &[u8], day: crate::message::date::Civil) {
+    word(out, name);
+    civil(out, day);
+}
+
+fn size(out: &mut Vec<u8>, name: &[u8], octets: u64) {
+    word(out, name);
+    number(out, octets);
+}

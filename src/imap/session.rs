@@ -1,0 +1,236 @@
+//! What a connection is: its state (RFC 3501 §3), and which commands each state allows.
+//!
+//! The state carries its data: there is no mailbox outside `Selected`, and no account before login. A table states the
+//! facts of each command; the executor asks it before a command runs ([`Facts::allowed`]), and afterwards for what may
+//! be told with the answer ([`Facts::expunge`]).
+
+use std::sync::Arc;
+
+use super::Limits;
+use super::command::{CommandBody, Numbering};
+use super::view::{ExpungeAllowed, Look, News, View};
+use crate::notify::Listener;
+use crate::store::{Account, Bell, OpenMailbox, Store};
+
+/// One client's session: nothing in it knows a socket or a clock.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Where it is.
+    pub(crate) state: State,
+    /// What its line is worth.
+    pub(crate) line: Line,
+    /// BAD answers: see [`count`](Session::count).
+    pub(crate) bad_commands: u32,
+    /// Failed logins of this connection.
+    pub(crate) login_failures: u32,
+}
+
+/// What protects the client's line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// TLS is on.
+    pub(crate) tls: bool,
+    /// STARTTLS can be had.
+    pub(crate) start_tls: bool,
+    /// Passwords may come over it.
+    pub(crate) login: bool,
+}
+
+/// RFC 3501 §3.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// §3.1
+    NotAuthenticated,
+    /// §3.2
+    Authenticated(Arc<Account>),
+    /// §3.3; boxed, since most commands of most sessions move the state around.
+    Selected(Box<Selected>),
+    /// §3.4: nothing more is answered.
+    Logout,
+}
+
+/// A mailbox and what this session knows of it.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    /// Whose session it is.
+    pub(crate) account: Arc<Account>,
+    /// The mailbox.
+    pub(crate) mailbox: OpenMailbox,
+    /// The session's picture of it.
+    pub(crate) view: View,
+    /// EXAMINE: nothing may be changed, `\Recent` and `\Seen` neither.
+    pub(crate) read_only: bool,
+    /// Rings when there may be news; taken out before the first look, so that nothing is lost between SELECT and IDLE.
+    pub(crate) bell: Listener<Bell>,
+}
+
+/// What a look at a selected mailbox found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// What to tell, in this order; it may be nothing.
+    News(Vec<News>),
+    /// The mailbox was deleted: there is nothing left to be selected.
+    Deleted,
+}
+
+impl Selected {
+    /// Looks at the mailbox and takes in what changed.
+    pub(crate) fn look(&mut self, store: &Store, expunge: ExpungeAllowed) -> Found {
+        // Whatever rings from here on rings for the next look.
+        self.bell.take();
+        let head = self.mailbox.head();
+        if head.gone {
+            return Found::Deleted;
+        }
+        let owes = expunge == ExpungeAllowed::Yes && self.view.owes_expunges();
+        if !owes && head.highest_mod_seq == self.view.mod_seq() {
+            return Found::News(Vec::new());
+        }
+        // In the order that `Look` asks for.
+        let recent_from = if self.read_only { head.first_recent_uid } else { store.claim_recent(&self.mailbox) };
+        let changes = self.mailbox.changes_since(self.view.mod_seq());
+        let present = changes.history_lost.then(|| self.mailbox.snapshot().uids);
+        let keywords = self.mailbox.head().keywords;
+        Found::News(self.view.catch_up(Look { recent_from, changes, keywords, present }, expunge))
+    }
+}
+
+impl Session {
+    /// A session that has just begun.
+    pub(crate) fn new(line: Line) -> Self {
+        Self { state: State::NotAuthenticated, line, bad_commands: 0, login_failures: 0 }
+    }
+
+    /// Whose session it is, after login.
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        match &self.state {
+            State::Authenticated(account) => Some(account),
+            State::Selected(selected) => Some(&selected.account),
+            State::NotAuthenticated | State::Logout => None,
+        }
+    }
+
+    /// The selected mailbox, where there is one.
+    pub(crate) fn selected(&mut self) -> Option<&mut Selected> {
+        match &mut self.state {
+            State::Selected(selected) => Some(selected),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody has logged in.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.account().is_some()
+    }
+
+    /// Counts an answer; says whether it was one BAD too many. After login a good command makes up for the bad ones in front
+    /// of it; a stranger has a fixed number.
+    pub(crate) fn count(&mut self, bad: bool, limits: &Limits) -> bool {
+        match (bad, self.is_authenticated()) {
+            (true, _) => self.bad_commands += 1,
+            (false, true) => self.bad_commands = 0,
+            (false, false) => {}
+        }
+        let most = if self.is_authenticated() { limits.bad_commands } else { limits.bad_commands_before_login };
+        bad && self.bad_commands >= most
+    }
+
+    /// Back from the selected to the authenticated state, with nothing said and nothing expunged.
+    pub(crate) fn unselect(&mut self) {
+        if let State::Selected(selected) = &self.state {
+            self.state = State::Authenticated(Arc::clone(&selected.account));
+        }
+    }
+}
+
+/// In which states a command may come (RFC 3501 §6.1 to §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// §6.1
+    Always,
+    /// §6.2
+    BeforeLogin,
+    /// §6.3
+    AfterLogin,
+    /// §6.4
+    Selected,
+}
+
+/// What is to be known of a command before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Its name, for logs and answers.
+    pub(crate) name: &'static str,
+    /// When it may come.
+    pub(crate) allowed: Allowed,
+    /// Whether EXPUNGE may be sent with its answer.
+    pub(crate) expunge: ExpungeAllowed,
+}
+
+impl Facts {
+    const fn new(name: &'static str, allowed: Allowed, expunge: ExpungeAllowed) -> Self {
+        Self { name, allowed, expunge }
+    }
+
+    /// The facts of a command.
+    ///
+    /// RFC 3501 §7.4.1 forbids EXPUNGE "while responding to a FETCH, STORE, or SEARCH command", and names their UID forms
+    /// as "different commands": those carry UIDs, which no EXPUNGE can make mean another message.
+    pub(crate) fn of(command: &CommandBody) -> Self {
+        use Allowed::{AfterLogin, Always, BeforeLogin, Selected};
+        use ExpungeAllowed::{No, Yes};
+        use Numbering::{Sequence, Uid};
+        match command {
+            CommandBody::Capability => Self::new("CAPABILITY", Always, Yes),
+            CommandBody::Noop => Self::new("NOOP", Always, Yes),
+            CommandBody::Logout => Self::new("LOGOUT", Always, No),
+            CommandBody::Id(_) => Self::new("ID", Always, Yes),
+            CommandBody::StartTls => Self::new("STARTTLS", BeforeLogin, No),
+            CommandBody::Authenticate { .. } => Self::new("AUTHENTICATE", BeforeLogin, No),
+            CommandBody::Login { .. } => Self::new("LOGIN", BeforeLogin, No),
+            CommandBody::Select { .. } => Self::new("SELECT", AfterLogin, No),
+            CommandBody::Examine { .. } => Self::new("EXAMINE", AfterLogin, No),
+            CommandBody::Create { .. } => Self::new("CREATE", AfterLogin, Yes),
+            CommandBody::Delete { .. } => Self::new("DELETE", AfterLogin, Yes),
+            CommandBody::Rename { .. } => Self::new("RENAME", AfterLogin, Yes),
+            CommandBody::Subscribe { .. } => Self::new("SUBSCRIBE", AfterLogin, Yes),
+            CommandBody::Unsubscribe { .. } => Self::new("UNSUBSCRIBE", AfterLogin, Yes),
+            CommandBody::List(_) => Self::new("LIST", AfterLogin, Yes),
+            CommandBody::Lsub { .. } => Self::new("LSUB", AfterLogin, Yes),
+            CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
+            CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
+            CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
+            CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::Check => Self::new("CHECK", Selected, Yes),
+            CommandBody::Close => Self::new("CLOSE", Selected, No),
+            CommandBody::Unselect => Self::new("UNSELECT", Selected, No),
+            CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
+            CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
+            CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
+            CommandBody::Search { by: Uid, .. } => Self::new("UID SEARCH", Selected, Yes),
+            CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
+            CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
+            CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),
+            CommandBody::Store { by: Uid, .. } => Self::new("UID STORE", Selected, Yes),
+            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes),
+            CommandBody::Copy { by: Uid, .. } => Self::new("UID COPY", Selected, Yes),
+            CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes),
+            CommandBody::Move { by: Uid, .. } => Self::new("UID MOVE", Selected, Yes),
+        }
+    }
+
+    /// Whether the command may come in this state; else what to answer with BAD.
+    pub(crate) fn check(self, state: &State) -> Result<(), &'static str> {
+        match (self.allowed, state) {
+            (_, State::Logout) => Err("the session is over"),
+            (Allowed::Always, _)
+            | (Allowed::BeforeLogin, State::NotAuthenticated)
+            | (Allowed::AfterLogin, State::Authenticated(_) | State::Selected(_))
+            | (Allowed::Selected, State::Selected(_)) => Ok(()),
+            (Allowed::BeforeLogin, _) => Err("you are logged in already"),
+            (Allowed::AfterLogin | Allowed::Selected, State::NotAuthenticated) => Err("log in first"),
+            (Allowed::Selected, State::Authenticated(_)) => Err("select a mailbox first"),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The driver of an IMAP connection: the socket, TLS and the clocks around the framer, the session and its commands.
+//!
+//! - A command's future is made when the command is there and dropped when it is done, so that an idle connection holds
+//!   none, nor any buffer: what one costs is its state, and [`serve`]'s own future.
+//! - There is one place that waits ([`Peer::wait`]): for octets, for the bell of the selected mailbox, for a deadline, and
+//!   for the end of the server. So each of them is heard within the same moment, in IDLE and out of it.
+//! - News in IDLE are written the moment the bell rings, without any delay that would collect more of them; what has
+//!   gathered while the last write was under way leaves together.
+//! - STARTTLS: what was received before the handshake is forgotten (RFC 3501 §11.1), and the session begins anew.
+//!
+//! Knows no command but IDLE, and that only to wait in another way.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::io::{close, read_some, write_all};
+use super::limits::UserSlot;
+use super::tls::upgrade;
+use super::{Connection, Services, stopping};
+use crate::imap::command::{Command, Tag};
+use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
+use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
+use crate::imap::response::{Code, Condition, Response, Status};
+use crate::imap::session::{Line, Session};
+use crate::imap::{parse, print};
+use crate::notify::Listener;
+use crate::observe::Push;
+use crate::store::{AccountId, Bell};
+
+/// Said to everybody when the server stops.
+const STOPPING: &str = "The server is shutting down";
+
+/// When this process began to keep IDLE connections alive: keepalives fall on multiples of their interval from here.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Serves an IMAP client until it goes, misbehaves, or the server stops.
+pub async fn serve(connection: Connection, services: Arc<Services>) {
+    let id = connection.id;
+    if let Err(error) = converse(connection, services).await {
+        tracing::debug!(connection = id, %error, "the IMAP connection ended");
+    }
+}
+
+async fn converse(connection: Connection, services: Arc<Services>) -> io::Result<()> {
+    let login_by = Instant::now() + services.imap.login_timeout;
+    let mut driver = Driver::new(connection, services, login_by);
+    driver.greet().await?;
+    loop {
+        let ended = driver.run().await;
+        // What follows is rare, and boxed: it would else be part of every idle connection.
+        match ended {
+            Ok(End::StartTls) => driver = Box::pin(driver.start_tls(login_by)).await?,
+            Ok(End::Bye) => {
+                Box::pin(driver.peer.close()).await;
+                return Ok(());
+            }
+            Err(error) => {
+                Box::pin(driver.peer.close()).await;
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Why a session is over.
+enum End {
+    /// All is said.
+    Bye,
+    /// It goes on under TLS, from the beginning.
+    StartTls,
+}
+
+/// A connection and its session.
+struct Driver {
+    peer: Peer,
+    session: Session,
+}
+
+/// What a wait came to.
+enum Woken {
+    /// Octets came.
+    Input,
+    /// The bell rang.
+    Bell,
+    /// The deadline passed.
+    Deadline,
+}
+
+/// Whether the session goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    Away,
+}
+
+/// The client's end: see [`Client`].
+struct Peer {
+    connection: Connection,
+    framer: Framer,
+    services: Arc<Services>,
+    shutdown: watch::Receiver<bool>,
+    /// Until when somebody must have logged in; `None` when somebody has.
+    login_by: Option<Instant>,
+    /// The place of who has logged in.
+    place: Option<UserSlot>,
+    /// What to say at the end, if it is we who end it.
+    goodbye: Option<&'static str>,
+}
+
+impl Driver {
+    fn new(connection: Connection, services: Arc<Services>, login_by: Instant) -> Self {
+        let peer = Peer {
+            shutdown: services.shutdown.clone(),
+            connection,
+            framer: Framer::new(FramerLimits::BEFORE_LOGIN),
+            services,
+            login_by: Some(login_by),
+            place: None,
+            goodbye: None,
+        };
+        Driver { session: Session::new(peer.line()), peer }
+    }
+
+    async fn greet(&mut self) -> io::Result<()> {
+        let greeting = Status::untagged_ok(format!("{} Postbell ready", self.peer.services.hostname))
+            .with_code(Code::Capability(exec::capabilities(&self.session)));
+        self.peer.say(&greeting.into()).await
+    }
+
+    /// Serves commands until the session is over.
+    async fn run(&mut self) -> io::Result<End> {
+        loop {
+            let go = match self.peer.framer.next_event() {
+                None => self.wait().await?,
+                Some(Event::Command(frame) | Event::Append(frame)) => match self.command(frame).await? {
+                    After::Continue => Go::On,
+                    After::Idle(tag) => self.idle(tag).await?,
+                    After::StartTls => return Ok(End::StartTls),
+                    After::Close => Go::Away,
+                },
+                Some(Event::Continue) => {
+                    self.peer.say(&Response::Continue("Ready for the literal".into())).await?;
+                    Go::On
+                }
+                Some(Event::Refused { status, close }) => self.refuse(status, close).await?,
+                // They come only while a command waits for them.
+                Some(Event::Message(_) | Event::MessageEnd | Event::Line(_)) => {
+                    self.refuse(Status::bad(None, "A command was expected"), true).await?
+                }
+            };
+            if go == Go::Away {
+                return Ok(End::Bye);
+            }
+        }
+    }
+
+    /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once.
+    async fn wait(&mut self) -> io::Result<Go> {
+        let until = self.peer.patience();
+        let bell = self.session.selected().map(|selected| &mut selected.bell);
+        match self.peer.wait(bell, until).await? {
+            Woken::Input => Ok(Go::On),
+            Woken::Deadline => Err(self.peer.out_of_time()),
+            Woken::Bell => match self.session.selected() {
+                Some(selected) if selected.mailbox.head().gone => {
+                    self.peer.say(&exec::bye_deleted().into()).await?;
+                    Ok(Go::Away)
+                }
+                // Other news wait for the next command (RFC 3501 §7.4.1).
+                _ => Ok(Go::On),
+            },
+        }
+    }
+
+    async fn command(&mut self, frame: Vec<u8>) -> io::Result<After> {
+        let command = match parse::command(&frame) {
+            Ok(command) => command,
+            Err(error) => {
+                self.peer.framer.refuse_message();
+                let go = self.refuse(error.status(), false).await?;
+                return Ok(if go == Go::On { After::Continue } else { After::Close });
+            }
+        };
+        drop(frame);
+        // Boxed, and gone when it is done.
+        Box::pin(self.execute(command)).await
+    }
+
+    async fn execute(&mut self, command: Command) -> io::Result<After> {
+        let services = Arc::clone(&self.peer.services);
+        let environment = Environment {
+            store: &services.store,
+            authenticator: &services.authenticator,
+            limits: &services.imap,
+            peer: self.peer.connection.peer.ip().to_canonical(),
+        };
+        let mut context = Context::new(environment, &mut self.session, &mut self.peer);
+        let after = exec::run(&mut context, command).await;
+        if self.session.is_authenticated() {
+            self.peer.login_by = None;
+        }
+        after
+    }
+
+    /// Answers what is no command.
+    async fn refuse(&mut self, status: Status, close: bool) -> io::Result<Go> {
+        let bad = status.condition == Condition::Bad;
+        self.peer.say(&status.into()).await?;
+        if self.session.count(bad, &self.peer.services.imap) {
+            self.peer.say(&exec::bye_hopeless().into()).await?;
+            return Ok(Go::Away);
+        }
+        Ok(if close { Go::Away } else { Go::On })
+    }
+
+    /// The server's half of STARTTLS, after its OK (RFC 3501 §6.2.1). Nothing of what was there goes on but the connection:
+    /// not what the client has sent behind its command (CVE-2011-0411), nor what was known of it; but its time to log in
+    /// runs on.
+    async fn start_tls(self, login_by: Instant) -> io::Result<Driver> {
+        let Peer { connection, services, .. } = self.peer;
+        let connection = upgrade(connection, &services).await?;
+        Ok(Driver::new(connection, services, login_by))
+    }
+
+    /// IDLE (RFC 2177): from behind `+ idling` to the line that ends it.
+    async fn idle(&mut self, tag: Tag) -> io::Result<Go> {
+        let mut keepalive = self.next_keepalive();
+        loop {
+            match self.peer.framer.next_event() {
+                Some(Event::Line(line)) => return self.end_idle(&tag, &line).await,
+                Some(Event::Refused { status, close }) => {
+                    return self.refuse(Status { tag: Some(tag), ..status }, close).await;
+                }
+                // Nothing else is a line.
+                Some(_) => return self.refuse(Status::bad(Some(&tag), "DONE was expected"), true).await,
+                None => {}
+            }
+            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            match self.peer.wait(bell, keepalive).await? {
+                Woken::Input => {}
+                Woken::Bell => {
+                    if self.push().await? == Go::Away {
+                        return Ok(Go::Away);
+                    }
+                }
+                Woken::Deadline => {
+                    self.peer.say(&Status::untagged_ok("Still here").into()).await?;
+                    keepalive = self.next_keepalive();
+                }
+            }
+        }
+    }
+
+    /// Tells an idling client what is new, and the observer that it was told.
+    async fn push(&mut self) -> io::Result<Go> {
+        let mut output = Vec::new();
+        let told = idle::news(&mut self.session, &self.peer.services.store, &mut output);
+        if told == idle::Told::Nothing {
+            return Ok(Go::On);
+        }
+        self.peer.send(&output).await?;
+        if told == idle::Told::Bye {
+            return Ok(Go::Away);
+        }
+        if let Some(selected) = self.session.selected() {
+            self.peer.services.observer.pushed(&Push {
+                mailbox_id: selected.mailbox.id(),
+                mod_seq: selected.view.mod_seq(),
+                connection: self.peer.connection.id,
+                written_at: std::time::Instant::now(),
+            });
+        }
+        Ok(Go::On)
+    }
+
+    async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
+        let services = &self.peer.services;
+        let mut output = Vec::new();
+        let told = idle::end(&mut self.session, &services.store, &services.imap, tag, line, &mut output);
+        self.peer.send(&output).await?;
+        Ok(if told == idle::Told::Bye { Go::Away } else { Go::On })
+    }
+
+    /// The next sign of life: at the same moments for all connections of a user, so that a phone is woken once for all its
+    /// mailboxes, and at others for other users, so that they do not come all at once.
+    fn next_keepalive(&self) -> Instant {
+        let mut hasher = DefaultHasher::new();
+        self.session.account().map(|account| account.id).hash(&mut hasher);
+        let interval = self.peer.services.imap.keepalive_interval.max(Duration::from_millis(1));
+        next_multiple(*EPOCH, Instant::now(), interval, hasher.finish())
+    }
+}
+
+/// The first moment after `now` that is a multiple of `interval` from `epoch`, shifted by a phase that `seed` chooses.
+fn next_multiple(epoch: Instant, now: Instant, interval: Duration, seed: u64) -> Instant {
+    // An interval is at most some minutes in ns, and a process lives less than 500 years: 64 bits are enough.
+    let interval_ns = interval.as_nanos().max(1) as u64;
+    let phase_ns = seed % interval_ns;
+    let elapsed_ns = now.saturating_duration_since(epoch).as_nanos() as u64;
+    let since_last_ns = (elapsed_ns + interval_ns - phase_ns) % interval_ns;
+    now + Duration::from_nanos(interval_ns - since_last_ns)
+}
+
+impl Peer {
+    /// What protects the line.
+    fn line(&self) -> Line {
+        let tls = self.connection.is_tls();
+        let loopback = self.connection.peer.ip().to_canonical().is_loopback();
+        Line {
+            tls,
+            start_tls: !tls && self.services.tls.is_some(),
+            login: tls || loopback || self.services.plaintext_login,
+        }
+    }
+
+    /// Until when to wait for a client that has something to do.
+    fn patience(&self) -> Instant {
+        self.login_by.unwrap_or_else(|| Instant::now() + self.services.imap.autologout)
+    }
+
+    /// Waits for octets, which go to the framer, for the bell if there is one, and for the deadline. Errs at the end of
+    /// the stream, and when the server stops.
+    async fn wait(&mut self, bell: Option<&mut Listener<Bell>>, until: Instant) -> io::Result<Woken> {
+        let mut octets = Vec::new();
+        let rung = async {
+            match bell {
+                Some(bell) => bell.rung().await,
+                None => std::future::pending().await,
+            }
+        };
+        // In this order: an end is an end, and what the client says goes before what it did not ask for.
+        tokio::select! {
+            biased;
+            () = stopping(&mut self.shutdown) => {
+                self.goodbye = Some(STOPPING);
+                return Err(io::Error::other(STOPPING));
+            }
+            read = read_some(&mut self.connection.stream, &mut octets) => {
+                if read? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            () = rung => return Ok(Woken::Bell),
+            () = tokio::time::sleep_until(until) => return Ok(Woken::Deadline),
+        }
+        self.framer.receive(octets);
+        Ok(Woken::Input)
+    }
+
+    /// The client let its time pass.
+    fn out_of_time(&mut self) -> io::Error {
+        self.goodbye =
+            Some(if self.login_by.is_some() { "Too slow to log in" } else { "Autologout; idle for too long" });
+        io::ErrorKind::TimedOut.into()
+    }
+
+    async fn say(&mut self, response: &Response) -> io::Result<()> {
+        let mut octets = Vec::new();
+        print::response(&mut octets, response);
+        self.send(&octets).await
+    }
+
+    async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        write_all(&mut self.connection.stream, octets, self.services.imap.stalled_output).await
+    }
+
+    /// The last words.
+    async fn close(mut self) {
+        let said = match self.goodbye {
+            Some(text) => self.say(&Status::bye(text).into()).await,
+            None => Ok(()),
+        };
+        // Whoever takes no last words has gone already.
+        if said.is_ok() {
+            close(&mut self.connection.stream).await;
+        }
+    }
+}
+
+impl Client for Peer {
+    fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>> {
+        Box::pin(self.send(octets))
+    }
+
+    fn receive(&mut self) -> Pending<'_, io::Result<()>> {
+        Box::pin(async {
+            let until = self.patience();
+            match self.wait(None, until).await? {
+                Woken::Deadline => Err(self.out_of_time()),
+                Woken::Input | Woken::Bell => Ok(()),
+            }
+        })
+    }
+
+    fn admit(&mut self, account: AccountId) -> bool {
+        self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
+        self.place.is_some()
+    }
+
+    fn framer(&mut self) -> &mut Framer {
+        &mut self.framer
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! Where connections come in: one accept loop for each listener.
+//!
+//! An accepted connection gets its place ([`Sessions`]), its socket options and, on a port with implicit TLS, its
+//! handshake; then it is the protocol's driver that speaks. Each runs in a task of its own, so a panic ends one session
+//! and nothing else. Whoever finds no place is told so in the protocol's own words and let go.
+//!
+//! The loop never spins: when the process is out of descriptors it waits until a session has ended, or a moment.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::limits::Full;
+use super::{Connection, Services, Stream, stopping};
+use crate::smtp::Dialect;
+
+/// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
+/// once after a restart. The kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A TLS client that says nothing holds a descriptor and a place, so it gets no longer than this.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a silent connection is left alone before TCP asks whether the peer lives. Below the 4 to 5 minutes after
+/// which common NAT boxes forget a connection.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(180);
+
+/// How long between two of TCP's questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long bytes may stay unacknowledged before the peer counts as dead (RFC 5482): stale sessions eat the per-user
+/// limit, and this is what finds them, but a phone in a tunnel comes back.
+const USER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long to wait for a descriptor, if no session ends before.
+const DESCRIPTOR_WAIT: Duration = Duration::from_millis(250);
+
+/// What is spoken at a listener, and how it becomes TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// SMTP (RFC 5321), with STARTTLS where TLS is configured.
+    Smtp,
+    /// LMTP (RFC 2033), likewise.
+    Lmtp,
+    /// IMAP (RFC 3501), likewise.
+    Imap,
+    /// IMAP over implicit TLS (RFC 8314 §3.2).
+    Imaps,
+    /// POP3 (RFC 1939), with STLS where TLS is configured.
+    Pop3,
+    /// POP3 over implicit TLS (RFC 8314 §3.1).
+    Pop3s,
+}
+
+impl Role {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Role; 6] = [Role::Smtp, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
+
+    /// Its name in configuration, ready line and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Smtp => "smtp",
+            Role::Lmtp => "lmtp",
+            Role::Imap => "imap",
+            Role::Imaps => "imaps",
+            Role::Pop3 => "pop3",
+            Role::Pop3s => "pop3s",
+        }
+    }
+
+    /// Whether a connection begins with a TLS handshake.
+    pub fn implicit_tls(self) -> bool {
+        matches!(self, Role::Imaps | Role::Pop3s)
+    }
+
+    /// What a client hears that finds no place: RFC 5321 §3.8, RFC 3501 §7.1.5, RFC 3206 §3.
+    fn refusal(self, full: Full) -> String {
+        match self {
+            Role::Smtp | Role::Lmtp => format!("421 4.7.0 {full}\r\n"),
+            Role::Imap | Role::Imaps => format!("* BYE {full}\r\n"),
+            Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {full}\r\n"),
+        }
+    }
+}
+
+/// A socket that listens, but does not accept yet.
+#[derive(Debug)]
+pub struct Listener {
+    role: Role,
+    address: SocketAddr,
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one. To be called inside a runtime.
+    pub fn bind(role: Role, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Transport::TCP))?;
+        // A restarted server takes its port back while old connections are in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // `[::]:25` and `0.0.0.0:25` may stand side by side, and a peer's address has one form only.
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into())?;
+        let address = socket.local_addr()?;
+        Ok(Self { role, address, socket })
+    }
+
+    /// What is spoken here.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The real address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until the services shut down; then closes the port and waits at most `drain` for the sessions to say
+    /// goodbye. What still runs then is dropped.
+    pub async fn run(self, services: Arc<Services>, drain: Duration) {
+        let Self { role, address, socket } = self;
+        let mut sessions = JoinSet::new();
+        let mut shutdown = services.shutdown.clone();
+        tracing::info!(role = role.name(), %address, "listening");
+        loop {
+            tokio::select! {
+                () = stopping(&mut shutdown) => break,
+                Some(ended) = sessions.join_next() => report_panic(role, ended),
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, peer)) => start(role, stream, peer, &services, &mut sessions),
+                    Err(error) if is_peers_fault(&error) => {}
+                    Err(error) => {
+                        tracing::warn!(role = role.name(), %error, "can't accept connections for a moment");
+                        wait_for_descriptor(role, &mut sessions).await;
+                    }
+                },
+            }
+        }
+        drop(socket);
+        let ended = tokio::time::timeout(drain, async {
+            while let Some(ended) = sessions.join_next().await {
+                report_panic(role, ended);
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!(role = role.name(), sessions = sessions.len(), "sessions did not end in time");
+            sessions.shutdown().await;
+        }
+    }
+}
+
+/// Gives a new connection its place, its number and its task.
+fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
+    static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let slot = match services.sessions.admit(peer.ip()) {
+        Ok(slot) => slot,
+        Err(full) => {
+            tracing::info!(role = role.name(), %peer, %full, "connection refused");
+            if !role.implicit_tls() {
+                // One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is
+                // refused by the close all the same.
+                let _told = stream.try_write(role.refusal(full).as_bytes());
+            }
+            return;
+        }
+    };
+    let local = match prepare(&stream) {
+        Ok(local) => local,
+        Err(error) => {
+            // The peer is gone already.
+            tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
+            return;
+        }
+    };
+    let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
+    let connection = Connection { stream: Stream::Plain(stream), peer, local, id };
+    tracing::debug!(role = role.name(), connection = id, %peer, "connected");
+    let services = Arc::clone(services);
+    sessions.spawn(async move {
+        let _slot = slot;
+        if !role.implicit_tls() {
+            return serve(role, connection, services).await;
+        }
+        // The handshake's state is large and short-lived: boxed, it is no part of the session's memory.
+        let connection = Box::pin(shake_hands(role, connection, &services)).await;
+        if let Some(connection) = connection {
+            serve(role, connection, services).await;
+        }
+    });
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    stream.local_addr()
+}
+
+/// The handshake of a port with implicit TLS; `None` when it fails, takes too long, or the server stops.
+async fn shake_hands(role: Role, connection: Connection, services: &Services) -> Option<Connection> {
+    let (id, peer) = (connection.id, connection.peer);
+    // A listener with implicit TLS is not started without a certificate (`server::Server::start`).
+    let acceptor: &TlsAcceptor = services.tls.as_ref()?;
+    let mut shutdown = services.shutdown.clone();
+    let outcome = tokio::select! {
+        () = stopping(&mut shutdown) => return None,
+        outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => outcome,
+    };
+    match outcome {
+        Ok(Ok(connection)) => Some(connection),
+        Ok(Err(error)) => {
+            tracing::info!(role = role.name(), connection = id, %peer, %error, "no TLS");
+            None
+        }
+        Err(_) => {
+            tracing::info!(role = role.name(), connection = id, %peer, "no TLS: the handshake took too long");
+            None
+        }
+    }
+}
+
+/// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
+fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match role {
+        Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
+        Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
+        Role::Smtp => Box::pin(super::smtp::serve(connection, services, Dialect::Smtp)),
+        Role::Lmtp => Box::pin(super::smtp::serve(connection, services, Dialect::Lmtp)),
+    }
+}
+
+fn report_panic(role: Role, ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        // The panic hook has logged where; this says that it cost one session.
+        tracing::error!(role = role.name(), "a session ended by a panic; the others go on");
+    }
+}
+
+/// Errors of `accept` that concern one connection which is gone already (accept(2)).
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
+}
+
+async fn wait_for_descriptor(role: Role, sessions: &mut JoinSet<()>) {
+    tokio::select! {
+        Some(ended) = sessions.join_next() => report_panic(role, ended),
+        () = tokio::time::sleep(DESCRIPTOR_WAIT) => {}
+    }
+}

@@ -1,0 +1,148 @@
+//! Drives a POP3 session over a connection: does what the session says, and finds out what it asks.
+//!
+//! Of the protocol it knows nothing. It keeps the time (autologout, stalled output, TLS handshake), turns requests into
+//! calls of the authenticator and the store, and ends the session when the client leaves or the server stops.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::io::{close, read_some, write_all};
+use super::limits::UserSlot;
+use super::tls::upgrade;
+use super::{Connection, Services, now, stopping};
+use crate::auth::LoginError;
+use crate::auth::sasl::Login;
+use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
+use crate::store::{self, Mailbox, UidSet};
+
+#[cfg(test)]
+mod tests;
+
+/// How long an answer under way may go on when the server stops: the rest of a usual message, and well within the ten
+/// seconds of a stop.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Serves a client until one of the two has enough.
+pub async fn serve(connection: Connection, services: Arc<Services>) {
+    let (id, peer) = (connection.id, connection.peer);
+    let mut client = Client { peer: peer.ip(), connection: id, services: &services, inbox: None, slot: None };
+    match client.serve(connection).await {
+        Ok(()) => tracing::debug!(connection = id, %peer, "POP3 session ended"),
+        Err(error) => tracing::debug!(connection = id, %peer, %error, "POP3 connection lost"),
+    }
+}
+
+/// What a driver knows of its client.
+struct Client<'a> {
+    peer: IpAddr,
+    connection: u64,
+    services: &'a Services,
+    /// The INBOX of who has logged in. Its index is not kept in memory: the session has its own list of it.
+    inbox: Option<Arc<Mailbox>>,
+    /// The place of who has logged in.
+    slot: Option<UserSlot>,
+}
+
+impl Client<'_> {
+    async fn serve(&mut self, mut connection: Connection) -> io::Result<()> {
+        let services = self.services;
+        let limits = &services.pop3;
+        let mut shutdown = services.shutdown.clone();
+        let security = self.security(&connection);
+        let mut session = Session::new(&services.hostname, security, limits.clone(), now());
+        loop {
+            if *shutdown.borrow() {
+                session.shut_down();
+            }
+            match session.poll(now()) {
+                Step::Write(octets) => tokio::select! {
+                    written = write_all(&mut connection.stream, &octets, limits.stalled_output) => written?,
+                    () = grace_is_over(&mut shutdown) => return Ok(()),
+                },
+                Step::Ask(Request::Login(login)) => tokio::select! {
+                    // A login may wait long for its turn.
+                    maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
+                    () = stopping(&mut shutdown) => {}
+                },
+                Step::Ask(Request::Read { body, offset, len }) => {
+                    session.answer(Answer::Read(services.store.read_range(body, offset, len).await));
+                }
+                Step::Ask(Request::Remove(uids)) => session.answer(Answer::Removed(self.remove(&uids).await)),
+                Step::StartTls => {
+                    // What the client sent behind STLS was in the session, and the session has dropped it.
+                    connection = upgrade(connection, services).await?;
+                    session.tls_started();
+                }
+                Step::Close => {
+                    close(&mut connection.stream).await;
+                    return Ok(());
+                }
+                Step::NeedInput => {
+                    let mut arrived = Vec::new();
+                    tokio::select! {
+                        read = read_some(&mut connection.stream, &mut arrived) => match read? {
+                            // Without QUIT there is no UPDATE (RFC 1939 §6).
+                            0 => return Ok(()),
+                            _ => session.receive(&arrived),
+                        },
+                        () = tokio::time::sleep_until(session.next_timeout().into()) => session.timed_out(),
+                        () = stopping(&mut shutdown) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn security(&self, connection: &Connection) -> Security {
+        if connection.is_tls() {
+            return Security::Tls;
+        }
+        // Nobody listens on loopback who could not read the store.
+        let plaintext_login = self.services.plaintext_login || self.peer.to_canonical().is_loopback();
+        Security::Clear { stls: self.services.tls.is_some(), plaintext_login }
+    }
+
+    async fn log_in(&mut self, login: Login) -> Result<Maildrop, LoginRefused> {
+        let Services { authenticator, sessions, store, .. } = self.services;
+        let account =
+            authenticator.login(&login.name, &login.password, self.peer).await.map_err(|error| match error {
+                LoginError::Refused => LoginRefused::Credentials,
+                LoginError::Unavailable => LoginRefused::Unavailable,
+            })?;
+        let slot = sessions.admit_user(account.id, self.peer).ok_or(LoginRefused::TooManySessions)?;
+        let inbox = store.mailbox(account.id, "INBOX").ok_or(store::Error::NoSuchMailbox);
+        let opened = match inbox {
+            Ok(inbox) => store.open_mailbox(&inbox).await,
+            Err(error) => Err(error),
+        };
+        let inbox = opened.map_err(|error| {
+            tracing::error!(connection = self.connection, account = account.name, %error, "no INBOX for POP3");
+            LoginRefused::Unavailable
+        })?;
+        let snapshot = inbox.snapshot();
+        let maildrop = Maildrop::new(snapshot.head.uid_validity, inbox.messages(&snapshot.uids));
+        tracing::info!(connection = self.connection, peer = %self.peer, account = account.name, "POP3 login");
+        self.inbox = Some(Arc::clone(&inbox));
+        self.slot = Some(slot);
+        Ok(maildrop)
+    }
+
+    async fn remove(&self, uids: &UidSet) -> Result<(), store::Error> {
+        let inbox = self.inbox.as_ref().ok_or(store::Error::NoSuchMailbox)?;
+        let store = &self.services.store;
+        let inbox = store.open_mailbox(inbox).await?;
+        store.expunge(&inbox, uids, false).await.map(|_removed| ()).inspect_err(|error| {
+            tracing::warn!(connection = self.connection, %error, "POP3 could not remove messages");
+        })
+    }
+}
+
+/// Waits until the server has been stopping for the grace.
+async fn grace_is_over(shutdown: &mut watch::Receiver<bool>) {
+    stopping(shutdown).await;
+    tokio::time::sleep(STOP_GRACE).await;
+}

@@ -1,0 +1,201 @@
+//! Clients that talk to a driver through a real socket, over a real store.
+
+use tokio::io::AsyncBufReadExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::net::limits::{SessionLimits, Sessions};
+use crate::net::testbed::{Client, Server};
+
+/// A connection that is being served.
+async fn connect(server: &Server) -> (Client<TcpStream>, JoinHandle<()>) {
+    let (mut client, connection) = server.connection().await;
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services)));
+    client.hears("+OK mail.example.org Postbell POP3 ready").await;
+    (client, served)
+}
+
+async fn log_in(server: &Server) -> Client<TcpStream> {
+    let (mut client, _served) = connect(server).await;
+    client.says("USER alice").await;
+    client.hears("+OK now the password").await;
+    client.says("PASS secret").await;
+    assert!(client.line().await.starts_with("+OK maildrop has "));
+    client
+}
+
+/// The lines of a multi-line answer behind its first, dots taken out.
+async fn lines(client: &mut Client<TcpStream>) -> Vec<u8> {
+    let mut octets = Vec::new();
+    loop {
+        let start = octets.len();
+        assert_ne!(client.stream.read_until(b'\n', &mut octets).await.unwrap(), 0, "the answer breaks off");
+        // A line may hold bare LFs; the tests' messages hold none.
+        match &octets[start..] {
+            b".\r\n" => {
+                octets.truncate(start);
+                return octets;
+            }
+            [b'.', ..] => drop(octets.remove(start)),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn mail_is_listed_fetched_and_removed_at_quit() {
+    let server = Server::start().await;
+    let large: Vec<u8> = (0..60_000).flat_map(|number| format!(".{number} \u{fc}\0\r\n").into_bytes()).collect();
+    assert!(large.len() > 2 * 256 * 1024, "more than one piece");
+    server.deliver(b"Subject: one\r\n\r\nHello\r\n").await;
+    server.deliver(&large).await;
+    let mut client = log_in(&server).await;
+    client.says("STAT").await;
+    client.hears(&format!("+OK 2 {}", 23 + large.len())).await;
+    client.says("UIDL").await;
+    client.line().await;
+    let unique_ids = lines(&mut client).await;
+    client.says("RETR 2").await;
+    client.hears(&format!("+OK {} octets", large.len())).await;
+    assert!(lines(&mut client).await == large, "the octets come out as they went in");
+    client.says("TOP 1 0").await;
+    client.hears("+OK top of message 1").await;
+    assert_eq!(lines(&mut client).await, b"Subject: one\r\n\r\n");
+    client.says("DELE 2").await;
+    client.hears("+OK message 2 deleted").await;
+    assert_eq!(server.exists(), 2);
+    client.says("QUIT").await;
+    client.hears("+OK goodbye, 1 message (23 octets) left").await;
+    client.is_closed().await;
+    assert_eq!(server.exists(), 1);
+
+    let mut client = log_in(&server).await;
+    client.says("UIDL").await;
+    client.line().await;
+    let first = unique_ids.split_inclusive(|octet| *octet == b'\n').next().unwrap();
+    assert_eq!(lines(&mut client).await, first, "the unique-id is the same in the next session");
+}
+
+#[tokio::test]
+async fn a_lost_connection_removes_nothing() {
+    let server = Server::start().await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
+    let (mut client, served) = connect(&server).await;
+    for line in ["USER alice", "PASS secret", "DELE 1"] {
+        client.says(line).await;
+        assert!(client.line().await.starts_with("+OK"));
+    }
+    drop(client);
+    served.await.unwrap();
+    assert_eq!(server.exists(), 1);
+}
+
+#[tokio::test]
+async fn two_sessions_and_imap_share_a_maildrop() {
+    let server = Server::start().await;
+    for number in 1..=3 {
+        server.deliver(format!("Subject: {number}\r\n\r\n").as_bytes()).await;
+    }
+    let mut phone = log_in(&server).await;
+    let mut desktop = log_in(&server).await;
+    server.expunge(1).await;
+    server.deliver(b"Subject: 4\r\n\r\n").await;
+    for client in [&mut phone, &mut desktop] {
+        client.says("STAT").await;
+        client.hears("+OK 3 42").await;
+        client.says("RETR 2").await;
+        client.hears("+OK 14 octets").await;
+        assert_eq!(lines(client).await, b"Subject: 2\r\n\r\n");
+    }
+    for client in [&mut phone, &mut desktop] {
+        client.says("RETR 1").await;
+        client.hears("-ERR [SYS/TEMP] message 1 was removed by another client").await;
+        client.says("DELE 1").await;
+        client.hears("+OK message 1 deleted").await;
+        client.says("DELE 2").await;
+        client.hears("+OK message 2 deleted").await;
+        client.says("QUIT").await;
+        client.hears("+OK goodbye, 1 message (14 octets) left").await;
+    }
+    assert_eq!(server.exists(), 2, "the third, and the one that nobody saw");
+}
+
+#[tokio::test]
+async fn stls_drops_what_was_injected_before_it() {
+    let server = Server::start().await;
+    let (mut client, _served) = connect(&server).await;
+    client.says("STLS\r\nNOOP\r\nUSER mallory").await;
+    client.hears("+OK begin TLS").await;
+    let mut client = client.start_tls(&server).await;
+    client.says("PASS secret").await;
+    client.hears("-ERR USER comes first").await;
+    client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+    client.hears("+OK maildrop has 0 messages (0 octets)").await;
+    client.says("QUIT").await;
+    client.hears("+OK goodbye, 0 messages (0 octets) left").await;
+    client.is_closed().await;
+}
+
+#[tokio::test]
+async fn a_stop_is_told_and_removes_nothing() {
+    let server = Server::start().await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
+    let mut client = log_in(&server).await;
+    client.says("DELE 1").await;
+    client.hears("+OK message 1 deleted").await;
+    let (mut stranger, _served) = connect(&server).await;
+    server.stop.send_replace(true);
+    for client in [&mut client, &mut stranger] {
+        client.hears("-ERR [SYS/TEMP] shutting down").await;
+        client.is_closed().await;
+    }
+    assert_eq!(server.exists(), 1);
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_sessions_and_no_more() {
+    let limits = SessionLimits { max_per_user_and_address: 1, exempt: Vec::new(), ..SessionLimits::default() };
+    let server = Server::with(|services| services.sessions = Sessions::new(limits)).await;
+    let mut first = log_in(&server).await;
+    let (mut second, _served) = connect(&server).await;
+    second.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+    second.hears("-ERR [IN-USE] you have too many sessions").await;
+    first.says("QUIT").await;
+    first.hears("+OK goodbye, 0 messages (0 octets) left").await;
+    first.is_closed().await;
+    drop(first);
+    // The place is free when the session is over, a moment after its last line.
+    loop {
+        second.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+        match second.line().await {
+            line if line.starts_with("-ERR [IN-USE]") => tokio::task::yield_now().await,
+            line => break assert_eq!(line, "+OK maildrop has 0 messages (0 octets)"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_third_wrong_password_ends_the_connection() {
+    tokio::time::pause();
+    let server = Server::start().await;
+    let (mut client, _served) = connect(&server).await;
+    for _ in 0..3 {
+        client.says("AUTH PLAIN AGFsaWNlAHdyb25n").await;
+        client.hears("-ERR [AUTH] wrong name or password").await;
+    }
+    client.is_closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_autologout_closes_without_a_word() {
+    let server = Server::start().await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
+    let mut client = log_in(&server).await;
+    client.says("DELE 1").await;
+    client.hears("+OK message 1 deleted").await;
+    let start = tokio::time::Instant::now();
+    client.is_closed().await;
+    assert_eq!(start.elapsed().as_secs(), 600);
+    assert_eq!(server.exists(), 1);
+}

@@ -1,0 +1,267 @@
+//! The control socket: how `postbell account` reaches the process that owns the store (DESIGN §4).
+//!
+//! `control.sock` lies in the data folder with mode 0600, so whoever may read the store may ask, and nobody else. One
+//! connection carries one question and one answer, each a line of JSON of bounded length. Passwords do not come this
+//! way: the asker sends the verifiers made of them.
+//!
+//! Whoever holds the store's lock owns the socket's name as well, so a socket that an earlier process left behind is
+//! replaced, and asking at it finds nobody.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::auth::Membership;
+use crate::auth::address::Address;
+use crate::net::stopping;
+use crate::store::{self, Account, Credentials, Store};
+
+/// The socket's name in the data folder.
+const NAME: &str = "control.sock";
+
+/// A question is a name and two verifiers: far below this.
+const QUESTION_OCTETS_MAX: u64 = 64 << 10;
+
+/// The longest answer is the list of all accounts: a million of them.
+const ANSWER_OCTETS_MAX: u64 = 64 << 20;
+
+/// How long either side waits for the other's next step. The other is on the same machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many ask at one time; the next one waits in the kernel's queue.
+const ASKERS_MAX: usize = 8;
+
+/// What can be asked of the owner of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// Make an account.
+    AddAccount {
+        /// The address, as its owner writes it.
+        address: String,
+        /// How it proves who it is.
+        credentials: Credentials,
+    },
+    /// Give an account new credentials.
+    SetCredentials {
+        /// The address, in any spelling.
+        address: String,
+        /// How it proves who it is from now on.
+        credentials: Credentials,
+    },
+    /// Remove an account with all its mail.
+    RemoveAccount {
+        /// The address, in any spelling.
+        address: String,
+    },
+    /// Name all accounts.
+    ListAccounts,
+}
+
+/// What the owner says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It is done, and durable. Holds what there is to show, a line each.
+    Done(Vec<String>),
+    /// It is not; the text says why.
+    Refused(String),
+}
+
+/// What may be asked about: the store, and which domains it is for, where that is known.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The store.
+    pub store: Store,
+    /// Where it is closed, accounts are made only in its domains.
+    pub membership: Option<Membership>,
+}
+
+impl Owner {
+    /// Does what is asked.
+    pub async fn answer(&self, question: Question) -> Answer {
+        match self.try_answer(question).await {
+            Ok(lines) => Answer::Done(lines),
+            Err(reason) => Answer::Refused(reason),
+        }
+    }
+
+    async fn try_answer(&self, question: Question) -> Result<Vec<String>, String> {
+        match question {
+            Question::AddAccount { address, credentials } => {
+                let address = parse(&address)?;
+                self.check_domain(&address)?;
+                let added = self.store.add_account(&address.name, &address.display_name, credentials).await;
+                added.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, "account added");
+                Ok(Vec::new())
+            }
+            Question::SetCredentials { address, credentials } => {
+                let (address, account) = self.find(&address)?;
+                let set = self.store.set_credentials(account.id, credentials).await;
+                set.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, "password changed");
+                Ok(Vec::new())
+            }
+            Question::RemoveAccount { address } => {
+                let (address, account) = self.find(&address)?;
+                let removed = self.store.remove_account(account.id).await;
+                removed.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, "account removed");
+                Ok(Vec::new())
+            }
+            Question::ListAccounts => {
+                Ok(self.store.accounts().iter().map(|account| account.display_name.clone()).collect())
+            }
+        }
+    }
+
+    fn find(&self, address: &str) -> Result<(Address, Arc<Account>), String> {
+        let address = parse(address)?;
+        match self.store.account(&address.name) {
+            Some(account) => Ok((address, account)),
+            None => Err(about(&address, &store::Error::NoSuchAccount)),
+        }
+    }
+
+    fn check_domain(&self, address: &Address) -> Result<(), String> {
+        let Some(Membership::Closed { domains }) = &self.membership else { return Ok(()) };
+        let domain = address.name.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if domains.iter().any(|ours| ours == domain) {
+            return Ok(());
+        }
+        Err(format!("{}: {domain} is none of this server's domains: {}", address.display_name, domains.join(", ")))
+    }
+}
+
+fn parse(address: &str) -> Result<Address, String> {
+    let (local_part, domain) = address
+        .rsplit_once('@')
+        .ok_or_else(|| format!("{address:?} is not a full address such as alice@example.org"))?;
+    Address::new(local_part, domain).map_err(|bad| format!("{address:?}: {bad}"))
+}
+
+fn about(address: &Address, error: &store::Error) -> String {
+    format!("{}: {error}", address.display_name)
+}
+
+/// Where the socket of the store in `data_dir` is.
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(NAME)
+}
+
+/// Listens beside the store in `data_dir`. The caller owns that store. The socket has its mode before it has its name.
+pub(super) fn listen(data_dir: &Path) -> io::Result<UnixListener> {
+    let unnamed = data_dir.join("control.new");
+    match std::fs::remove_file(&unnamed) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&unnamed)?;
+    std::fs::set_permissions(&unnamed, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&unnamed, path(data_dir))?;
+    Ok(listener)
+}
+
+/// Answers until the server stops. What is being answered then is finished first.
+pub(super) async fn run(listener: UnixListener, owner: Owner, mut shutdown: watch::Receiver<bool>) {
+    let mut askers = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopping(&mut shutdown) => break,
+            Some(_) = askers.join_next() => {}
+            accepted = listener.accept(), if askers.len() < ASKERS_MAX => match accepted {
+                Ok((stream, _)) => {
+                    let owner = owner.clone();
+                    askers.spawn(async move {
+                        if let Err(error) = serve(stream, &owner).await {
+                            tracing::warn!(%error, "a question at the control socket was not answered");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept at the control socket for a moment");
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+            },
+        }
+    }
+    while askers.join_next().await.is_some() {}
+}
+
+async fn serve(stream: UnixStream, owner: &Owner) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(reader.take(QUESTION_OCTETS_MAX));
+    tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    let answer = match serde_json::from_str(&line) {
+        Ok(question) => owner.answer(question).await,
+        // Another version of postbell asks what we do not know, or something else speaks here.
+        Err(error) => Answer::Refused(format!("the server does not understand the question: {error}")),
+    };
+    let mut line = serde_json::to_string(&answer)?;
+    line.push('\n');
+    tokio::time::timeout(PATIENCE, writer.write_all(line.as_bytes())).await??;
+    Ok(())
+}
+
+/// Asks the process that owns the store in `data_dir`; `None`: there is none. Blocks.
+pub fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answer>> {
+    let mut stream = match BlockingStream::connect(path(data_dir)) {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    stream.set_write_timeout(Some(PATIENCE))?;
+    // No time limit for the answer: removing a large account takes what it takes, and a person can interrupt.
+    let mut line = serde_json::to_string(question)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    line.clear();
+    BufReader::new(stream.take(ANSWER_OCTETS_MAX)).read_line(&mut line)?;
+    if line.is_empty() {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server stopped before it answered"));
+    }
+    Ok(Some(serde_json::from_str(&line)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_answers_where_no_socket_is_and_where_a_dead_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(ask(folder.path(), &Question::ListAccounts).unwrap(), None);
+        drop(std::os::unix::net::UnixListener::bind(path(folder.path())).unwrap());
+        assert!(path(folder.path()).exists(), "the file stays behind");
+        assert_eq!(ask(folder.path(), &Question::ListAccounts).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_the_owners_alone_and_replaces_a_dead_one() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(std::os::unix::net::UnixListener::bind(path(folder.path())).unwrap());
+        let _listener = listen(folder.path()).unwrap();
+        let mode = std::fs::metadata(path(folder.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        BlockingStream::connect(path(folder.path())).unwrap();
+    }
+
+    #[test]
+    fn only_full_addresses_name_accounts() {
+        assert_eq!(parse("Alice@Example.org").unwrap().name, "alice@example.org");
+        for wrong in ["", "alice", "@example.org", "alice@", "alice@exa mple"] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Configuration, store and listeners make a server.
+//!
+//! The order of a start: sockets are bound first (a taken port is the commonest mistake, and nothing was touched yet),
+//! then TLS, then the store is opened, then the control socket is put beside it, and only then is anything accepted.
+//! The order of a stop: no new connections, every session says goodbye, questions at the control socket are finished,
+//! the store finishes what is queued and writes its checkpoint.
+
+pub mod control;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::auth::{Authenticator, Directory, Membership, Passwords};
+use crate::config::{Config, Endpoint};
+use crate::net::limits::{SessionLimits, Sessions};
+use crate::net::listener::{Listener, Role};
+use crate::net::tls::{self, Tls};
+use crate::net::{Services, port_owner};
+use crate::observe::Observer;
+use crate::store::{self, Store};
+
+/// How long sessions may take to say goodbye: with the store's last checkpoint, the whole stop stays within 10 s.
+const DRAIN: Duration = Duration::from_secs(7);
+
+/// Descriptors that are kept for the store, the control socket and logs when connections take the rest.
+const DESCRIPTORS_KEPT: u64 = 256;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody else listens there.
+    #[error("port {} is taken: {} can't listen at {address}{}", address.port(), role.name(), by(owner))]
+    PortTaken {
+        /// What was to be spoken there.
+        role: Role,
+        /// Where.
+        address: SocketAddr,
+        /// The process that has it, where it can be found out.
+        owner: Option<String>,
+    },
+    /// The address can't be had for another reason: not ours, or a port that needs a privilege.
+    #[error("{} can't listen at {address}: {error}", role.name())]
+    Bind {
+        /// What was to be spoken there.
+        role: Role,
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The data folder can't be made.
+    #[error("{}: {error}", data_dir.display())]
+    DataDir {
+        /// The folder.
+        data_dir: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// The control socket can't be made.
+    #[error("{}: {error}", control::path(data_dir).display())]
+    Control {
+        /// The folder.
+        data_dir: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system has no random numbers for the login secret.
+    #[error("logins can't be checked: {0}")]
+    Authenticator(io::Error),
+}
+
+fn by(owner: &Option<String>) -> String {
+    owner.as_ref().map(|owner| format!(", since {owner} does")).unwrap_or_default()
+}
+
+/// A server that runs.
+pub struct Server {
+    store: Store,
+    addresses: Vec<(Role, SocketAddr)>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Server {
+    /// Starts everything that `config` asks for; when it returns, every socket listens.
+    pub async fn start(config: Config, observer: Arc<dyn Observer>) -> Result<Server, StartError> {
+        let listeners = bind(&config.listeners)?;
+        let addresses = listeners.iter().map(|listener| (listener.role(), listener.address())).collect();
+
+        let Config { hostname, data_dir, membership, plaintext_login, sessions, smtp, imap, pop3, .. } = config;
+        let (tls_source, options) = (config.tls, config.store);
+        let opened = tokio::task::spawn_blocking(move || {
+            let tls = Tls::new(tls_source)?;
+            let store = open_store(&data_dir, options)?;
+            let control = control::listen(&data_dir).map_err(|error| StartError::Control { data_dir, error })?;
+            Ok::<_, StartError>((tls, store, control))
+        });
+        let (tls, store, control) = match opened.await {
+            Ok(opened) => opened?,
+            // The task is never cancelled, so this is its panic, and it is ours.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+
+        let (stop, shutdown) = watch::channel(false);
+        let passwords = match &membership {
+            Membership::Open { .. } => Passwords::Any,
+            Membership::Closed { .. } => Passwords::Checked,
+        };
+        let directory = Directory::new(store.clone(), membership.clone());
+        let services = Arc::new(Services {
+            hostname,
+            store: store.clone(),
+            authenticator: Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?,
+            directory,
+            observer,
+            tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
+            plaintext_login,
+            smtp,
+            pop3,
+            imap,
+            sessions: Sessions::new(within_descriptors(sessions)),
+            shutdown: shutdown.clone(),
+        });
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(control::run(
+            control,
+            control::Owner { store: store.clone(), membership: Some(membership) },
+            shutdown,
+        ));
+        for listener in listeners {
+            tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
+        }
+        Ok(Server { store, addresses, stop, tasks, tls: tls.map(Arc::new) })
+    }
+
+    /// What listens where, with the real ports.
+    pub fn addresses(&self) -> &[(Role, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Takes the certificate anew from its files, after a renewal. After an error the old one stays.
+    pub async fn reload_certificate(&self) -> Result<(), tls::Error> {
+        let Some(tls) = self.tls.clone() else { return Ok(()) };
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(reloaded) => reloaded,
+            // The task is never cancelled, so this is its panic, and it is ours.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Waits until the disk has refused a write, and says how: from then on nothing more can be promised, and the
+    /// process had better end. Does not return otherwise.
+    pub async fn failed(&self) -> String {
+        self.store.failed().await
+    }
+
+    /// Stops; returns when every session has ended and everything accepted is safe.
+    pub async fn shutdown(self) -> Result<(), store::Error> {
+        let Server { store, stop, mut tasks, .. } = self;
+        stop.send_replace(true);
+        while tasks.join_next().await.is_some() {}
+        store.close().await
+    }
+}
+
+fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::with_capacity(endpoints.len());
+    for &Endpoint { role, address, optional } in endpoints {
+        match Listener::bind(role, address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional => tracing::info!(role = role.name(), %address, %error, "not listening here"),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(StartError::PortTaken { role, address, owner: port_owner::find(address) });
+            }
+            Err(error) => return Err(StartError::Bind { role, address, error }),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Opens the store in `data_dir`; makes the folder, for its owner's eyes alone. Blocks.
+pub fn open_store(data_dir: &Path, options: store::Options) -> Result<Store, StartError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.map_err(|error| StartError::DataDir { data_dir: data_dir.to_owned(), error })?;
+    Ok(Store::open(data_dir, options)?)
+}
+
+/// Takes as many descriptors as the system allows, and no more connections than there are descriptors for: beyond them,
+/// a client is told to come later instead of hanging in a queue.
+fn within_descriptors(mut limits: SessionLimits) -> SessionLimits {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let descriptors = if raised.is_ok() { maximum } else { current };
+    // `None` is no limit at all.
+    if let Some(descriptors) = descriptors {
+        let room = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT)).unwrap_or(usize::MAX).max(1);
+        if room < limits.max_connections {
+            tracing::info!(asked = limits.max_connections, room, "fewer descriptors than connections were asked for");
+            limits.max_connections = room;
+        }
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::observe::Nobody;
+
+    fn config(data_dir: &Path, role: Role, port: u16) -> Config {
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        let mut config = Config::dev(data_dir.to_owned());
+        config.listeners.push(Endpoint { role, address, optional: false });
+        config
+    }
+
+    async fn start(config: Config) -> Result<Server, StartError> {
+        Server::start(config, Arc::new(Nobody)).await
+    }
+
+    #[tokio::test]
+    async fn a_store_has_one_owner_until_that_one_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = start(config(folder.path(), Role::Pop3, 0)).await.unwrap();
+        let second = start(config(folder.path(), Role::Pop3, 0)).await.err();
+        assert!(matches!(second, Some(StartError::Store(store::OpenError::InUse(_)))), "{second:?}");
+        first.shutdown().await.unwrap();
+        start(config(folder.path(), Role::Pop3, 0)).await.unwrap().shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_refused_before_the_store_is_touched_unless_it_is_optional() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut config = config(&folder.path().join("data"), Role::Pop3, taken.local_addr().unwrap().port());
+        let refused = start(config.clone()).await.err();
+        assert!(matches!(refused, Some(StartError::PortTaken { role: Role::Pop3, .. })), "{refused:?}");
+        assert!(!folder.path().join("data").exists());
+
+        config.listeners[0].optional = true;
+        let server = start(config).await.unwrap();
+        assert!(server.addresses().is_empty());
+        server.shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_shakes_hands_does_not_delay_the_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(config(folder.path(), Role::Pop3s, 0)).await.unwrap();
+        let mut silent = TcpStream::connect(server.addresses()[0].1).await.unwrap();
+        tokio::time::timeout(DRAIN / 2, server.shutdown()).await.expect("a stop within the time of a drain").unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "the connection is closed");
+    }
+}

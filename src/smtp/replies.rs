@@ -1,0 +1,118 @@
+//! Every fixed reply that we give, in one table: what a client can be told, and by which RFC.
+//!
+//! Codes are those of RFC 5321 §4.2.3 and §4.3.2, enhanced codes those of RFC 3463 and RFC 5248.
+
+use super::command::{Stage, Verb};
+use super::parse::Error;
+use super::reply::Reply;
+
+// The session.
+pub(crate) const RESET: Reply = Reply::new(250, "2.0.0", "Forgotten");
+pub(crate) const NOTHING_DONE: Reply = Reply::new(250, "2.0.0", "Nothing done");
+/// RFC 5321 §3.5.3: neither confirmed nor denied; no user is enumerated this way.
+pub(crate) const NOT_VERIFIED: Reply = Reply::new(252, "2.5.0", "Not verified here; RCPT will tell");
+pub(crate) const HELP: Reply = Reply::new(
+    214,
+    "2.0.0",
+    "MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS\nEach is explained in RFC 5321, 3030 or 3207",
+);
+pub(crate) const GOODBYE: Reply = Reply::new(221, "2.0.0", "Goodbye");
+pub(crate) const READY_FOR_TLS: Reply = Reply::new(220, "2.0.0", "Ready for TLS");
+
+// The transaction.
+pub(crate) const SENDER_OK: Reply = Reply::new(250, "2.1.0", "Sender accepted");
+pub(crate) const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5", "Recipient accepted");
+pub(crate) const SEND_MESSAGE: Reply = Reply::plain(354, "Send the message, then CRLF.CRLF");
+pub(crate) const CHUNK_OK: Reply = Reply::new(250, "2.0.0", "Chunk received");
+pub(crate) const STORED: Reply = Reply::new(250, "2.0.0", "Stored on disk");
+
+// Refused for the sake of the grammar.
+pub(crate) const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "Line too long");
+pub(crate) const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, "5.5.2", "Command lines end with CRLF");
+pub(crate) const TLS_FIRST_WAS_SPOKEN: Reply = Reply::new(421, "4.7.0", "TLS begins with STARTTLS at this port");
+pub(crate) const NO_WEB_SERVER: Reply = Reply::new(421, "4.7.0", "This is a mail server");
+
+// Refused for what was said before.
+pub(crate) const NO_RECIPIENT: Reply = Reply::new(503, "5.5.1", "No valid recipient");
+pub(crate) const BINARY_NEEDS_BDAT: Reply = Reply::new(503, "5.5.1", "BODY=BINARYMIME needs BDAT");
+pub(crate) const CHUNK_OUT_OF_PLACE: Reply =
+    Reply::new(503, "5.5.1", "No transaction that takes a chunk; RSET, then MAIL");
+pub(crate) const TLS_IS_ON: Reply = Reply::new(503, "5.5.1", "TLS is on already");
+pub(crate) const NO_TLS: Reply = Reply::new(502, "5.5.1", "TLS is not configured here");
+/// RFC 6531 §3.5.
+pub(crate) const SENDER_NEEDS_SMTPUTF8: Reply = Reply::new(550, "5.6.7", "A sender beyond ASCII needs SMTPUTF8");
+/// RFC 6531 §3.5.
+pub(crate) const RECIPIENT_NEEDS_SMTPUTF8: Reply = Reply::new(553, "5.6.7", "A recipient beyond ASCII needs SMTPUTF8");
+
+// Refused for a limit.
+/// RFC 5321 §4.5.3.1.10.
+pub(crate) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "Too many recipients; send the others later");
+/// RFC 1870 §6.1 to §6.3.
+pub(crate) const TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The message is larger than SIZE says");
+pub(crate) const TOO_MANY_HOPS: Reply =
+    Reply::new(554, "5.4.6", "Too many Received fields: mail goes round in a circle");
+pub(crate) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "Too many errors");
+pub(crate) const TOO_MUCH_JUNK: Reply = Reply::new(421, "4.7.0", "Too many commands that bring no mail");
+pub(crate) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "Waited too long");
+pub(crate) const SHUTTING_DOWN: Reply = Reply::new(421, "4.3.2", "The server is shutting down");
+
+// Refused for what a message is.
+pub(crate) const BARE_NEWLINE: Reply = Reply::new(550, "5.6.11", "The message has a CR or LF that stands alone");
+
+// Refused by directory or store.
+pub(crate) const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
+pub(crate) const NOT_OUR_DOMAIN: Reply = Reply::new(550, "5.7.1", "Not our domain, and we relay for nobody");
+pub(crate) const RECIPIENT_UNAVAILABLE: Reply = Reply::new(451, "4.3.0", "The recipient cannot be looked up now");
+pub(crate) const MAILBOX_UNAVAILABLE: Reply = Reply::new(450, "4.2.1", "The mailbox cannot be used now");
+pub(crate) const STORE_FULL: Reply = Reply::new(452, "4.3.1", "Too little space; try again later");
+pub(crate) const STORE_BUSY: Reply = Reply::new(452, "4.3.1", "Too many messages at this moment; try again later");
+pub(crate) const STORE_FAILED: Reply = Reply::new(451, "4.3.0", "The message could not be stored; try again later");
+
+/// What to say to a line that is no command.
+pub(crate) fn not_a_command(error: Error) -> Reply {
+    match error {
+        Error::BadOctets => Reply::new(500, "5.5.2", "Commands are text"),
+        Error::Unknown => Reply::new(500, "5.5.1", "No such command"),
+        Error::Http => NO_WEB_SERVER,
+        Error::NotImplemented => Reply::new(502, "5.5.1", "Not implemented"),
+        Error::BadArgument(verb) => Reply::new(501, "5.5.4", usage(verb)),
+        Error::BadSender => Reply::new(501, "5.1.7", "After FROM: comes <local-part@domain> or <>"),
+        Error::BadRecipient => Reply::new(501, "5.1.3", "After TO: comes <local-part@domain>"),
+        Error::PathTooLong => Reply::new(501, "5.1.0", "Path too long"),
+        Error::UnknownParameter => Reply::new(555, "5.5.4", "A parameter that we do not have"),
+        Error::BadParameter => Reply::new(501, "5.5.4", "A parameter has a wrong value, or comes twice"),
+    }
+}
+
+/// What to say to a command that another dialect has: RFC 2033 §4.1 recommends 500.
+pub(crate) fn wrong_dialect(verb: Verb) -> Reply {
+    let text = if verb == Verb::Lhlo { "This is SMTP: say EHLO" } else { "This is LMTP: say LHLO" };
+    Reply::new(500, "5.5.1", text)
+}
+
+/// What to say to a command that is not allowed at this stage.
+pub(crate) fn out_of_sequence(verb: Verb, stage: Stage) -> Reply {
+    let text = match (verb, stage) {
+        (_, Stage::Fresh) => "Say hello first",
+        (Verb::Mail, Stage::Transaction | Stage::Chunks) => "A transaction is open already",
+        (_, Stage::Introduced) => "MAIL comes first",
+        (_, Stage::Failed) => "The transaction has failed; RSET, then MAIL",
+        (Verb::StartTls, _) => "Not within a transaction",
+        (_, Stage::Transaction | Stage::Chunks) => "BDAT has begun; only BDAT goes on with it",
+    };
+    Reply::new(503, "5.5.1", text)
+}
+
+fn usage(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Helo => "HELO domain",
+        Verb::Ehlo => "EHLO domain",
+        Verb::Lhlo => "LHLO domain",
+        Verb::Mail => "MAIL FROM:<path> parameters",
+        Verb::Rcpt => "RCPT TO:<path>",
+        Verb::Bdat => "BDAT octets [LAST]",
+        Verb::Vrfy => "VRFY name",
+        Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => "This command takes no argument",
+        Verb::Noop | Verb::Help => "This command takes any argument",
+    }
+}

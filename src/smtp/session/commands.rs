@@ -1,0 +1,219 @@
+//! The commands, one function each: what they do to the state, and what they are answered with.
+//!
+//! [`Session::run`] has asked the table of facts first, so each function meets only the states in which its command is
+//! allowed, and leaves any other as it is.
+
+use std::mem;
+
+use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
+use crate::smtp::command::{BodyType, Chunk, Command, MailParameters};
+use crate::smtp::path::Path;
+use crate::smtp::{Reply, parse, replies};
+use crate::wire::line::Framed;
+
+impl Session {
+    /// Reads a command line and runs it.
+    pub(super) fn advance_line(&mut self) -> Progress {
+        if let (false, Some(first)) = (self.has_read, self.unread().first()) {
+            if *first == TLS_HANDSHAKE_RECORD {
+                self.close_with(&replies::TLS_FIRST_WAS_SPOKEN);
+                return Progress::Made;
+            }
+            self.has_read = true;
+        }
+        let mut rest = &self.input[self.used..];
+        let framed = self.framer.next(&mut rest);
+        let used = self.input.len() - self.used - rest.len();
+        self.consume(used);
+        let Some(framed) = framed else { return Progress::Stalled };
+        self.idle_since = self.now;
+        let command = match framed {
+            Framed::Line { octets, .. } => parse::command(&octets).map_err(replies::not_a_command),
+            Framed::BareLf { .. } => Err(replies::BARE_NEWLINE_IN_COMMAND),
+            Framed::Overlong => Err(replies::LINE_TOO_LONG),
+        };
+        match command {
+            Ok(command) => self.run(command),
+            Err(reply) if reply.code() == 421 => {
+                self.close_with(&reply);
+                Progress::Made
+            }
+            Err(reply) => {
+                self.refuse_here(&reply);
+                Progress::Made
+            }
+        }
+    }
+
+    /// Runs a command, where the table of facts allows it.
+    fn run(&mut self, command: Command) -> Progress {
+        let facts = command.verb().facts();
+        if facts.dialect.is_some_and(|dialect| dialect != self.dialect) {
+            self.refuse_here(&replies::wrong_dialect(facts.verb));
+            return Progress::Made;
+        }
+        if facts.junk {
+            self.junk_commands += 1;
+            if self.junk_commands > self.limits.junk_commands {
+                self.close_with(&replies::TOO_MUCH_JUNK);
+                return Progress::Made;
+            }
+        }
+        let stage = self.stage();
+        if !facts.stages.contains(&stage) {
+            self.refuse_here(&replies::out_of_sequence(facts.verb, stage));
+            return Progress::Made;
+        }
+        match command {
+            Command::Helo(name) => self.hello(Client { name, extended: false }),
+            Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Client { name, extended: true }),
+            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
+            Command::Rcpt(path) => return self.rcpt(path),
+            Command::Data => return self.data(),
+            Command::Bdat(chunk) => return self.bdat(chunk),
+            Command::Rset => self.reset(),
+            Command::Noop => self.say(&replies::NOTHING_DONE),
+            Command::Vrfy => self.say(&replies::NOT_VERIFIED),
+            Command::Help => self.say(&replies::HELP),
+            Command::Quit => self.close_with(&replies::GOODBYE),
+            Command::StartTls => self.start_tls(),
+        }
+        Progress::Made
+    }
+
+    /// RFC 5321 §4.1.1.1, RFC 2033 §4.1; ends a transaction as RSET does (RFC 5321 §4.1.4).
+    fn hello(&mut self, client: Client) {
+        let mut text = self.hostname.to_string();
+        if client.extended {
+            text.push_str("\nPIPELINING");
+            text.push_str(&format!("\nSIZE {}", self.limits.message_size));
+            text.push_str("\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES");
+            if self.peer.tls == Tls::Offered {
+                text.push_str("\nSTARTTLS");
+            }
+            text.push_str("\nHELP");
+        }
+        self.say(&Reply::plain(250, "").with_text(text));
+        self.abandon();
+        self.state = State::Introduced(client);
+    }
+
+    /// RFC 5321 §4.1.1.5: back to where hello left us.
+    fn reset(&mut self) {
+        self.say(&replies::RESET);
+        self.abandon();
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Transaction(envelope) => State::Introduced(envelope.client),
+            State::Chunks(reception, _) => State::Introduced(reception.envelope.client.clone()),
+            State::Failed(client, _) => State::Introduced(client),
+            state => state,
+        };
+    }
+
+    /// Tells the driver, where it knows of a transaction.
+    fn abandon(&mut self) {
+        self.abandons |= matches!(self.state, State::Transaction(_) | State::Chunks(..));
+    }
+
+    /// RFC 5321 §4.1.1.2.
+    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) {
+        if parameters.size.is_some_and(|size| size > self.limits.message_size) {
+            return self.refuse_here(&replies::TOO_LARGE);
+        }
+        if !parameters.smtputf8 && reverse_path.as_ref().is_some_and(|path| !path.is_ascii()) {
+            return self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+        }
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Introduced(client) => {
+                let tls = match &self.peer.tls {
+                    Tls::On(parameters) => Some(parameters.clone()),
+                    Tls::Offered | Tls::Unavailable => None,
+                };
+                let (dialect, peer) = (self.dialect, self.peer.address);
+                let recipients = Vec::new();
+                self.say(&replies::SENDER_OK);
+                State::Transaction(Box::new(Envelope {
+                    dialect,
+                    client,
+                    peer,
+                    tls,
+                    reverse_path,
+                    parameters,
+                    recipients,
+                }))
+            }
+            // The table of facts lets no other state come here.
+            state => state,
+        };
+    }
+
+    /// RFC 5321 §4.1.1.3.
+    fn rcpt(&mut self, path: Path) -> Progress {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Transaction(envelope) if envelope.recipients.len() >= self.limits.recipients => {
+                self.state = self.refuse(&replies::TOO_MANY_RECIPIENTS, State::Transaction(envelope));
+            }
+            State::Transaction(envelope) if !envelope.parameters.smtputf8 && !path.is_ascii() => {
+                self.state = self.refuse(&replies::RECIPIENT_NEEDS_SMTPUTF8, State::Transaction(envelope));
+            }
+            State::Transaction(envelope) => {
+                self.state = State::Resolving(envelope, path.clone());
+                return Progress::Asks(Ask::Recipient(path));
+            }
+            // The table of facts lets no other state come here.
+            state => self.state = state,
+        }
+        Progress::Made
+    }
+
+    /// RFC 5321 §4.1.1.4.
+    fn data(&mut self) -> Progress {
+        match mem::replace(&mut self.state, State::Closed) {
+            // RFC 2033 §4.2 has LMTP answer 503; RFC 5321 §3.3 lets SMTP.
+            State::Transaction(envelope) if envelope.recipients.is_empty() => {
+                self.state = self.refuse(&replies::NO_RECIPIENT, State::Transaction(envelope));
+            }
+            // RFC 3030 §3: binary octets have no line to end on.
+            State::Transaction(envelope) if envelope.parameters.body == BodyType::BinaryMime => {
+                self.state = self.refuse(&replies::BINARY_NEEDS_BDAT, State::Transaction(envelope));
+            }
+            State::Transaction(envelope) => return self.open(*envelope, Opening::Data),
+            // The table of facts lets no other state come here.
+            state => self.state = state,
+        }
+        Progress::Made
+    }
+
+    /// RFC 3030 §2. Whatever becomes of the chunk, its octets are read and are no commands.
+    fn bdat(&mut self, chunk: Chunk) -> Progress {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Transaction(envelope) if !envelope.recipients.is_empty() => {
+                self.open(*envelope, Opening::Chunk(chunk))
+            }
+            State::Chunks(reception, newlines) => {
+                self.state = State::Chunk(self.resumed(reception), newlines, chunk);
+                Progress::Made
+            }
+            State::Transaction(envelope) => {
+                // RFC 2033 §4.3: no recipient, no reply to the last chunk.
+                self.abandons = true;
+                let then = State::Failed(envelope.client, 0);
+                self.skip(chunk, replies::NO_RECIPIENT, then)
+            }
+            state => self.skip(chunk, replies::CHUNK_OUT_OF_PLACE, state),
+        }
+    }
+
+    /// RFC 3207 §4.
+    fn start_tls(&mut self) {
+        match self.peer.tls {
+            Tls::Unavailable => self.refuse_here(&replies::NO_TLS),
+            Tls::On(_) => self.refuse_here(&replies::TLS_IS_ON),
+            Tls::Offered => {
+                self.say(&replies::READY_FOR_TLS);
+                self.discard_input();
+                self.state = State::Handshake;
+            }
+        }
+    }
+}

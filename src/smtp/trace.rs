@@ -1,0 +1,119 @@
+//! What a message is told about its way: `Return-Path` and `Received` (RFC 5321 §4.4), printed.
+//!
+//! All recipients of a transaction read identical bytes, since a message is stored once. So there is a `for` clause
+//! only where there is one recipient: nobody learns of the others (RFC 5321 §7.2).
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::{Dialect, Envelope};
+
+/// The lines to put before the message, CRLF at their ends. `by` is our host name, `id` what our logs call this
+/// message, `date` an RFC 5322 date-time.
+pub fn trace_header(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
+    let mut header = String::with_capacity(400);
+    // Writing to a String can't fail.
+    let _ = match &envelope.reverse_path {
+        None => write!(header, "Return-Path: <>\r\n"),
+        Some(path) => write!(header, "Return-Path: <{path}>\r\n"),
+    };
+    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, address_literal(envelope.peer));
+    let _ = write!(header, " with {}", with_protocol(envelope));
+    if let Some(tls) = &envelope.tls {
+        let _ = write!(header, " ({tls})");
+    }
+    let _ = write!(header, "\r\n\tid {id}");
+    if let [recipient] = envelope.recipients.as_slice() {
+        let _ = write!(header, "\r\n\tfor <{recipient}>");
+    }
+    let _ = write!(header, "; {date}\r\n");
+    header
+}
+
+/// `address-literal` (RFC 5321 §4.1.3).
+fn address_literal(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}
+
+/// The registered names of what was spoken: RFC 3848, RFC 6531 §4.3.
+fn with_protocol(envelope: &Envelope) -> &'static str {
+    let utf8 = envelope.parameters.smtputf8;
+    match (envelope.dialect, utf8, envelope.tls.is_some()) {
+        (Dialect::Smtp, false, false) if !envelope.client.extended => "SMTP",
+        (Dialect::Smtp, false, false) => "ESMTP",
+        (Dialect::Smtp, false, true) => "ESMTPS",
+        (Dialect::Smtp, true, false) => "UTF8SMTP",
+        (Dialect::Smtp, true, true) => "UTF8SMTPS",
+        (Dialect::Lmtp, false, false) => "LMTP",
+        (Dialect::Lmtp, false, true) => "LMTPS",
+        (Dialect::Lmtp, true, false) => "UTF8LMTP",
+        (Dialect::Lmtp, true, true) => "UTF8LMTPS",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path;
+    use super::super::session::Client;
+    use super::super::{MailParameters, Path};
+    use super::*;
+
+    fn path(text: &str) -> Path {
+        path::path(text).unwrap().1
+    }
+
+    fn envelope() -> Envelope {
+        Envelope {
+            dialect: Dialect::Smtp,
+            client: Client { name: "client.example".into(), extended: true },
+            peer: "192.0.2.1".parse().unwrap(),
+            tls: None,
+            reverse_path: Some(path("<alice@example.org>")),
+            parameters: MailParameters::default(),
+            recipients: vec![path("<bob@example.net>")],
+        }
+    }
+
+    #[test]
+    fn one_recipient_is_named() {
+        assert_eq!(
+            trace_header(&envelope(), "mx.example.net", "1f", "Mon, 23 Nov 2026 15:00:00 +0000"),
+            "Return-Path: <alice@example.org>\r\n\
+             Received: from client.example ([192.0.2.1])\r\n\
+             \tby mx.example.net with ESMTP\r\n\
+             \tid 1f\r\n\
+             \tfor <bob@example.net>; Mon, 23 Nov 2026 15:00:00 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn two_recipients_are_not_and_tls_is_told() {
+        let mut envelope = envelope();
+        envelope.recipients.push(path("<carol@example.net>"));
+        envelope.reverse_path = None;
+        envelope.peer = "::ffff:192.0.2.1".parse().unwrap();
+        envelope.tls = Some("TLSv1_3 TLS13_AES_128_GCM_SHA256".into());
+        envelope.parameters.smtputf8 = true;
+        assert_eq!(
+            trace_header(&envelope, "mx", "1f", "D"),
+            "Return-Path: <>\r\n\
+             Received: from client.example ([192.0.2.1])\r\n\
+             \tby mx with UTF8SMTPS (TLSv1_3 TLS13_AES_128_GCM_SHA256)\r\n\
+             \tid 1f; D\r\n"
+        );
+    }
+
+    #[test]
+    fn each_protocol_has_its_name() {
+        let mut envelope = envelope();
+        envelope.client.extended = false;
+        assert_eq!(with_protocol(&envelope), "SMTP");
+        envelope.dialect = Dialect::Lmtp;
+        assert_eq!(with_protocol(&envelope), "LMTP");
+        envelope.tls = Some(String::new());
+        assert_eq!(with_protocol(&envelope), "LMTPS");
+    }
+}
