@@ -106,7 +106,12 @@ impl Dev {
             Ok(())
         });
         live.finish();
-        outcome
+        outcome.map_err(|mut failure| {
+            if failure.code == Failure::PORT_TAKEN {
+                failure.what.push_str("; --smtp-port and its like choose other ports, and 0 a free one");
+            }
+            failure
+        })
     }
 
     /// One address for each protocol, and loopback's IPv6 face beside it where there is one.
