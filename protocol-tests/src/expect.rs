@@ -120,7 +120,13 @@ impl<'a> Segment<'a> {
 
     /// The line to blame for what comes while the segment is waited for.
     fn line(&self) -> usize {
-        self.wanted.first().map(|w| w.0).or(self.end.map(|e| e.0)).or(self.closes).or(self.unwanted.first().map(|u| u.0)).unwrap_or(0)
+        self.wanted
+            .first()
+            .map(|w| w.0)
+            .or(self.end.map(|e| e.0))
+            .or(self.closes)
+            .or(self.unwanted.first().map(|u| u.0))
+            .unwrap_or(0)
     }
 
     async fn run(&self, connection: &mut Connection, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -180,7 +186,8 @@ impl<'a> Segment<'a> {
         if !end.matches(response, &mut context.bindings.clone()) || taken {
             return Err(Failure::at(end_line, got()));
         }
-        let seen: Vec<String> = connection.pool.iter().map(|r| format!("\n              {}", printable(&r.raw))).collect();
+        let seen: Vec<String> =
+            connection.pool.iter().map(|r| format!("\n              {}", printable(&r.raw))).collect();
         let seen = if seen.is_empty() { " nothing".to_owned() } else { seen.concat() };
         Err(Failure::at(missing.unwrap_or(end_line), format!("{} — before it came, and was not taken:{seen}", got())))
     }
@@ -260,7 +267,8 @@ async fn single(
         Expectation::Reply { pattern: ReplyPattern::Text(pattern), .. } => {
             match receive(connection, line, deadline, context.log).await? {
                 Arrival::Reply(Reply::Lines(lines)) => {
-                    let matched = lines.iter().any(|l| begins(pattern, &spaced(l, connection.language), context.bindings));
+                    let matched =
+                        lines.iter().any(|l| begins(pattern, &spaced(l, connection.language), context.bindings));
                     let got = printable(&lines.join(&b"\r\n"[..]));
                     connection.last = lines;
                     if matched { Ok(()) } else { Err(Failure::at(line, got)) }
@@ -280,7 +288,8 @@ async fn single(
         Expectation::Lines(patterns) => {
             let bytes = connection.multi_line(deadline).await.map_err(|e| Failure::at(line, e))?;
             log_bytes(connection, line, &bytes, context.log);
-            let mut found: Vec<&[u8]> = bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
+            let mut found: Vec<&[u8]> =
+                bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
             // Behind the last CRLF there is no line.
             found.pop();
             if listing(patterns, &found, context.bindings) { Ok(()) } else { Err(Failure::at(line, printable(&bytes))) }
@@ -303,9 +312,13 @@ async fn single(
             let came = connection.anything(Instant::now() + *duration).await.map_err(|e| Failure::at(line, e))?;
             came.map_or(Ok(()), |bytes| Err(Failure::at(line, printable(&bytes))))
         }
-        Expectation::Not(ReplyPattern::Text(_)) => Err(Failure::at(line, "`S not:` is for IMAP; replies come in order here")),
+        Expectation::Not(ReplyPattern::Text(_)) => {
+            Err(Failure::at(line, "`S not:` is for IMAP; replies come in order here"))
+        }
         // Of IMAP, these are parts of segments.
-        Expectation::Reply { .. } | Expectation::Not(_) => Err(Failure::at(line, "an IMAP pattern on another connection")),
+        Expectation::Reply { .. } | Expectation::Not(_) => {
+            Err(Failure::at(line, "an IMAP pattern on another connection"))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
-use crate::connection::{Arrival, Connection, Entry, Log, Reply, printable, stuffed};
+use crate::connection::{Arrival, Connection, Entry, HandshakeError, Log, Reply, printable, stuffed};
 use crate::expect::{self, Context, Failure};
 use crate::imap::value::Kind;
 use crate::subject::Subject;
@@ -29,7 +29,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
         Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
     }
-    let mut run = Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0 };
+    let mut run = Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0, ended: false };
     let result = match run.accounts(&transcript.users) {
         Ok(()) => run.steps(&transcript.steps).await,
         Err(error) => Err(Failure::at(1, error)),
@@ -53,6 +53,8 @@ struct Run<'a> {
     bindings: Bindings,
     log: Log,
     line: usize,
+    /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
+    ended: bool,
 }
 
 impl Run<'_> {
@@ -69,6 +71,9 @@ impl Run<'_> {
 
     async fn steps(&mut self, steps: &[Step]) -> Result<(), Failure> {
         for step in steps {
+            if self.ended {
+                break;
+            }
             self.line = step.line;
             Box::pin(self.step(&step.action)).await?;
         }
@@ -82,9 +87,13 @@ impl Run<'_> {
                 self.connections.remove(name);
                 Ok(())
             }
-            Action::Handshake(name) => {
+            Action::Handshake { connection, or_end } => {
                 let line = self.line;
-                self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+                match self.connection(connection)?.handshake().await {
+                    Err(HandshakeError::Ended(_)) if *or_end => self.ended = true,
+                    result => result.map_err(|e| Failure::at(line, e.to_string()))?,
+                }
+                Ok(())
             }
             Action::Send { connection, what, split } => self.send(connection, what, *split).await,
             Action::Expect { connection, block } => {
@@ -179,7 +188,7 @@ impl Run<'_> {
         };
         self.exchange(name, command).await?;
         let line = self.line;
-        self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+        self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e.to_string()))
     }
 
     async fn receive(&mut self, name: &str, deadline: Instant) -> Result<Arrival, Failure> {

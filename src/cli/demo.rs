@@ -76,7 +76,9 @@ async fn show(smtp: SocketAddr, imap: SocketAddr, live: &Live) -> io::Result<()>
     sender.expect("220").await?;
     sender.ask("EHLO demo.localhost", "250 ").await?;
     for message in MESSAGES {
-        tokio::time::sleep(PACE).await;
+        if live.read_by_a_person() {
+            tokio::time::sleep(PACE).await;
+        }
         sender.ask("MAIL FROM:<demo@localhost> BODY=8BITMIME", "250").await?;
         sender.ask(&format!("RCPT TO:<{READER}>"), "250").await?;
         sender.ask("DATA", "354").await?;

@@ -93,7 +93,7 @@ pub enum CommandBody {
     Authenticate {
         /// The SASL mechanism in capitals.
         mechanism: String,
-        /// The initial response, decoded; `Some` of nothing for `=`.
+        /// The initial response in base64; `=` is one of no octets (RFC 4959 §3).
         initial_response: Option<Secret>,
     },
     /// `LOGIN` (RFC 3501 §6.2.3)

@@ -8,7 +8,7 @@
 //!   CRLF. The parser reads it in one go and never waits.
 //! - **A literal is judged by its head.** One that is too big is refused before any `+`: a synchronizing one by a tagged
 //!   answer, after which the client must not send it (RFC 3501 §7.5). Of a non-synchronizing one the octets are on their way
-//!   already and could be taken for commands, so that only `* BYE [TOOBIG]` is safe (RFC 7888 §4).
+//!   already and could be taken for commands, so that only `* BYE [TOOBIG]` is safe (RFC 7888 §4, §5).
 //! - **APPEND's message is not held**: its command is handed out first ([`Event::Append`]), the session says
 //!   [`accept_message`](Framer::accept_message) or [`refuse_message`](Framer::refuse_message), and the octets follow in
 //!   pieces.
@@ -41,8 +41,8 @@ impl Limits {
     /// Before login a stranger holds our memory: 8 KiB is enough for any LOGIN, and for SASL responses with tokens.
     pub const BEFORE_LOGIN: Limits = Limits { line: 8 << 10, literal: 8 << 10, command: 8 << 10, message: 0 };
 
-    /// After login: 64 KiB are a sequence set of 8,000 UIDs, which RFC 7162 §4 asks for; literals are mailbox names and
-    /// what SEARCH looks for.
+    /// After login: RFC 7162 §4 advises clients to stay near 8 KiB a line; 64 KiB leave room for those that name 8,000
+    /// UIDs one by one. Literals are mailbox names and what SEARCH looks for.
     pub const fn after_login(message: u64) -> Limits {
         Limits { line: 64 << 10, literal: 100 << 10, command: 1 << 20, message }
     }
@@ -140,7 +140,8 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A framer at the beginning of a stream.
+    /// A framer at the beginning of a stream; behind STARTTLS that is a new one, so that nothing sent in clear text is
+    /// left (CVE-2011-0411).
     pub fn new(limits: Limits) -> Framer {
         Framer {
             limits,
@@ -177,16 +178,6 @@ impl Framer {
             self.input.extend_from_slice(&octets);
         }
         self.start = 0;
-    }
-
-    /// Whether octets wait that no event was made of: commands sent ahead, or the beginning of one.
-    pub fn has_input(&self) -> bool {
-        !self.unread().is_empty() || !self.frame.is_empty()
-    }
-
-    /// Forgets what was received in clear text behind STARTTLS: it may be somebody else's (RFC 3501 §11.1, CVE-2011-0411).
-    pub fn discard_input(&mut self) {
-        *self = Framer::new(self.limits);
     }
 
     /// Takes the message that [`Event::Append`] announced. Without that event it does nothing.

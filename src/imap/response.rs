@@ -161,13 +161,13 @@ pub enum Code {
     AlreadyExists,
     NonExistent,
     Unavailable,
-    /// RFC 4469 §4.2, RFC 7888 §4
+    /// RFC 4469 §4.2, RFC 7888 §5
     TooBig,
     /// RFC 3516 §4.3
     UnknownCte,
     /// RFC 9051 §7.1
     HasChildren,
-    /// RFC 5182 §2.1
+    /// RFC 5182 §2.5
     NotSaved,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),

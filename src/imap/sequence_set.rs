@@ -25,8 +25,7 @@ pub struct SequenceSet {
     ranges: Vec<(Packed, Packed)>,
 }
 
-/// A message sequence number above the number of messages, or `*` of an empty mailbox: "the server should respond with
-/// a tagged BAD" (RFC 3501 §9 `seq-number`).
+/// A message sequence number above the number of messages, or `*` of an empty mailbox: BAD (RFC 3501 §9 `seq-number`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are not so many messages")]
 pub struct OutOfRange;

@@ -130,6 +130,14 @@ fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// The "Q" encoding of encoded words (RFC 2047 §4.2): quoted-printable on one line, with `_` for the space.
+pub(super) fn q_encoding(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|octet| if *octet == b'_' { b' ' } else { *octet }).collect();
+    let mut decoded = Vec::with_capacity(text.len());
+    quoted_line(&spaced, &mut decoded);
+    decoded
+}
+
 fn quoted_line(text: &[u8], decoded: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'=', rest) {

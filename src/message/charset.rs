@@ -1,11 +1,16 @@
-//! Text for people and for searching: charsets, and encoded words (RFC 2047). The one page that asks mail-parser and encoding_rs.
+//! Text for people and for searching: charsets, and encoded words (RFC 2047). The one page that asks encoding_rs, and mail-parser
+//! for what encoding_rs does not know.
+//!
+//! The octets of encoded words that stand next to each other in one charset are joined before they are decoded: RFC 2047 §5
+//! forbids to divide a character between two words, and programs that count octets do it all the same.
 
 use std::borrow::Cow;
 
 use encoding_rs::Encoding;
-use mail_parser::HeaderValue;
 use mail_parser::decoders::charsets::map::charset_decoder;
-use mail_parser::parsers::MessageStream;
+use memchr::memmem;
+
+use super::binary::{Encoding as TransferEncoding, q_encoding};
 
 /// Brings octets of that charset to UTF-8; what can't be read becomes U+FFFD. Octets that are UTF-8 are taken as that where the
 /// charset is none, unknown or US-ASCII, since that is what such messages mostly are; else as Windows-1252, which has a
@@ -29,16 +34,65 @@ pub(super) fn decode<'t>(octets: &'t [u8], charset: Option<&[u8]>) -> Cow<'t, st
     }
 }
 
-/// A header field's text, unfolded, with its encoded words decoded (RFC 2047).
+/// A header field's text, unfolded, with its encoded words decoded (RFC 2047). Blanks between two of them are not meant (§6.2).
 pub(super) fn decode_words(unfolded: &[u8]) -> Cow<'_, str> {
-    if memchr::memmem::find(unfolded, b"=?").is_none() {
-        return decode(unfolded, None);
+    let mut text = String::new();
+    let mut rest = unfolded;
+    // The octets of the words before `rest`, and their charset.
+    let mut words: Option<(&[u8], Vec<u8>)> = None;
+    while let Some((between, word, behind)) = next_word(rest) {
+        rest = behind;
+        match &mut words {
+            Some((charset, octets))
+                if between.trim_ascii().is_empty() && charset.eq_ignore_ascii_case(word.charset) =>
+            {
+                octets.extend(word.octets());
+                continue;
+            }
+            Some((charset, octets)) => text.push_str(&decode(octets, Some(charset))),
+            None => {}
+        }
+        if words.is_none() || !between.trim_ascii().is_empty() {
+            text.push_str(&decode(between, None));
+        }
+        words = Some((word.charset, word.octets()));
     }
-    // The parser stops at a line end, and insists on it.
-    let line = [unfolded, b"\n"].concat();
-    match MessageStream::new(&line).parse_unstructured() {
-        HeaderValue::Text(text) => Cow::Owned(text.into_owned()),
-        _ => decode(unfolded, None),
+    let Some((charset, octets)) = words else { return decode(unfolded, None) };
+    text.push_str(&decode(&octets, Some(charset)));
+    text.push_str(&decode(rest, None));
+    Cow::Owned(text)
+}
+
+/// `=?charset*language?encoding?text?=` (RFC 2047 §2, RFC 2231 §5).
+struct Word<'h> {
+    charset: &'h [u8],
+    is_base64: bool,
+    text: &'h [u8],
+}
+
+impl Word<'_> {
+    fn octets(&self) -> Vec<u8> {
+        match self.is_base64 {
+            true => TransferEncoding::Base64.decode(self.text).into_owned(),
+            false => q_encoding(self.text),
+        }
+    }
+}
+
+/// What comes before the next encoded word, the word, and what is behind it. Blanks inside a word are forbidden and frequent.
+fn next_word(text: &[u8]) -> Option<(&[u8], Word<'_>, &[u8])> {
+    let mut at = 0;
+    loop {
+        let start = at + memmem::find(&text[at..], b"=?")?;
+        // Each search begins where one before ended, or ends the whole: none goes twice over the same octets.
+        let charset_end = start + 2 + memchr::memchr(b'?', &text[start + 2..])?;
+        if let [encoding @ (b'b' | b'B' | b'q' | b'Q'), b'?', inside @ ..] = &text[charset_end + 1..] {
+            let octets = memmem::find(inside, b"?=")?;
+            let charset = text[start + 2..charset_end].split(|octet| *octet == b'*').next().unwrap_or_default();
+            let word = Word { charset, is_base64: encoding.eq_ignore_ascii_case(&b'b'), text: &inside[..octets] };
+            return Some((&text[..start], word, &inside[octets + 2..]));
+        }
+        at = start + 2;
     }
 }
 
@@ -66,6 +120,14 @@ mod tests {
         assert_eq!(decode_words(b"=?"), "=?");
         assert_eq!(decode_words("Zoë".as_bytes()), "Zoë");
         assert_eq!(decode_words(b"=?iso-2022-jp?B?GyRCJDMkcxsoQg==?="), "こん");
+        assert_eq!(decode_words(b"a =?utf-8?q?b?= c =?utf-8?q?d?=\te"), "a b c d\te");
+        assert_eq!(decode_words(b"=?utf-8*de?q?a_=3F_b_?="), "a ? b ");
+        assert_eq!(decode_words(b"=?utf-8?x?a?= =?x =?utf-8?Q??= =?utf-8?Q?=?="), "=?utf-8?x?a?= =?x =");
+        assert_eq!(
+            decode_words(b"=?utf-8?B?4oI=?= =?UTF-8?B?rA==?= =?utf-8?q?=E2?= =?koi8-r?q?=F0?="),
+            "€\u{fffd}П",
+            "divided"
+        );
     }
 
     proptest! {

@@ -12,7 +12,7 @@
 //!   Decoded text is for searching and for people.
 //! - A line ends with CRLF or with LF. A bare CR is an octet like others. Parts are where RFC 2046 §5.1.1 says, exact to
 //!   the octet for broken messages too; this is why the walk over the boundaries is our own and mail-parser (which has no
-//!   limits, and moves through headers that it decodes) is asked only for charsets and encoded words.
+//!   limits, and gives headers decoded) is asked only for charsets.
 //!
 //! RFC 5322 (messages), RFC 2045, 2046, 2047, 2183, 2231, 3282 (MIME), RFC 3501 (what of it IMAP shows), RFC 3516 (BINARY).
 //! This module knows no protocol state, no store, no clock.

@@ -2,9 +2,6 @@
 //!
 //! The mechanisms are `auth::sasl`'s; this file frames their challenges with `+`, and turns their failures into answers.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::failure::Failure;
 use super::{Context, Outcome, login};
 use crate::auth::sasl::{self, Exchange, Mechanism, Step};
@@ -17,12 +14,7 @@ pub(super) async fn run(cx: &mut Context<'_>, mechanism: &str, initial_response:
     let Some(mechanism) = Mechanism::from_name(mechanism) else {
         return Err(Failure::no(Code::Cannot, "There is no such mechanism here"));
     };
-    // The exchange reads base64 wherever a response came from; an empty one is written as `=` (RFC 4959 §3).
-    let initial = initial_response.map(|Secret(octets)| match octets.as_slice() {
-        [] => "=".to_owned(),
-        octets => STANDARD.encode(octets),
-    });
-    let mut step = Exchange::start(mechanism, initial.as_deref().map(str::as_bytes));
+    let mut step = Exchange::start(mechanism, initial_response.as_ref().map(|Secret(text)| text.as_slice()));
     loop {
         match step {
             Step::Challenge(text, exchange) => {

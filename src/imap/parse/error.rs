@@ -1,7 +1,6 @@
 //! Why a command could not be read, and what the client is told.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use crate::imap::command::Tag;
 use crate::imap::response::{Code, Status};
@@ -45,12 +44,7 @@ impl ParseError {
         let (code, text): (_, Cow<'static, str>) = match self.fault {
             Fault::Expected(what) => (None, format!("Expected {what} at octet {}", self.position + 1).into()),
             Fault::UnknownCommand => (None, "Unknown command".into()),
-            Fault::Invalid(what) => {
-                let mut text = String::from(what);
-                // Writing to a String can't fail.
-                let _ = write!(text, " at octet {}", self.position + 1);
-                (None, text.into())
-            }
+            Fault::Invalid(what) => (None, format!("{what} at octet {}", self.position + 1).into()),
             Fault::MailboxName => (Some(Code::Cannot), "The mailbox name is not in modified UTF-7".into()),
             Fault::Charset => (Some(Code::BadCharset(CHARSETS.to_vec())), "Unknown charset".into()),
             Fault::Undecodable => (None, "A string is not in the charset of the search".into()),

@@ -1,8 +1,11 @@
 //! FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516 §4.2).
 
+use std::num::NonZeroU32;
+
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::opt;
+use nom::multi::separated_list0;
 use nom::sequence::delimited;
 
 use super::Fault;
@@ -73,18 +76,8 @@ fn binary(rest: &[u8], peek: bool) -> Parsed<'_, FetchItem> {
 
 /// `section-binary = "[" [section-part] "]"`
 fn section_binary(rest: &[u8]) -> Parsed<'_, Vec<u32>> {
-    let (mut rest, _) = octet(b'[', "[").parse(rest)?;
-    let mut part = Vec::new();
-    while let Some(behind) = if part.is_empty() { Some(rest) } else { rest.strip_prefix(b".") } {
-        if part.is_empty() && rest.starts_with(b"]") {
-            break;
-        }
-        let (behind, number) = nz_number(behind)?;
-        part.push(number.get());
-        rest = behind;
-    }
-    let (rest, _) = octet(b']', ". or ]").parse(rest)?;
-    Ok((rest, part))
+    let numbers = separated_list0(octet(b'.', "."), nz_number.map(NonZeroU32::get));
+    delimited(octet(b'[', "["), numbers, octet(b']', "numbers and ]")).parse(rest)
 }
 
 /// ```abnf

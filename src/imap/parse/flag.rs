@@ -10,7 +10,7 @@ use crate::store::{FlagNames, Flags, KEYWORDS_MAX};
 
 /// The longest keyword, in octets. All keywords of a mailbox stand in its head, which the index wants below 7 KiB; real
 /// ones (`$Forwarded`, `NonJunk`) have a dozen.
-pub(crate) const KEYWORD_OCTETS_MAX: usize = 100;
+const KEYWORD_OCTETS_MAX: usize = 100;
 
 /// A flag as STORE and APPEND name it.
 enum Flag {
@@ -20,7 +20,7 @@ enum Flag {
 
 /// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension`
 ///
-/// No flag-extension is defined, and `\Recent` is none of them ("Does not include \Recent").
+/// No flag-extension is defined, and `\Recent` is not for clients.
 fn flag(rest: &[u8]) -> Parsed<'_, Flag> {
     let Ok((name, _)) = octet(b'\\', "a flag").parse(rest) else {
         return named("a flag", keyword).map(Flag::Keyword).parse(rest);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use nom::Parser;
+use nom::branch::alt;
 use nom::bytes::complete::take_while1;
 use nom::combinator::opt;
 
@@ -20,11 +21,8 @@ pub(super) fn mailbox(rest: &[u8]) -> Parsed<'_, String> {
 
 /// `list-mailbox = 1*list-char / string`, decoded: wildcards are no digits of modified UTF-7, and stand for themselves.
 fn list_mailbox(rest: &[u8]) -> Parsed<'_, String> {
-    let pattern = |rest| match take_while1::<_, _, super::lexeme::Failure<'_>>(is_list_char).parse(rest) {
-        Ok((behind, pattern)) => Ok((behind, Cow::Borrowed(pattern))),
-        Err(_) => string(rest),
-    };
-    let (behind, pattern) = named("a mailbox pattern", pattern).parse(rest)?;
+    let characters = take_while1(is_list_char).map(Cow::Borrowed);
+    let (behind, pattern) = named("a mailbox pattern", alt((characters, string))).parse(rest)?;
     decoded(rest, behind, &pattern)
 }
 

@@ -64,7 +64,7 @@ pub(super) fn copy(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
 }
 
 /// `move = "MOVE" SP sequence-set SP mailbox` (RFC 6851 §3)
-pub(super) fn move_(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+pub(super) fn move_messages(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
     let arguments = (argument(sequence_set), argument(mailbox));
     arguments.map(|(set, mailbox)| CommandBody::Move { by, set, mailbox }).parse(rest)
 }

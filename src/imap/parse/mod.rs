@@ -7,9 +7,9 @@
 //! The ABNF stands above each parser. Where this grammar is kinder than the RFC's it says so; where it is stricter than
 //! other servers (one space is one space, CRLF is CRLF) the RFC is.
 //!
-//! - [`lexeme`]: atoms, strings, numbers, lists
-//! - [`mailbox`], [`message`], [`fetch`], [`search`], [`append`], [`auth`]: commands by what they are about
-//! - [`flag`], [`date`]: what several of them share
+//! - `lexeme`: atoms, strings, numbers, lists
+//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
+//! - `flag`, `date`: what several of them share
 //!
 //! What the extensions of a later day put behind an argument (`SELECT x (CONDSTORE)`, `FETCH 1 FLAGS (CHANGEDSINCE 1)`,
 //! `CREATE x (USE (\Sent))`) is an error today: a client may use it only where it is advertised.
@@ -24,13 +24,12 @@ mod auth;
 mod date;
 mod error;
 mod fetch;
-pub(crate) mod flag;
+mod flag;
 mod lexeme;
 mod mailbox;
 mod message;
 mod search;
 
-pub use auth::{SaslLine, sasl_line};
 pub use error::{Fault, ParseError};
 
 /// How deep SEARCH keys may lie in one another. Each level costs stack here and in the search itself; no client goes
@@ -91,7 +90,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "LOGIN" => return auth::login(arguments),
         "LOGOUT" => CommandBody::Logout,
         "LSUB" => return mailbox::lsub(arguments),
-        "MOVE" => return message::move_(arguments, Numbering::Sequence),
+        "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
@@ -121,7 +120,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "COPY" => message::copy(arguments, Numbering::Uid),
         "EXPUNGE" => argument(message::sequence_set).map(CommandBody::UidExpunge).parse(arguments),
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
-        "MOVE" => message::move_(arguments, Numbering::Uid),
+        "MOVE" => message::move_messages(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),

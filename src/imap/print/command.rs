@@ -1,8 +1,5 @@
 //! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
 use super::{date, fetch, flag, id, search, sequence_set};
@@ -128,10 +125,9 @@ fn authenticate(out: &mut Vec<u8>, mechanism: &str, initial_response: Option<&Se
     word(out, mechanism);
     match initial_response {
         None => {}
-        Some(Secret(nothing)) if nothing.is_empty() => word(out, " ="),
         Some(Secret(response)) => {
             out.push(b' ');
-            word(out, &STANDARD.encode(response));
+            out.extend_from_slice(response);
         }
     }
 }

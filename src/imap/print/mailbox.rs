@@ -18,7 +18,7 @@ pub(super) fn list_entry(out: &mut Vec<u8>, entry: &ListEntry) {
     out.push(b' ');
     mailbox(out, &entry.mailbox);
     if entry.subscribed_child {
-        // RFC 5258 §4: "the selection options are always returned quoted".
+        // In CHILDINFO selection options are quoted, other than in the command (RFC 5258 §6).
         out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
     }
 }

@@ -1,10 +1,10 @@
 //! From values to octets: what [`parse`](super::parse) reads, and what the server says (RFC 3501 §7, §9).
 //!
 //! Everything is appended to a `Vec<u8>`; nothing fails. Files are the twins of the parser's where both know a thing:
-//! - [`lexeme`], [`flag`], [`date`], [`mailbox`]: what lines are made of
-//! - [`status`]: completions and their codes
-//! - [`fetch`], [`envelope`], [`structure`]: FETCH, the line that there are millions of
-//! - [`command`](fn@command), [`search`]: what clients and tests send
+//! - `lexeme`, `flag`, `date`, `mailbox`: what lines are made of
+//! - `status`: completions and their codes
+//! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
+//! - `command`, `search`: what clients and tests send
 
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};

@@ -7,9 +7,10 @@ use crate::store::{Uid, UidSet};
 
 /// `(tag / "*") SP condition SP ["[" resp-text-code "]" SP] text CRLF`
 pub(super) fn status(out: &mut Vec<u8>, status: &Status) {
-    match &status.tag {
-        Some(tag) => out.extend_from_slice(tag.as_str().as_bytes()),
-        None => out.push(b'*'),
+    match (&status.tag, status.condition) {
+        // PREAUTH and BYE are never tagged (RFC 3501 §7.1.4, §7.1.5), whatever command was running.
+        (Some(tag), Condition::Ok | Condition::No | Condition::Bad) => out.extend_from_slice(tag.as_str().as_bytes()),
+        _ => out.push(b'*'),
     }
     out.extend_from_slice(match status.condition {
         Condition::Ok => b" OK ",

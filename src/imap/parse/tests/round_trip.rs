@@ -176,8 +176,9 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
             Capability, Noop, Logout, StartTls, Namespace, Idle, Check, Close, Unselect, Expunge
         ]),
         prop::collection::vec(("[a-z -]{1,12}", prop::option::of(text())), 0..4).prop_map(Id),
-        ("[A-Z0-9_-]{1,12}", prop::option::of(any::<Vec<u8>>()))
-            .prop_map(|(mechanism, response)| Authenticate { mechanism, initial_response: response.map(Secret) }),
+        ("[A-Z0-9_-]{1,12}", prop::option::of("[A-Za-z0-9+/]{1,12}=?")).prop_map(|(mechanism, response)| {
+            Authenticate { mechanism, initial_response: response.map(|text| Secret(text.into_bytes())) }
+        }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
     ];
