@@ -6,12 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::failure::Failure;
 use super::pattern::Pattern;
 use super::tree::{self, Node, Tree};
 use super::{Context, Done, Outcome};
 use crate::imap::command::{List, ListReturn, ListSelect};
-use crate::imap::response::{Data, ListAttribute, ListEntry};
+use crate::imap::response::{Code, Data, ListAttribute, ListEntry};
 use crate::store::{AccountId, Error, SEPARATOR, Store};
+
+/// The most patterns of one LIST (RFC 5258 §3): each is tried on each name, and clients send one to three.
+const PATTERNS_MAX: usize = 100;
 
 pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root
@@ -24,6 +28,9 @@ pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
             subscribed_child: false,
         }));
         return Ok(Done::ok("LIST done"));
+    }
+    if list.patterns.len() > PATTERNS_MAX {
+        return Err(Failure::no(Code::Limit, "There are too many patterns"));
     }
     let account = cx.account()?;
     let store = cx.store().clone();

@@ -141,7 +141,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
-        CommandBody::Idle => idle::begin(cx),
+        CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
@@ -160,6 +160,8 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
 /// News, then the tagged response (RFC 3501 §5.3, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
     let (status, after) = match outcome {
+        // Nothing tagged before DONE.
+        Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
         Ok(done) => {
             let status = Status { tag: Some(tag.clone()), condition: Condition::Ok, code: done.code, text: done.text };
             (status, done.after)
@@ -172,11 +174,6 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     };
     let bad = status.condition == Condition::Bad;
     let told = if bad { Ok(()) } else { tell(cx, facts) };
-    if after == Next::Idle {
-        // Nothing tagged before DONE.
-        cx.flush().await?;
-        return Ok(if told.is_ok() { After::Idle(tag) } else { After::Close });
-    }
     cx.put(status);
     if let Err(Deleted) = told {
         cx.put(bye_deleted());

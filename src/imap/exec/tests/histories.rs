@@ -61,7 +61,7 @@ impl Reader<'_> {
     }
 
     fn reads(&mut self, heard: &[String], command: &str) {
-        let uid_or_other = !["FETCH", "STORE", "SEARCH"].iter().any(|name| command.starts_with(name));
+        let uid_or_other = !["FETCH", "STORE", "SEARCH", "COPY"].iter().any(|name| command.starts_with(name));
         for line in heard {
             let Some(data) = line.strip_prefix("* ") else { continue };
             let Some((number, rest)) = data.split_once(' ') else { continue };
