@@ -106,6 +106,11 @@ impl Sessions {
         Some(UserSlot { sessions: Arc::clone(self), key })
     }
 
+    /// Whether `peer` is in [`SessionLimits::exempt`]: it speaks for many people.
+    pub fn is_exempt(&self, peer: IpAddr) -> bool {
+        self.counted(peer).is_none()
+    }
+
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.lock().total
