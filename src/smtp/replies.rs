@@ -100,7 +100,6 @@ pub(crate) fn out_of_sequence(verb: Verb, stage: Stage) -> Reply {
         (Verb::Mail, Stage::Transaction | Stage::Chunks) => "A transaction is open already",
         (_, Stage::Introduced) => "MAIL comes first",
         (_, Stage::Failed) => "The transaction has failed; RSET, then MAIL",
-        (Verb::StartTls, _) => "Not within a transaction",
         (_, Stage::Transaction | Stage::Chunks) => "BDAT has begun; only BDAT goes on with it",
     };
     Reply::new(503, "5.5.1", text)
@@ -116,6 +115,6 @@ fn usage(verb: Verb) -> &'static str {
         Verb::Bdat => "BDAT octets [LAST]",
         Verb::Vrfy => "VRFY name",
         Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => "This command takes no argument",
-        Verb::Noop | Verb::Help => "This command takes any argument",
+        Verb::Noop | Verb::Help => "An argument is text",
     }
 }

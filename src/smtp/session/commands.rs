@@ -210,6 +210,7 @@ impl Session {
             Tls::On(_) => self.refuse_here(&replies::TLS_IS_ON),
             Tls::Offered => {
                 self.say(&replies::READY_FOR_TLS);
+                self.abandon();
                 self.discard_input();
                 self.state = State::Handshake;
             }
