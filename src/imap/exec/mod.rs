@@ -105,6 +105,7 @@ impl Done {
 pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<After> {
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
+    tracing::trace!(command = facts.name, "runs");
     let outcome = match facts.check(&cx.session.state) {
         Ok(()) => dispatch(cx, body).await,
         Err(text) => {
@@ -134,8 +135,8 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
         CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,
         CommandBody::Unsubscribe { mailbox } => subscribe::run(cx, &mailbox, false).await,
-        CommandBody::List(list) => list::run(cx, &list).await,
-        CommandBody::Lsub { reference, pattern } => lsub::run(cx, &reference, &pattern).await,
+        CommandBody::List(list) => list::run(cx, list).await,
+        CommandBody::Lsub { reference, pattern } => lsub::run(cx, &reference, pattern).await,
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
