@@ -2,6 +2,7 @@
 //!
 //! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,17 @@ pub enum Arrival {
     End,
     /// Nothing, until the deadline.
     Nothing,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The server ended the connection.
+    #[error("TLS handshake: the end of the stream: {0}")]
+    Ended(std::io::Error),
+    /// Anything else.
+    #[error("TLS handshake: {0}")]
+    Wrong(String),
 }
 
 /// What passed over a connection, for reports.
@@ -89,21 +101,25 @@ impl Connection {
             session: Session::default(),
         };
         if tls {
-            connection.handshake().await?;
+            connection.handshake().await.map_err(|e| e.to_string())?;
         }
         Ok(connection)
     }
 
     /// The TLS handshake. What the server sent in the clear behind its agreement is an error: nothing of it may be
     /// taken for part of the protected conversation.
-    pub async fn handshake(&mut self) -> Result<(), String> {
+    pub async fn handshake(&mut self) -> Result<(), HandshakeError> {
+        let wrong = |what: String| HandshakeError::Wrong(what);
         if !self.received.is_empty() {
-            return Err(format!("bytes in the clear before the handshake: {}", printable(&self.received)));
+            return Err(wrong(format!("bytes in the clear before it: {}", printable(&self.received))));
         }
-        let plain = self.plain.take().ok_or("TLS is there already")?;
-        let name = ServerName::try_from("localhost").map_err(|e| e.to_string())?;
-        let tls = TlsConnector::from(client_config()?).connect(name, plain);
-        let tls = tls.await.map_err(|e| format!("TLS handshake: {e}"))?;
+        let plain = self.plain.take().ok_or_else(|| wrong("TLS is there already".to_owned()))?;
+        let name = ServerName::try_from("localhost").map_err(|e| wrong(e.to_string()))?;
+        let connecting = TlsConnector::from(client_config().map_err(wrong)?).connect(name, plain);
+        let tls = connecting.await.map_err(|e| match e.kind() {
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => HandshakeError::Ended(e),
+            _ => wrong(e.to_string()),
+        })?;
         self.stream = Some(Box::new(tls));
         self.session = Session::default();
         Ok(())
@@ -299,7 +315,7 @@ pub fn stuffed(message: &[u8]) -> Vec<u8> {
 
 /// Octets for people: what is not printable is escaped, what is long is cut.
 pub fn printable(bytes: &[u8]) -> String {
-    const SHOWN: usize = 400;
+    const SHOWN: usize = 200;
     let shown = &bytes[..bytes.len().min(SHOWN)];
     let text: String = String::from_utf8_lossy(shown)
         .chars()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
-use crate::connection::{Arrival, Connection, Entry, Log, Reply, printable, stuffed};
+use crate::connection::{Arrival, Connection, Entry, HandshakeError, Log, Reply, printable, stuffed};
 use crate::expect::{self, Context, Failure};
 use crate::imap::value::Kind;
 use crate::subject::Subject;
@@ -29,8 +29,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
         Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
     }
-    let mut run =
-        Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0 };
+    let mut run = Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0, ended: false };
     let result = match run.accounts(&transcript.users) {
         Ok(()) => run.steps(&transcript.steps).await,
         Err(error) => Err(Failure::at(1, error)),
@@ -54,6 +53,8 @@ struct Run<'a> {
     bindings: Bindings,
     log: Log,
     line: usize,
+    /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
+    ended: bool,
 }
 
 impl Run<'_> {
@@ -70,6 +71,9 @@ impl Run<'_> {
 
     async fn steps(&mut self, steps: &[Step]) -> Result<(), Failure> {
         for step in steps {
+            if self.ended {
+                break;
+            }
             self.line = step.line;
             Box::pin(self.step(&step.action)).await?;
         }
@@ -83,9 +87,13 @@ impl Run<'_> {
                 self.connections.remove(name);
                 Ok(())
             }
-            Action::Handshake(name) => {
+            Action::Handshake { connection, or_end } => {
                 let line = self.line;
-                self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+                match self.connection(connection)?.handshake().await {
+                    Err(HandshakeError::Ended(_)) if *or_end => self.ended = true,
+                    result => result.map_err(|e| Failure::at(line, e.to_string()))?,
+                }
+                Ok(())
             }
             Action::Send { connection, what, split } => self.send(connection, what, *split).await,
             Action::Expect { connection, block } => {
@@ -124,8 +132,7 @@ impl Run<'_> {
 
     async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
         let service = connect.service;
-        let address =
-            *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
+        let address = *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
         let language = if connect.raw { Language::Lines } else { service.language() };
         let opening = Connection::open(&connect.connection, address, service.is_tls(), language);
         let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
@@ -181,7 +188,7 @@ impl Run<'_> {
         };
         self.exchange(name, command).await?;
         let line = self.line;
-        self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e))
+        self.connection(name)?.handshake().await.map_err(|e| Failure::at(line, e.to_string()))
     }
 
     async fn receive(&mut self, name: &str, deadline: Instant) -> Result<Arrival, Failure> {
@@ -271,9 +278,7 @@ impl Run<'_> {
                 Arrival::Reply(Reply::Imap(response)) => match response.kind {
                     Kind::Continuation => return Ok(()),
                     Kind::Untagged => self.connection(name)?.pool.push(response),
-                    Kind::Tagged(_) => {
-                        return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw))));
-                    }
+                    Kind::Tagged(_) => return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw)))),
                 },
                 other => return Err(self.fail(format!("no + for the literal: {other:?}"))),
             }
@@ -285,21 +290,10 @@ impl Run<'_> {
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
         let plain = |connection: String| Connect {
-            connection,
-            service,
-            raw: false,
-            cold: false,
-            starttls: false,
-            ehlo: true,
-            login: None,
-            select: None,
+            connection, service, raw: false, cold: false, starttls: false, ehlo: true, login: None, select: None,
         };
         self.connect(&plain(name.clone())).await?;
-        self.exchange(
-            &name,
-            &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
-        )
-        .await?;
+        self.exchange(&name, &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" })).await?;
         let mut recipients = 0;
         let main = ["user".to_owned()];
         for whom in if to.is_empty() { &main[..] } else { to } {
@@ -325,14 +319,8 @@ impl Run<'_> {
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
             self.connect(&Connect {
-                connection: SETUP.to_owned(),
-                service: Service::Imap,
-                raw: false,
-                cold: false,
-                starttls: false,
-                ehlo: false,
-                login: Some("user".to_owned()),
-                select: None,
+                connection: SETUP.to_owned(), service: Service::Imap, raw: false, cold: false, starttls: false, ehlo: false,
+                login: Some("user".to_owned()), select: None,
             })
             .await?;
         }
@@ -380,12 +368,7 @@ fn report(transcript: &Transcript, log: &Log, failure: &Failure) -> String {
         let name = if entry.connection.is_empty() { String::new() } else { format!("{} ", entry.connection) };
         out += &format!("        {} {name}{}\n", entry.arrow, entry.text);
     }
-    out += &format!(
-        "  line {}\n    expected  {}\n    got       {}\n",
-        failure.line,
-        source(transcript, failure.line),
-        failure.got
-    );
+    out += &format!("  line {}\n    expected  {}\n    got       {}\n", failure.line, source(transcript, failure.line), failure.got);
     out
 }
 

@@ -34,11 +34,11 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let mut server = root.section("server");
     let mut hostname = String::new();
     let mut domains = Vec::new();
-    let mut plaintext_login = false;
+    let mut plaintext_login = Network::LOOPBACK.to_vec();
     server.text("hostname", &mut hostname, domain);
     server.list("domains", &mut domains, domain);
     let data_dir = server.path("data_dir").unwrap_or_else(|| PathBuf::from(DATA_DIR));
-    server.flag("plaintext_login", &mut plaintext_login);
+    server.list("plaintext_login_networks", &mut plaintext_login, str::parse);
     if !server.has("hostname") {
         server.missing("hostname", "the server's own name, such as mail.example.org");
     }
@@ -270,8 +270,8 @@ mod tests {
         for (text, complaint) in [
             ("hostnam = \"x.example\"", "5: unknown key \"hostnam\" in [server]; did you mean \"hostname\"?"),
             (
-                "plain_text_login = true",
-                "5: unknown key \"plain_text_login\" in [server]; did you mean \"plaintext_login\"?",
+                "plain_text_login_networks = []",
+                "5: unknown key \"plain_text_login_networks\" in [server]; did you mean \"plaintext_login_networks\"?",
             ),
             ("colour = \"red\"", "5: unknown key \"colour\" in [server]"),
             ("[listen]\nimapss = []", "6: unknown key \"imapss\" in [listen]; did you mean \"imaps\"?"),
@@ -286,7 +286,7 @@ mod tests {
         for (text, complaint) in [
             ("data_dir = 7", "4: \"data_dir\" in [server]: must be a text in quotes, not a number"),
             ("data_dir = \"\"", "4: \"data_dir\" in [server]: must not be empty"),
-            ("plaintext_login = \"yes\"", "4: \"plaintext_login\" in [server]: must be true or false, not a text"),
+            ("[pop3]\nenabled = \"yes\"", "5: \"enabled\" in [pop3]: must be true or false, not a text"),
             (
                 "[sessions]\nmax_connections = 0",
                 "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",

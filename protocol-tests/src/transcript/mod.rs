@@ -119,7 +119,12 @@ pub enum Action {
     /// Closes a connection without a word.
     Disconnect(String),
     /// The TLS handshake, after the server agreed to STARTTLS.
-    Handshake(String),
+    Handshake {
+        /// The connection.
+        connection: String,
+        /// The server may end the connection instead, and with it the transcript.
+        or_end: bool,
+    },
     /// `C:` and its kin.
     Send {
         /// The connection.
