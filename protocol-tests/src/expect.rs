@@ -81,6 +81,14 @@ pub async fn receive(
     Ok(arrival)
 }
 
+/// What a tagged or continuation response means for the segment that it came in.
+enum Next {
+    /// The segment ends with it.
+    Done,
+    /// It is none of the segment's.
+    GoOn,
+}
+
 /// Untagged responses in any order, up to the response that closes them.
 #[derive(Default)]
 struct Segment<'a> {
@@ -120,7 +128,13 @@ impl<'a> Segment<'a> {
 
     /// The line to blame for what comes while the segment is waited for.
     fn line(&self) -> usize {
-        self.wanted.first().map(|w| w.0).or(self.end.map(|e| e.0)).or(self.closes).or(self.unwanted.first().map(|u| u.0)).unwrap_or(0)
+        self.wanted
+            .first()
+            .map(|w| w.0)
+            .or(self.end.map(|e| e.0))
+            .or(self.closes)
+            .or(self.unwanted.first().map(|u| u.0))
+            .unwrap_or(0)
     }
 
     async fn run(&self, connection: &mut Connection, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -141,7 +155,10 @@ impl<'a> Segment<'a> {
                     self.refuse_unwanted(&response, context.bindings)?;
                     connection.pool.push(response);
                 }
-                Arrival::Reply(Reply::Imap(response)) => return self.closed_by(&response, connection, context),
+                Arrival::Reply(Reply::Imap(response)) => match self.closed_by(&response, connection, context)? {
+                    Next::Done => return Ok(()),
+                    Next::GoOn => {}
+                },
                 Arrival::Reply(Reply::Lines(_)) => {}
                 Arrival::End if self.closes.is_some() => {
                     if self.take(&mut connection.pool, context.bindings) {
@@ -160,10 +177,14 @@ impl<'a> Segment<'a> {
         response: &Response,
         connection: &mut Connection,
         context: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Next, Failure> {
         let got = || printable(&response.raw);
         let missing = self.missing(&connection.pool, context.bindings);
         let Some((end_line, end)) = self.end else {
+            // What is still answered before the stream ends is the server's business.
+            if self.closes.is_some() {
+                return Ok(Next::GoOn);
+            }
             return Err(Failure::at(missing.or(self.closes).unwrap_or_else(|| self.line()), got()));
         };
         let mut trial = context.bindings.clone();
@@ -174,13 +195,14 @@ impl<'a> Segment<'a> {
             if matches!(response.kind, Kind::Tagged(_)) {
                 connection.pool.clear();
             }
-            return Ok(());
+            return Ok(Next::Done);
         }
         // A refusal explains missing responses better than they do.
         if !end.matches(response, &mut context.bindings.clone()) || taken {
             return Err(Failure::at(end_line, got()));
         }
-        let seen: Vec<String> = connection.pool.iter().map(|r| format!("\n              {}", printable(&r.raw))).collect();
+        let seen: Vec<String> =
+            connection.pool.iter().map(|r| format!("\n              {}", printable(&r.raw))).collect();
         let seen = if seen.is_empty() { " nothing".to_owned() } else { seen.concat() };
         Err(Failure::at(missing.unwrap_or(end_line), format!("{} — before it came, and was not taken:{seen}", got())))
     }
@@ -260,7 +282,8 @@ async fn single(
         Expectation::Reply { pattern: ReplyPattern::Text(pattern), .. } => {
             match receive(connection, line, deadline, context.log).await? {
                 Arrival::Reply(Reply::Lines(lines)) => {
-                    let matched = lines.iter().any(|l| begins(pattern, &spaced(l, connection.language), context.bindings));
+                    let matched =
+                        lines.iter().any(|l| begins(pattern, &spaced(l, connection.language), context.bindings));
                     let got = printable(&lines.join(&b"\r\n"[..]));
                     connection.last = lines;
                     if matched { Ok(()) } else { Err(Failure::at(line, got)) }
@@ -280,7 +303,8 @@ async fn single(
         Expectation::Lines(patterns) => {
             let bytes = connection.multi_line(deadline).await.map_err(|e| Failure::at(line, e))?;
             log_bytes(connection, line, &bytes, context.log);
-            let mut found: Vec<&[u8]> = bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
+            let mut found: Vec<&[u8]> =
+                bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
             // Behind the last CRLF there is no line.
             found.pop();
             if listing(patterns, &found, context.bindings) { Ok(()) } else { Err(Failure::at(line, printable(&bytes))) }
@@ -303,9 +327,13 @@ async fn single(
             let came = connection.anything(Instant::now() + *duration).await.map_err(|e| Failure::at(line, e))?;
             came.map_or(Ok(()), |bytes| Err(Failure::at(line, printable(&bytes))))
         }
-        Expectation::Not(ReplyPattern::Text(_)) => Err(Failure::at(line, "`S not:` is for IMAP; replies come in order here")),
+        Expectation::Not(ReplyPattern::Text(_)) => {
+            Err(Failure::at(line, "`S not:` is for IMAP; replies come in order here"))
+        }
         // Of IMAP, these are parts of segments.
-        Expectation::Reply { .. } | Expectation::Not(_) => Err(Failure::at(line, "an IMAP pattern on another connection")),
+        Expectation::Reply { .. } | Expectation::Not(_) => {
+            Err(Failure::at(line, "an IMAP pattern on another connection"))
+        }
     }
 }
 

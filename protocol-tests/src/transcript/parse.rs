@@ -259,10 +259,8 @@ impl Parser<'_> {
     }
 
     fn speech(&mut self, connection: &str, side: Side, rest: &str, depth: usize) -> Result<Action, String> {
-        let language = *self
-            .languages
-            .get(connection)
-            .ok_or_else(|| format!("no connection {connection:?} has been opened"))?;
+        let language =
+            *self.languages.get(connection).ok_or_else(|| format!("no connection {connection:?} has been opened"))?;
         let connection = connection.to_owned();
         match side {
             Side::Client(kind) => {
