@@ -303,6 +303,28 @@ fn dev_keeps_mail_in_the_folder_it_is_given_and_shows_each_delivery() {
 }
 
 #[test]
+fn the_demo_shows_every_message_arriving() {
+    let mut command = postbell(&["dev", "--demo"]);
+    let mut child = command.args(ALL_PORTS_FREE).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let shown: Vec<String> =
+        lines.by_ref().map(Result::unwrap).take_while(|line| !line.starts_with("Demo done")).collect();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    // Else the server would end by the broken pipe, not by the signal.
+    let _rest: Vec<_> = lines.collect();
+    let output = finish(child, STOP_DEADLINE);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+
+    let fixtures = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/messages")).unwrap().count();
+    for number in 1..=fixtures {
+        let exists = format!("\"* {number} EXISTS\"");
+        assert!(shown.iter().any(|line| line.contains(&exists)), "{shown:#?}");
+    }
+    let deliveries = shown.iter().filter(|line| line.contains("alice@localhost  INBOX  uid")).count();
+    assert_eq!(deliveries, fixtures, "{shown:#?}");
+}
+
+#[test]
 fn two_processes_cannot_own_one_store() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();

@@ -20,6 +20,7 @@ pub mod sasl;
 mod tests;
 mod throttle;
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +34,7 @@ use directory::Unknown;
 pub use directory::{Directory, Membership};
 pub use password::credentials_from_password;
 use remembered::Remembered;
-use throttle::Throttle;
+use throttle::{Peer, Throttle};
 
 /// After so many failed logins a protocol says goodbye and closes the connection (DESIGN §7): a person mistypes twice,
 /// a guesser pays a new connection.
@@ -52,13 +53,19 @@ pub enum Passwords {
 }
 
 /// Checks passwords. Shared by all protocols.
-#[derive(Debug)]
 pub struct Authenticator {
     directory: Directory,
     passwords: Passwords,
     hashing: Arc<Semaphore>,
     remembered: Mutex<Remembered>,
     throttle: Mutex<Throttle>,
+    is_shared_peer: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("passwords", &self.passwords).finish_non_exhaustive()
+    }
 }
 
 /// Why a login failed. The client sees the same for every cause, after the same time.
@@ -81,7 +88,15 @@ impl Authenticator {
             hashing: Arc::new(Semaphore::new(cores)),
             remembered: Mutex::new(Remembered::new()?),
             throttle: Mutex::default(),
+            is_shared_peer: Box::new(|_| false),
         })
+    }
+
+    /// Failures at a peer that speaks for many people (a webmail beside the server) are counted by name alone: one of
+    /// its users who mistypes does not make the others wait.
+    pub fn with_shared_peers(mut self, is_shared: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.is_shared_peer = Box::new(is_shared);
+        self
     }
 
     /// Checks a name and a password; waits where this peer has failed before. `name` is as the client gave it.
@@ -93,6 +108,7 @@ impl Authenticator {
     }
 
     async fn login_checked(&self, name: &str, password: &str, peer: IpAddr) -> Result<Arc<Account>, LoginError> {
+        let peer = Peer { address: peer, is_shared: (self.is_shared_peer)(peer) };
         let counted_name = self.directory.canonical_login(name).unwrap_or_else(|| cut(name).to_lowercase());
         let delay = lock(&self.throttle).delay(peer, &counted_name, now());
         tokio::time::sleep(delay).await;
@@ -110,7 +126,7 @@ impl Authenticator {
             }
             None => {
                 lock(&self.throttle).failed(peer, &counted_name, now());
-                tracing::info!(%peer, name = ?cut(name), "a login failed");
+                tracing::info!(peer = %peer.address, name = ?cut(name), "a login failed");
                 Err(LoginError::Refused)
             }
         }

@@ -3,7 +3,7 @@
 //! Failures are counted for a peer address (IPv6: its /64, which one household can use up) and for an account name,
 //! whether such an account exists or not; the larger count decides. A peer that has logged in to that very account
 //! lately waits only for its own failures there: so nobody can lock the owner out by guessing at the account from
-//! elsewhere, or from behind the same NAT.
+//! elsewhere, or from behind the same NAT. A peer that speaks for many people is counted by names alone.
 //!
 //! Pure: the time comes in, a delay goes out, and who waits for it is not decided here. Everything is forgotten soon and
 //! the table is bounded; it is no ban list.
@@ -26,6 +26,15 @@ const WELCOME_MEMORY: Duration = Duration::from_secs(26 * 60 * 60);
 
 /// Entries at the most, some 150 octets each. Whoever wants to push others out pays an argon2 hash for each.
 const ENTRIES_MAX: usize = 16_384;
+
+/// Who tries to log in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// Its address.
+    pub(super) address: IpAddr,
+    /// It speaks for many people: a failure of one says nothing about the others.
+    pub(super) is_shared: bool,
+}
 
 /// The failures of late.
 #[derive(Debug, Default)]
@@ -65,30 +74,36 @@ impl Entry {
 
 impl Throttle {
     /// How long `peer` waits before it may try `name`.
-    pub(super) fn delay(&self, peer: IpAddr, name: &str, now: Instant) -> Duration {
-        let peer = household(peer);
+    pub(super) fn delay(&self, peer: Peer, name: &str, now: Instant) -> Duration {
+        let address = household(peer.address);
         let fresh = |key: Key| self.entries.get(&key).filter(|entry| entry.is_fresh(now));
-        if let Some(pair) = fresh(Key::Pair(peer, name.to_owned())) {
+        if let Some(pair) = fresh(Key::Pair(address, name.to_owned())) {
             return pair.delay(now);
         }
         let of = |key: Key| fresh(key).map_or(Duration::ZERO, |entry| entry.delay(now));
-        of(Key::Peer(peer)).max(of(Key::Name(name.to_owned())))
+        // A shared peer has no entry of its own.
+        of(Key::Peer(address)).max(of(Key::Name(name.to_owned())))
     }
 
     /// `peer` failed to be `name`.
-    pub(super) fn failed(&mut self, peer: IpAddr, name: &str, now: Instant) {
-        let peer = household(peer);
-        self.count(Key::Peer(peer), now);
+    pub(super) fn failed(&mut self, peer: Peer, name: &str, now: Instant) {
+        let address = household(peer.address);
+        if !peer.is_shared {
+            self.count(Key::Peer(address), now);
+        }
         self.count(Key::Name(name.to_owned()), now);
-        let pair = Key::Pair(peer, name.to_owned());
+        let pair = Key::Pair(address, name.to_owned());
         if self.entries.get(&pair).is_some_and(|entry| entry.is_fresh(now)) {
             self.count(pair, now);
         }
     }
 
     /// `peer` has proved to be `name`.
-    pub(super) fn succeeded(&mut self, peer: IpAddr, name: &str, now: Instant) {
-        self.put(Key::Pair(household(peer), name.to_owned()), Entry { failures: 0, welcome: true, touched: now });
+    pub(super) fn succeeded(&mut self, peer: Peer, name: &str, now: Instant) {
+        self.put(
+            Key::Pair(household(peer.address), name.to_owned()),
+            Entry { failures: 0, welcome: true, touched: now },
+        );
     }
 
     fn count(&mut self, key: Key, now: Instant) {
@@ -136,8 +151,8 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn peer(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn peer(text: &str) -> Peer {
+        Peer { address: text.parse().unwrap(), is_shared: false }
     }
 
     #[test]
@@ -161,6 +176,15 @@ mod tests {
         assert_eq!(throttle.delay(peer("192.0.2.1"), "carol", now), 2 * S);
         assert_eq!(throttle.delay(peer("192.0.2.2"), "alice", now), S);
         assert_eq!(throttle.delay(peer("192.0.2.2"), "carol", now), Duration::ZERO);
+    }
+
+    #[test]
+    fn users_of_a_shared_peer_wait_for_their_own_failures_alone() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let webmail = Peer { is_shared: true, ..peer("127.0.0.1") };
+        throttle.failed(webmail, "alice", now);
+        assert_eq!(throttle.delay(webmail, "alice", now), S);
+        assert_eq!(throttle.delay(webmail, "bob", now), Duration::ZERO);
     }
 
     #[test]

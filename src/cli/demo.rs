@@ -23,10 +23,35 @@ const READER: &str = "alice@localhost";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Between two messages: time for a person to read a line.
-const PACE: Duration = Duration::from_millis(800);
+const PACE: Duration = Duration::from_millis(600);
 
-/// The messages, as they lie in `fixtures/messages`.
-const MESSAGES: &[&[u8]] = &[];
+macro_rules! embedded {
+    ($($name:literal,)*) => {
+        /// The messages of `fixtures/messages`, in the order in which they are sent.
+        const MESSAGES: &[&[u8]] = &[$(include_bytes!(concat!("../../fixtures/messages/", $name))),*];
+
+        /// Their names, for the test that none was forgotten.
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+embedded! {
+    "01-plain.eml",
+    "02-html-alternative.eml",
+    "03-attachment.eml",
+    "04-japanese-iso-2022-jp.eml",
+    "05-russian-koi8-r.eml",
+    "06-emoji-utf-8.eml",
+    "07-format-flowed.eml",
+    "08-calendar-invitation.eml",
+    "09-bounce-dsn.eml",
+    "10-forwarded.eml",
+    "11-lines-of-dots.eml",
+    "12-8-bit.eml",
+    "13-long-lines.eml",
+    "14-empty-body.eml",
+}
 
 /// Sends [`MESSAGES`] in, and has each arriving shown.
 pub(super) async fn run(server: &Server, live: &Live) -> Result<(), Failure> {
@@ -51,7 +76,9 @@ async fn show(smtp: SocketAddr, imap: SocketAddr, live: &Live) -> io::Result<()>
     sender.expect("220").await?;
     sender.ask("EHLO demo.localhost", "250 ").await?;
     for message in MESSAGES {
-        tokio::time::sleep(PACE).await;
+        if live.read_by_a_person() {
+            tokio::time::sleep(PACE).await;
+        }
         sender.ask("MAIL FROM:<demo@localhost> BODY=8BITMIME", "250").await?;
         sender.ask(&format!("RCPT TO:<{READER}>"), "250").await?;
         sender.ask("DATA", "354").await?;
@@ -150,6 +177,15 @@ impl Talker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_message_of_the_fixtures_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/messages");
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, NAMES);
+    }
 
     #[test]
     fn messages_go_out_with_crlf_and_stuffed_dots() {

@@ -14,6 +14,7 @@ use super::serve::run_server;
 use super::signal::Hangup;
 use super::{Failure, demo, log, ready};
 use crate::config::{Config, Endpoint};
+use crate::net::limits::Network;
 use crate::net::listener::Role;
 use crate::server::Server;
 
@@ -87,7 +88,7 @@ impl Dev {
         let mut config = Config::dev(data.clone());
         config.listeners = self.endpoints();
         // Any password is good here, so none can leak that opens anything.
-        config.plaintext_login = self.expose_to_network_without_passwords.is_some();
+        config.plaintext_login = Network::ALL.to_vec();
         log::begin(&config.log);
 
         let live = if self.ready_json { Live::begin(io::stderr()) } else { Live::begin(io::stdout()) };
@@ -106,7 +107,12 @@ impl Dev {
             Ok(())
         });
         live.finish();
-        outcome
+        outcome.map_err(|mut failure| {
+            if failure.code == Failure::PORT_TAKEN {
+                failure.what.push_str("; --smtp-port and its like choose other ports, and 0 a free one");
+            }
+            failure
+        })
     }
 
     /// One address for each protocol, and loopback's IPv6 face beside it where there is one.

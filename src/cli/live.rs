@@ -44,19 +44,26 @@ pub(super) struct Live {
     events: SyncSender<Event>,
     missed: std::sync::Arc<AtomicU64>,
     printer: Mutex<Option<JoinHandle<()>>>,
+    read_by_a_person: bool,
 }
 
 impl Live {
     /// Prints to `out`; in colours where `out` is a terminal and `NO_COLOR` (no-color.org) is not set.
     pub(super) fn begin(out: impl Write + IsTerminal + Send + 'static) -> std::io::Result<Self> {
-        let coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let read_by_a_person = out.is_terminal();
+        let coloured = read_by_a_person && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (events, received) = sync_channel(EVENTS_MAX);
         let missed = std::sync::Arc::new(AtomicU64::new(0));
         let missed_too = std::sync::Arc::clone(&missed);
         let printer = std::thread::Builder::new()
             .name("live-line".to_owned())
             .spawn(move || print(&received, &missed_too, Board::new(Paint { coloured }), out))?;
-        Ok(Self { events, missed, printer: Mutex::new(Some(printer)) })
+        Ok(Self { events, missed, printer: Mutex::new(Some(printer)), read_by_a_person })
+    }
+
+    /// Whether the lines go to a terminal, where somebody reads them at a person's pace.
+    pub(super) fn read_by_a_person(&self) -> bool {
+        self.read_by_a_person
     }
 
     /// Prints `text` behind the lines of all deliveries seen so far.

@@ -11,7 +11,8 @@ use crate::auth::directory::Membership;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
-use crate::store;
+use crate::wire::newline::BareNewlines;
+use crate::{imap, pop3, smtp, store};
 
 /// Where mail lies when nothing else is said (FHS 3.0 §5.8: state of an application).
 const DATA_DIR: &str = "/var/lib/postbell";
@@ -33,11 +34,11 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let mut server = root.section("server");
     let mut hostname = String::new();
     let mut domains = Vec::new();
-    let mut plaintext_login = false;
+    let mut plaintext_login = Network::LOOPBACK.to_vec();
     server.text("hostname", &mut hostname, domain);
     server.list("domains", &mut domains, domain);
     let data_dir = server.path("data_dir").unwrap_or_else(|| PathBuf::from(DATA_DIR));
-    server.flag("plaintext_login", &mut plaintext_login);
+    server.list("plaintext_login_networks", &mut plaintext_login, str::parse);
     if !server.has("hostname") {
         server.missing("hostname", "the server's own name, such as mail.example.org");
     }
@@ -64,18 +65,10 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("idle_index_octets", &mut store.idle_index_octets, 0..=1 << 40);
     keys.extend(section.end());
 
-    let smtp = crate::smtp::Limits::default();
-    let imap = crate::imap::Limits::default();
-
-    let mut section = root.section("pop3");
-    let mut pop3 = crate::pop3::Limits::default();
-    let mut pop3_enabled = true;
-    section.flag("enabled", &mut pop3_enabled);
-    section.millis("autologout_ms", &mut pop3.autologout, TIMEOUT_MS);
-    section.millis("stalled_output_timeout_ms", &mut pop3.stalled_output, TIMEOUT_MS);
-    section.number("max_bad_commands", &mut pop3.bad_commands, 1..=1_000);
-    section.number("max_login_failures", &mut pop3.login_failures, 1..=1_000);
-    keys.extend(section.end());
+    let mut smtp = read_smtp(root.section("smtp"), &mut keys);
+    smtp.message_size = store.max_message_octets;
+    let imap = read_imap(root.section("imap"), &mut keys);
+    let (pop3, pop3_enabled) = read_pop3(root.section("pop3"), &mut keys);
 
     let listeners = read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
 
@@ -125,6 +118,48 @@ fn read_tls(mut section: Section<'_>, keys: &mut Vec<String>) -> tls::Source {
     source
 }
 
+fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
+    let mut limits = smtp::Limits::default();
+    section.number("max_command_line_octets", &mut limits.command_line, 512..=64 << 10);
+    section.number("max_recipients", &mut limits.recipients, 1..=100_000);
+    section.number("max_hops", &mut limits.hops, 1..=1_000);
+    section.number("max_errors", &mut limits.errors, 1..=1_000);
+    section.number("max_junk_commands", &mut limits.junk_commands, 1..=100_000);
+    section.millis("command_timeout_ms", &mut limits.command_timeout, TIMEOUT_MS);
+    section.millis("data_timeout_ms", &mut limits.data_timeout, TIMEOUT_MS);
+    section.millis("stalled_output_timeout_ms", &mut limits.write_timeout, TIMEOUT_MS);
+    section.number("min_data_octets_per_s", &mut limits.data_rate, 1..=1_000_000);
+    section.text("bare_newlines", &mut limits.bare_newlines, bare_newlines);
+    keys.extend(section.end());
+    limits
+}
+
+fn read_imap(mut section: Section<'_>, keys: &mut Vec<String>) -> imap::Limits {
+    let mut limits = imap::Limits::default();
+    section.millis("login_timeout_ms", &mut limits.login_timeout, TIMEOUT_MS);
+    section.millis("autologout_ms", &mut limits.autologout, TIMEOUT_MS);
+    section.millis("keepalive_interval_ms", &mut limits.keepalive_interval, TIMEOUT_MS);
+    section.millis("stalled_output_timeout_ms", &mut limits.stalled_output, TIMEOUT_MS);
+    section.number("max_bad_commands_before_login", &mut limits.bad_commands_before_login, 1..=1_000);
+    section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
+    section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
+    keys.extend(section.end());
+    limits
+}
+
+/// POP3's limits, and whether it is there.
+fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits, bool) {
+    let mut limits = pop3::Limits::default();
+    let mut enabled = true;
+    section.flag("enabled", &mut enabled);
+    section.millis("autologout_ms", &mut limits.autologout, TIMEOUT_MS);
+    section.millis("stalled_output_timeout_ms", &mut limits.stalled_output, TIMEOUT_MS);
+    section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
+    section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
+    keys.extend(section.end());
+    (limits, enabled)
+}
+
 /// The registered ports, on all addresses; implicit TLS only where there is a certificate. LMTP is for neighbours that
 /// are trusted to deliver, so it listens only where it is told to (RFC 2033 §5: never on port 25).
 fn default_port(role: Role, with_tls: bool) -> Option<u16> {
@@ -171,6 +206,14 @@ fn domain(text: &str) -> Result<String, String> {
     match canonical_domain(text) {
         Ok(domain) if !domain.starts_with('[') => Ok(domain),
         _ => Err(format!("{text:?} is not a domain name")),
+    }
+}
+
+fn bare_newlines(text: &str) -> Result<BareNewlines, String> {
+    match text {
+        "refuse" => Ok(BareNewlines::Refuse),
+        "normalise" => Ok(BareNewlines::Normalise),
+        _ => Err("must be \"refuse\" or \"normalise\"".to_owned()),
     }
 }
 
@@ -227,8 +270,8 @@ mod tests {
         for (text, complaint) in [
             ("hostnam = \"x.example\"", "5: unknown key \"hostnam\" in [server]; did you mean \"hostname\"?"),
             (
-                "plain_text_login = true",
-                "5: unknown key \"plain_text_login\" in [server]; did you mean \"plaintext_login\"?",
+                "plain_text_login_networks = []",
+                "5: unknown key \"plain_text_login_networks\" in [server]; did you mean \"plaintext_login_networks\"?",
             ),
             ("colour = \"red\"", "5: unknown key \"colour\" in [server]"),
             ("[listen]\nimapss = []", "6: unknown key \"imapss\" in [listen]; did you mean \"imaps\"?"),
@@ -243,7 +286,7 @@ mod tests {
         for (text, complaint) in [
             ("data_dir = 7", "4: \"data_dir\" in [server]: must be a text in quotes, not a number"),
             ("data_dir = \"\"", "4: \"data_dir\" in [server]: must not be empty"),
-            ("plaintext_login = \"yes\"", "4: \"plaintext_login\" in [server]: must be true or false, not a text"),
+            ("[pop3]\nenabled = \"yes\"", "5: \"enabled\" in [pop3]: must be true or false, not a text"),
             (
                 "[sessions]\nmax_connections = 0",
                 "5: \"max_connections\" in [sessions]: must be a whole number from 1 to 1000000",

@@ -14,10 +14,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
-use crate::net::limits::SessionLimits;
+use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
 use crate::store;
+use crate::wire::newline::BareNewlines;
 
 /// Everything a server is told.
 #[derive(Clone, Debug)]
@@ -28,8 +29,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Which addresses are ours.
     pub membership: Membership,
-    /// Whether passwords may be given without TLS to a peer that is not on loopback.
-    pub plaintext_login: bool,
+    /// From where passwords may be given without TLS.
+    pub plaintext_login: Vec<Network>,
     /// Where to listen, in this order.
     pub listeners: Vec<Endpoint>,
     /// Where the certificate comes from.
@@ -129,12 +130,13 @@ impl Config {
             hostname: "localhost".to_owned(),
             data_dir,
             membership: Membership::Open { max_accounts: crate::auth::directory::DEV_ACCOUNTS_MAX },
-            plaintext_login: false,
+            plaintext_login: Network::LOOPBACK.to_vec(),
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
             store: store::Options::default(),
-            smtp: crate::smtp::Limits::default(),
+            // curl and scripts send files as they are on disk, with LF.
+            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, ..Default::default() },
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
             log: Log { format: LogFormat::Text, filter: "warn".to_owned() },

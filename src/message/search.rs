@@ -62,8 +62,8 @@ impl Needle {
         memchr::memmem::find(unfolded, b"=?").is_some() && self.is_in(&charset::decode_words(unfolded))
     }
 
-    /// Whether one of the addresses contains it, written `name <local@domain>`: FROM, TO, CC, BCC. The empty needle is in the
-    /// empty list too only if there is a field, which a list does not tell: it is not.
+    /// Whether one of the addresses contains it, written `name <local@domain>`: FROM, TO, CC, BCC. No address, nothing found,
+    /// not even the empty needle: RFC 3501 §6.4.4 wants it to find messages that have the field.
     pub fn is_in_addresses(&self, addresses: &[Address]) -> bool {
         let mut line = Vec::new();
         addresses.iter().any(|address| {

@@ -310,11 +310,10 @@ impl Peer {
     /// What protects the line.
     fn line(&self) -> Line {
         let tls = self.connection.is_tls();
-        let loopback = self.connection.peer.ip().to_canonical().is_loopback();
         Line {
             tls,
             start_tls: !tls && self.services.tls.is_some(),
-            login: tls || loopback || self.services.plaintext_login,
+            login: tls || self.services.plaintext_login(self.connection.peer.ip()),
         }
     }
 

@@ -34,10 +34,7 @@ impl Default for SessionLimits {
             max_connections: 20_000,
             max_per_address: 100,
             max_per_user_and_address: 32,
-            exempt: vec![
-                Network::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
-                Network::new(Ipv6Addr::LOCALHOST.into(), 128),
-            ],
+            exempt: Network::LOOPBACK.to_vec(),
         }
     }
 }
@@ -107,6 +104,11 @@ impl Sessions {
             return None;
         }
         Some(UserSlot { sessions: Arc::clone(self), key })
+    }
+
+    /// Whether `peer` is in [`SessionLimits::exempt`]: it speaks for many people.
+    pub fn is_exempt(&self, peer: IpAddr) -> bool {
+        self.counted(peer).is_none()
     }
 
     /// How many connections there are.
@@ -193,10 +195,17 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network of `address`; a `prefix` longer than the address means the address alone.
-    pub fn new(address: IpAddr, prefix: u8) -> Self {
-        Self { address, prefix: prefix.min(bits(address)) }
-    }
+    /// This machine: `127.0.0.0/8` and `::1`.
+    pub const LOOPBACK: [Network; 2] = [
+        Network { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
+        Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+    ];
+
+    /// Everywhere.
+    pub const ALL: [Network; 2] = [
+        Network { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 },
+        Network { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 0 },
+    ];
 
     /// Whether `peer` is in it.
     pub fn contains(&self, peer: IpAddr) -> bool {

@@ -17,10 +17,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
-use tokio_rustls::TlsAcceptor;
 
 use super::limits::Full;
-use super::{Connection, Services, Stream, stopping};
+use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
 use crate::smtp::Dialect;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
@@ -216,21 +215,10 @@ fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
 /// The handshake of a port with implicit TLS; `None` when it fails, takes too long, or the server stops.
 async fn shake_hands(role: Role, connection: Connection, services: &Services) -> Option<Connection> {
     let (id, peer) = (connection.id, connection.peer);
-    // A listener with implicit TLS is not started without a certificate (`server::Server::start`).
-    let acceptor: &TlsAcceptor = services.tls.as_ref()?;
-    let mut shutdown = services.shutdown.clone();
-    let outcome = tokio::select! {
-        () = stopping(&mut shutdown) => return None,
-        outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => outcome,
-    };
-    match outcome {
-        Ok(Ok(connection)) => Some(connection),
-        Ok(Err(error)) => {
+    match tls::upgrade(connection, services).await {
+        Ok(connection) => Some(connection),
+        Err(error) => {
             tracing::info!(role = role.name(), connection = id, %peer, %error, "no TLS");
-            None
-        }
-        Err(_) => {
-            tracing::info!(role = role.name(), connection = id, %peer, "no TLS: the handshake took too long");
             None
         }
     }
@@ -239,10 +227,10 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 /// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
-        Role::Pop3 | Role::Pop3s => Box::pin(super::pop3::serve(connection, services)),
-        Role::Imap | Role::Imaps => Box::pin(super::imap::serve(connection, services)),
-        Role::Smtp => Box::pin(super::smtp::serve(connection, services, Dialect::Smtp)),
-        Role::Lmtp => Box::pin(super::smtp::serve(connection, services, Dialect::Lmtp)),
+        Role::Smtp => Box::pin(smtp::serve(connection, services, Dialect::Smtp)),
+        Role::Lmtp => Box::pin(smtp::serve(connection, services, Dialect::Lmtp)),
+        Role::Imap | Role::Imaps => Box::pin(imap::serve(connection, services)),
+        Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(connection, services)),
     }
 }
 

@@ -13,6 +13,7 @@ mod testbed;
 pub mod tls;
 pub use stream::{Connection, Stream};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,8 +37,8 @@ pub struct Services {
     pub observer: Arc<dyn Observer>,
     /// TLS, where it is configured.
     pub tls: Option<tokio_rustls::TlsAcceptor>,
-    /// Whether passwords may be given without TLS to a peer that is not on loopback.
-    pub plaintext_login: bool,
+    /// From where passwords may be given without TLS.
+    pub plaintext_login: Vec<limits::Network>,
     /// What an SMTP or LMTP client may do.
     pub smtp: crate::smtp::Limits,
     /// What a POP3 client may do.
@@ -48,6 +49,14 @@ pub struct Services {
     pub sessions: Arc<limits::Sessions>,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
+}
+
+impl Services {
+    /// Whether `peer` may give its password without TLS.
+    pub(crate) fn plaintext_login(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.plaintext_login.iter().any(|network| network.contains(peer))
+    }
 }
 
 /// Waits until the server stops: what [`Services::shutdown`] tells.

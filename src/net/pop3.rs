@@ -102,7 +102,7 @@ impl Client<'_> {
             return Security::Tls;
         }
         // Nobody listens on loopback who could not read the store.
-        let plaintext_login = self.services.plaintext_login || self.peer.to_canonical().is_loopback();
+        let plaintext_login = self.services.plaintext_login(self.peer);
         Security::Clear { stls: self.services.tls.is_some(), plaintext_login }
     }
 

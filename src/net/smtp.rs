@@ -15,6 +15,9 @@ use super::{Connection, Services, now, stopping};
 use crate::deliver::{Destination, TRACE_OCTETS, Transaction};
 use crate::smtp::{Ask, Dialect, Limits, Peer, Reply, Session, Step, Tls};
 
+#[cfg(test)]
+mod tests;
+
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>, dialect: Dialect) {
     let (id, peer) = (connection.id, connection.peer);

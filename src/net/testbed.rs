@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::limits::{SessionLimits, Sessions};
+use super::limits::{Network, SessionLimits, Sessions};
 use super::{Connection, Services, Stream};
 use crate::auth::{Authenticator, Directory, Membership, Passwords, credentials_from_password};
 use crate::observe::Nobody;
@@ -49,7 +49,7 @@ impl Server {
             directory,
             observer: Arc::new(Nobody),
             tls: Some(acceptor),
-            plaintext_login: false,
+            plaintext_login: Network::LOOPBACK.to_vec(),
             smtp: Default::default(),
             pop3: Default::default(),
             imap: Default::default(),

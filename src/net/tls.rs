@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -105,8 +106,8 @@ impl Tls {
     }
 }
 
-/// STARTTLS and its kind: the handshake of a connection that was in the clear, within [`HANDSHAKE_TIMEOUT`] and while the
-/// server does not stop. The caller has dropped whatever it had read before (RFC 3207 §4.2).
+/// The handshake of a connection that was in the clear, within [`HANDSHAKE_TIMEOUT`] and while the server does not stop.
+/// After STARTTLS and its kind, the caller has dropped whatever it had read before (RFC 3207 §4.2).
 pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::Result<Connection> {
     let Some(acceptor) = &services.tls else {
         return Err(io::Error::other("TLS was offered without a certificate"));
@@ -153,9 +154,14 @@ type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn self_signed() -> Result<Identity, Error> {
     let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
-    let made = rcgen::generate_simple_self_signed(names)?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    Ok((vec![made.cert.der().clone()], key.into()))
+    let mut params = CertificateParams::new(names)?;
+    // What a person reads who is asked whether to trust it.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.distinguished_name.push(DnType::OrganizationName, "Postbell, for development only");
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    Ok((vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<Identity, Error> {
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_complaint_names_the_file_and_what_is_wrong_with_it() {
-        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let other = KeyPair::generate().unwrap().serialize_pem();
         let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
         let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for (file, contents, complaint) in [

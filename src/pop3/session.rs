@@ -296,7 +296,7 @@ impl Session {
         }
         match framed {
             Framed::Overlong => self.bad_command(format_args!("a line has at most {LINE_OCTETS_MAX} octets")),
-            Framed::BareLf { .. } => self.bad_command(format_args!("a line ends with CRLF")),
+            Framed::BareLf => self.bad_command(format_args!("a line ends with CRLF")),
             Framed::Line { octets, .. } => match parse::command(&octets) {
                 Ok(command) => self.run(command),
                 Err(BadCommand::Unknown) => self.bad_command(format_args!("unknown command")),

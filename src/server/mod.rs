@@ -122,10 +122,13 @@ impl Server {
             Membership::Closed { .. } => Passwords::Checked,
         };
         let directory = Directory::new(store.clone(), membership.clone());
+        let sessions = Sessions::new(within_descriptors(sessions));
+        let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
+        let exempt = Arc::clone(&sessions);
         let services = Arc::new(Services {
             hostname,
             store: store.clone(),
-            authenticator: Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?,
+            authenticator: authenticator.with_shared_peers(move |peer| exempt.is_exempt(peer)),
             directory,
             observer,
             tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
@@ -133,7 +136,7 @@ impl Server {
             smtp,
             pop3,
             imap,
-            sessions: Sessions::new(within_descriptors(sessions)),
+            sessions,
             shutdown: shutdown.clone(),
         });
 

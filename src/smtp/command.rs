@@ -141,8 +141,8 @@ pub const FACTS: [Facts; 13] = [
     Facts { verb: Verb::Vrfy, name: "VRFY", dialect: None, stages: ALWAYS, junk: true },
     Facts { verb: Verb::Help, name: "HELP", dialect: None, stages: ALWAYS, junk: true },
     Facts { verb: Verb::Quit, name: "QUIT", dialect: None, stages: ALWAYS, junk: false },
-    // TLS forgets what was said (RFC 3207 §4.2); a transaction is not to be forgotten by accident.
-    Facts { verb: Verb::StartTls, name: "STARTTLS", dialect: None, stages: &[Fresh, Introduced], junk: false },
+    // TLS forgets what was said, an open transaction too (RFC 3207 §4.2); but not one whose message has begun.
+    Facts { verb: Verb::StartTls, name: "STARTTLS", dialect: None, stages: &[Fresh, Introduced, Transaction], junk: false },
 ];
 
 impl Verb {

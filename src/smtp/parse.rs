@@ -14,12 +14,11 @@ use nom::{IResult, Parser};
 
 use super::command::{BodyType, Chunk, Command, FACTS, MailParameters, Verb};
 use super::path::{self, LOCAL_PART_OCTETS, Path};
-use crate::wire::is_vchar;
 
 /// Why a line is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// It has octets that no command has: a control character, or what is not UTF-8.
+    /// Its keyword has octets that none has: a control character, or what is not UTF-8.
     BadOctets,
     /// No such command.
     Unknown,
@@ -50,22 +49,28 @@ const HTTP_METHODS: [&str; 9] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTION
 
 /// Parses a line that stood before a CRLF.
 pub fn command(line: &[u8]) -> Result<Command, Error> {
-    let line = std::str::from_utf8(line).map_err(|_| Error::BadOctets)?;
-    if line.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(Error::BadOctets);
-    }
     // RFC 5321 §4.1.1: white space before the CRLF is to be tolerated.
-    let line = line.trim_end_matches([' ', '\t']);
-    let (keyword, argument) = line.split_once(' ').unwrap_or((line, ""));
+    let blanks = line.iter().rev().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+    let line = &line[..line.len() - blanks];
+    let keyword_octets = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
+    let (keyword, argument) = line.split_at(keyword_octets);
+    let keyword = text(keyword).ok_or(Error::BadOctets)?;
+    let argument = text(argument);
     let Some(facts) = FACTS.iter().find(|facts| facts.name.eq_ignore_ascii_case(keyword)) else {
         let is_one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(keyword));
         return Err(match () {
             () if is_one_of(&NOT_IMPLEMENTED) => Error::NotImplemented,
-            () if is_one_of(&HTTP_METHODS) && argument.contains("HTTP/") => Error::Http,
+            () if is_one_of(&HTTP_METHODS) && argument.is_some_and(|text| text.contains("HTTP/")) => Error::Http,
             () => Error::Unknown,
         });
     };
-    let bad_argument = Error::BadArgument(facts.verb);
+    let bad_argument = match facts.verb {
+        Verb::Mail if argument.is_none() => Error::BadSender,
+        Verb::Rcpt if argument.is_none() => Error::BadRecipient,
+        verb => Error::BadArgument(verb),
+    };
+    let argument = argument.ok_or(bad_argument)?;
+    let argument = argument.strip_prefix(' ').unwrap_or(argument);
     let bare = |command| if argument.is_empty() { Ok(command) } else { Err(bad_argument) };
     match facts.verb {
         Verb::Helo => whole(client_name, argument).map(Command::Helo).ok_or(bad_argument),
@@ -83,6 +88,13 @@ pub fn command(line: &[u8]) -> Result<Command, Error> {
         Verb::Quit => bare(Command::Quit),
         Verb::StartTls => bare(Command::StartTls),
     }
+}
+
+/// The octets as text, where they are UTF-8 without control characters.
+fn text(octets: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(octets).ok()?;
+    let is_control = |c: char| c.is_control() && c != '\t';
+    (!text.contains(is_control)).then_some(text)
 }
 
 /// What `parser` makes of all of `input`.
@@ -152,7 +164,7 @@ fn esmtp_parameters(input: &str) -> Option<Vec<(&str, Option<&str>)>> {
         take_while1(|c: char| c.is_ascii_alphanumeric()),
         many0(take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-')),
     ));
-    let esmtp_value = take_while1(|c: char| c != '=' && (!c.is_ascii() || is_vchar(c as u8)));
+    let esmtp_value = take_while1(|c: char| c != '=' && (c.is_ascii_graphic() || !c.is_ascii()));
     whole(many0(preceded(space1, (keyword, opt(preceded(char('='), esmtp_value))))), input)
 }
 
@@ -239,7 +251,12 @@ mod tests {
             ("AUTH PLAIN", Error::NotImplemented),
             ("GET / HTTP/1.1", Error::Http),
             ("POST / HTTP/1.1", Error::Http),
-            ("NOOP a\0b", Error::BadOctets),
+            ("NO\0OP", Error::BadOctets),
+            ("NOOP\r", Error::BadOctets),
+            ("DATA \r", Error::BadArgument(Verb::Data)),
+            ("NOOP a\0b", Error::BadArgument(Verb::Noop)),
+            ("MAIL FROM:<a\0b@x>", Error::BadSender),
+            ("RCPT TO:<a\0b@x>", Error::BadRecipient),
             ("EHLO", Error::BadArgument(Verb::Ehlo)),
             ("HELO two words", Error::BadArgument(Verb::Helo)),
             ("EHLO (x)", Error::BadArgument(Verb::Ehlo)),
@@ -265,7 +282,8 @@ mod tests {
         ] {
             assert_eq!(parse(line), Err(error), "{line}");
         }
-        assert_eq!(command(b"NOOP \xff"), Err(Error::BadOctets));
+        assert_eq!(command(b"NOOP\xff"), Err(Error::BadOctets));
+        assert_eq!(command(b"RCPT TO:<\xff@x>"), Err(Error::BadRecipient));
     }
 
     #[test]

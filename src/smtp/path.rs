@@ -20,8 +20,6 @@ use nom::multi::{fold_many0, separated_list1};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use nom::{IResult, Parser};
 
-use crate::wire::{is_atext, is_vchar};
-
 /// RFC 5321 §4.5.3.1.1, in octets.
 pub(super) const LOCAL_PART_OCTETS: usize = 64;
 /// RFC 5321 §4.5.3.1.2, in octets.
@@ -122,7 +120,7 @@ fn dot_string(input: &str) -> IResult<&str, &str> {
 /// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`; `QcontentSMTP = qtextSMTP / quoted-pairSMTP`
 fn quoted_string(input: &str) -> IResult<&str, String> {
     let text = satisfy(|c| !matches!(c, '"' | '\\') && !c.is_control());
-    let pair = preceded(char('\\'), satisfy(|c| c == ' ' || u8::try_from(c).is_ok_and(is_vchar)));
+    let pair = preceded(char('\\'), satisfy(|c| c == ' ' || c.is_ascii_graphic()));
     let content = fold_many0(alt((text, pair)), String::new, |mut content, character| {
         content.push(character);
         content
@@ -153,19 +151,14 @@ fn address_literal(input: &str) -> IResult<&str, &str> {
     let ipv6 = preceded(tag_no_case("IPv6:"), verify(ipv6_digits, |text: &str| text.parse::<Ipv6Addr>().is_ok()));
     // `General-address-literal = Standardized-tag ":" 1*dcontent`
     let label = verify(sub_domain, |label: &str| label.is_ascii() && !label.eq_ignore_ascii_case("ipv6"));
-    let content = take_while_m_n(1, DOMAIN_OCTETS, |c: char| {
-        u8::try_from(c).is_ok_and(is_vchar) && !matches!(c, '[' | ']' | '\\')
-    });
+    let content = take_while_m_n(1, DOMAIN_OCTETS, |c: char| c.is_ascii_graphic() && !matches!(c, '[' | ']' | '\\'));
     let general = recognize(separated_pair(label, char(':'), content));
     recognize(delimited(char('['), alt((ipv4, ipv6, general)), char(']'))).parse(input)
 }
 
-/// `atext`, and beyond ASCII what RFC 6531 §3.3 adds.
+/// `atext` (RFC 5322 §3.2.3), and beyond ASCII what RFC 6531 §3.3 adds.
 fn is_atom_char(character: char) -> bool {
-    match u8::try_from(character) {
-        Ok(octet) if octet.is_ascii() => is_atext(octet),
-        _ => is_visible_non_ascii(character),
-    }
+    character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(character) || is_visible_non_ascii(character)
 }
 
 /// `UTF8-non-ascii` without the C1 control characters, which have no place in a name.

@@ -2,7 +2,8 @@
 //!
 //! Codes are those of RFC 5321 §4.2.3 and §4.3.2, enhanced codes those of RFC 3463 and RFC 5248.
 
-use super::command::{Stage, Verb};
+use super::Dialect;
+use super::command::{FACTS, Stage, Verb};
 use super::parse::Error;
 use super::reply::Reply;
 
@@ -11,11 +12,6 @@ pub(crate) const RESET: Reply = Reply::new(250, "2.0.0", "Forgotten");
 pub(crate) const NOTHING_DONE: Reply = Reply::new(250, "2.0.0", "Nothing done");
 /// RFC 5321 §3.5.3: neither confirmed nor denied; no user is enumerated this way.
 pub(crate) const NOT_VERIFIED: Reply = Reply::new(252, "2.5.0", "Not verified here; RCPT will tell");
-pub(crate) const HELP: Reply = Reply::new(
-    214,
-    "2.0.0",
-    "MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS\nEach is explained in RFC 5321, 3030 or 3207",
-);
 pub(crate) const GOODBYE: Reply = Reply::new(221, "2.0.0", "Goodbye");
 pub(crate) const READY_FOR_TLS: Reply = Reply::new(220, "2.0.0", "Ready for TLS");
 
@@ -68,6 +64,13 @@ pub(crate) const STORE_FULL: Reply = Reply::new(452, "4.3.1", "Too little space;
 pub(crate) const STORE_BUSY: Reply = Reply::new(452, "4.3.1", "Too many messages at this moment; try again later");
 pub(crate) const STORE_FAILED: Reply = Reply::new(451, "4.3.0", "The message could not be stored; try again later");
 
+/// RFC 5321 §4.1.1.8: the commands of this dialect.
+pub(crate) fn help(dialect: Dialect) -> Reply {
+    let spoken = FACTS.iter().filter(|facts| facts.dialect.is_none_or(|only| only == dialect));
+    let names: Vec<&str> = spoken.map(|facts| facts.name).collect();
+    Reply::new(214, "2.0.0", "").with_text(names.join(" "))
+}
+
 /// What to say to a line that is no command.
 pub(crate) fn not_a_command(error: Error) -> Reply {
     match error {
@@ -97,7 +100,6 @@ pub(crate) fn out_of_sequence(verb: Verb, stage: Stage) -> Reply {
         (Verb::Mail, Stage::Transaction | Stage::Chunks) => "A transaction is open already",
         (_, Stage::Introduced) => "MAIL comes first",
         (_, Stage::Failed) => "The transaction has failed; RSET, then MAIL",
-        (Verb::StartTls, _) => "Not within a transaction",
         (_, Stage::Transaction | Stage::Chunks) => "BDAT has begun; only BDAT goes on with it",
     };
     Reply::new(503, "5.5.1", text)
@@ -113,6 +115,6 @@ fn usage(verb: Verb) -> &'static str {
         Verb::Bdat => "BDAT octets [LAST]",
         Verb::Vrfy => "VRFY name",
         Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => "This command takes no argument",
-        Verb::Noop | Verb::Help => "This command takes any argument",
+        Verb::Noop | Verb::Help => "An argument is text",
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A command line ends with CRLF and with nothing else. A bare LF does end the *frame*, so that a client that sends LF
 //! alone is told so at once instead of waiting for ever; but the framer says so, and such a line must never be run as
-//! a command. A bare CR stays in the line, and the framer says where it stands.
+//! a command. A bare CR stays in the line, for the grammar to refuse.
 //!
 //! Memory is bounded by the limit, time is linear in the octets: no octet is looked at twice. What is longer than the
 //! limit is dropped up to the end of its line, and reported there once: the octets behind it are framed as usual.
@@ -14,16 +14,11 @@ use std::mem;
 pub enum Framed {
     /// Ended by CRLF.
     Line {
-        /// What stands before the CRLF.
+        /// What stands before the CRLF. A CR in it stands alone; no grammar has that.
         octets: Vec<u8>,
-        /// Where the first CR stands that no LF follows.
-        bare_cr: Option<usize>,
     },
     /// Ended by an LF that no CR stands before: not a line of the protocol.
-    BareLf {
-        /// Where the LF stood.
-        at: usize,
-    },
+    BareLf,
     /// Longer than the limit; its octets were dropped.
     Overlong,
 }
@@ -34,25 +29,18 @@ pub struct Framer {
     limit: usize,
     /// The octets of the line so far: nothing once the line is overlong, a CR at the end included.
     partial: Vec<u8>,
-    bare_cr: Option<usize>,
-    after_cr: bool,
     overlong: bool,
 }
 
 impl Framer {
     /// A framer for lines of at most `limit` octets, their CRLF included.
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Vec::new(), bare_cr: None, after_cr: false, overlong: false }
+        Self { limit, partial: Vec::new(), overlong: false }
     }
 
     /// Another limit, from the next octet on.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
-    }
-
-    /// Whether the last octets belong to a line that has not ended.
-    pub fn is_inside_line(&self) -> bool {
-        self.overlong || !self.partial.is_empty()
     }
 
     /// Takes octets from the front of `input` up to the end of a line, or all of them where no line ends in them.
@@ -70,22 +58,8 @@ impl Framer {
 
     /// Octets of this line, with no LF in them.
     fn take(&mut self, octets: &[u8]) {
-        if octets.is_empty() {
-            return;
-        }
-        if self.bare_cr.is_none() && !self.overlong {
-            let start = self.partial.len();
-            if self.after_cr {
-                self.bare_cr = Some(start - 1);
-            } else {
-                // A CR in last place may yet be half of the CRLF.
-                let cr = octets[..octets.len() - 1].iter().position(|octet| *octet == b'\r');
-                self.bare_cr = cr.map(|at| start + at);
-            }
-        }
-        self.after_cr = octets.ends_with(b"\r");
         // The LF is still to come; it counts too.
-        if self.overlong || self.partial.len() + octets.len() + 1 > self.limit {
+        if self.overlong || (!octets.is_empty() && self.partial.len() + octets.len() + 1 > self.limit) {
             self.overlong = true;
             self.partial = Vec::new();
         } else {
@@ -96,16 +70,11 @@ impl Framer {
     /// An LF has come. Leaves the framer as new.
     fn end(&mut self) -> Framed {
         let mut octets = mem::take(&mut self.partial);
-        let bare_cr = self.bare_cr.take();
-        let after_cr = mem::take(&mut self.after_cr);
-        if mem::take(&mut self.overlong) {
-            return Framed::Overlong;
+        match octets.pop() {
+            _ if mem::take(&mut self.overlong) => Framed::Overlong,
+            Some(b'\r') => Framed::Line { octets },
+            _ => Framed::BareLf,
         }
-        if !after_cr {
-            return Framed::BareLf { at: octets.len() };
-        }
-        octets.pop();
-        Framed::Line { octets, bare_cr }
     }
 }
 
@@ -128,7 +97,7 @@ mod tests {
     }
 
     fn line(text: &str) -> Framed {
-        Framed::Line { octets: text.into(), bare_cr: None }
+        Framed::Line { octets: text.into() }
     }
 
     #[test]
@@ -138,14 +107,12 @@ mod tests {
 
     #[test]
     fn bare_lf_is_told_and_its_line_is_no_command() {
-        assert_eq!(frame(100, &[b"NOOP\nQUIT\r\n"]), [Framed::BareLf { at: 4 }, line("QUIT")]);
+        assert_eq!(frame(100, &[b"NOOP\nQUIT\r\n"]), [Framed::BareLf, line("QUIT")]);
     }
 
     #[test]
-    fn bare_cr_stays_and_is_told() {
-        let with_cr = |text: &str, at| Framed::Line { octets: text.into(), bare_cr: Some(at) };
-        assert_eq!(frame(100, &[b"NO\rOP\r\nA\r\r\n"]), [with_cr("NO\rOP", 2), with_cr("A\r", 1)]);
-        assert_eq!(frame(100, &[b"NO\r", b"OP\r", b"\n"]), [with_cr("NO\rOP", 2)]);
+    fn a_bare_cr_stays() {
+        assert_eq!(frame(100, &[b"NO\rOP\r\nA\r\r\n"]), [line("NO\rOP"), line("A\r")]);
     }
 
     #[test]

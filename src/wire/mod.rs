@@ -9,18 +9,3 @@ pub mod dot;
 pub mod line;
 pub mod newline;
 pub(crate) mod utf7;
-
-/// `atext` of RFC 5322 §3.2.3, which RFC 5321 §4.1.2 uses for local parts: what an atom is made of.
-pub fn is_atext(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet)
-}
-
-/// `VCHAR` of RFC 5234 §B.1: what can be seen, without the space.
-pub fn is_vchar(octet: u8) -> bool {
-    (0x21..=0x7e).contains(&octet)
-}
-
-/// Whether the octet stands outside US-ASCII: part of a UTF-8 sequence, where UTF-8 was agreed on.
-pub fn is_utf8_non_ascii(octet: u8) -> bool {
-    octet >= 0x80
-}

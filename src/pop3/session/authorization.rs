@@ -97,7 +97,7 @@ impl Session {
         };
         self.exchange_step(match framed {
             Framed::Line { octets, .. } => exchange.respond(&octets),
-            Framed::BareLf { .. } => sasl::Step::Failed(Failure::Malformed("a line ends with CRLF")),
+            Framed::BareLf => sasl::Step::Failed(Failure::Malformed("a line ends with CRLF")),
             Framed::Overlong => sasl::Step::Failed(Failure::Malformed("the response is too long")),
         });
     }

@@ -28,8 +28,8 @@ impl Session {
         let Some(framed) = framed else { return Progress::Stalled };
         self.idle_since = self.now;
         let command = match framed {
-            Framed::Line { octets, .. } => parse::command(&octets).map_err(replies::not_a_command),
-            Framed::BareLf { .. } => Err(replies::BARE_NEWLINE_IN_COMMAND),
+            Framed::Line { octets } => parse::command(&octets).map_err(replies::not_a_command),
+            Framed::BareLf => Err(replies::BARE_NEWLINE_IN_COMMAND),
             Framed::Overlong => Err(replies::LINE_TOO_LONG),
         };
         match command {
@@ -74,7 +74,7 @@ impl Session {
             Command::Rset => self.reset(),
             Command::Noop => self.say(&replies::NOTHING_DONE),
             Command::Vrfy => self.say(&replies::NOT_VERIFIED),
-            Command::Help => self.say(&replies::HELP),
+            Command::Help => self.say(&replies::help(self.dialect)),
             Command::Quit => self.close_with(&replies::GOODBYE),
             Command::StartTls => self.start_tls(),
         }
@@ -85,9 +85,8 @@ impl Session {
     fn hello(&mut self, client: Client) {
         let mut text = self.hostname.to_string();
         if client.extended {
-            text.push_str("\nPIPELINING");
-            text.push_str(&format!("\nSIZE {}", self.limits.message_size));
-            text.push_str("\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES");
+            text.push_str(&format!("\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8", self.limits.message_size));
+            text.push_str("\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES");
             if self.peer.tls == Tls::Offered {
                 text.push_str("\nSTARTTLS");
             }
@@ -211,6 +210,7 @@ impl Session {
             Tls::On(_) => self.refuse_here(&replies::TLS_IS_ON),
             Tls::Offered => {
                 self.say(&replies::READY_FOR_TLS);
+                self.abandon();
                 self.discard_input();
                 self.state = State::Handshake;
             }

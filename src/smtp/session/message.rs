@@ -217,6 +217,7 @@ impl Session {
             Dialect::Smtp => 1,
             Dialect::Lmtp => envelope.recipients.len(),
         };
+        self.flushes = true;
         self.refuse_times(reply, times, State::Introduced(envelope.client.clone()))
     }
 }

@@ -181,6 +181,8 @@ pub struct Session {
     asked: bool,
     /// The driver is to forget the transaction.
     abandons: bool,
+    /// A message was answered: its sender is not to wait for what it sent ahead (RFC 2033 §5).
+    flushes: bool,
     /// Whether anything was read: TLS is looked for in the first octet only.
     has_read: bool,
     errors: u32,
@@ -207,6 +209,7 @@ impl Session {
             output: Vec::new(),
             asked: false,
             abandons: false,
+            flushes: false,
             has_read: false,
             errors: 0,
             junk_commands: 0,
@@ -240,7 +243,7 @@ impl Session {
             if mem::take(&mut self.abandons) {
                 return Step::Abandon;
             }
-            if self.output.len() >= OUTPUT_OCTETS {
+            if mem::take(&mut self.flushes) || self.output.len() >= OUTPUT_OCTETS {
                 return Step::Write(mem::take(&mut self.output));
             }
             match self.advance() {
