@@ -3,13 +3,13 @@
 //! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -85,9 +85,15 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects; with `tls`, shakes hands at once.
-    pub async fn open(name: &str, address: SocketAddr, tls: bool, language: Language) -> Result<Connection, String> {
-        let plain = TcpStream::connect(address).await.map_err(|e| format!("connecting to {address}: {e}"))?;
+    /// Connects; with `tls`, shakes hands at once. On loopback the client's address is `peer`, where the system lets it.
+    pub async fn open(
+        name: &str,
+        address: SocketAddr,
+        peer: IpAddr,
+        tls: bool,
+        language: Language,
+    ) -> Result<Connection, String> {
+        let plain = connect(address, peer).await.map_err(|e| format!("connecting to {address}: {e}"))?;
         // Each write is a segment of its own, so that `split` means what it says.
         plain.set_nodelay(true).map_err(|e| e.to_string())?;
         let mut connection = Connection {
@@ -240,6 +246,17 @@ impl Connection {
             Ok(Err(error)) => Err(error),
         }
     }
+}
+
+async fn connect(address: SocketAddr, peer: IpAddr) -> std::io::Result<TcpStream> {
+    if address.is_ipv4() && address.ip().is_loopback() {
+        let socket = TcpSocket::new_v4()?;
+        // Linux has all of 127/8 on loopback; where that is not so, all clients come from one address.
+        if socket.bind(SocketAddr::new(peer, 0)).is_ok() {
+            return socket.connect(address).await;
+        }
+    }
+    TcpStream::connect(address).await
 }
 
 /// A reset and a TLS stream that ends without its farewell are ends too: the server closed what it had not read.

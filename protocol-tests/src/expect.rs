@@ -81,6 +81,14 @@ pub async fn receive(
     Ok(arrival)
 }
 
+/// What a tagged or continuation response means for the segment that it came in.
+enum Next {
+    /// The segment ends with it.
+    Done,
+    /// It is none of the segment's.
+    GoOn,
+}
+
 /// Untagged responses in any order, up to the response that closes them.
 #[derive(Default)]
 struct Segment<'a> {
@@ -147,7 +155,10 @@ impl<'a> Segment<'a> {
                     self.refuse_unwanted(&response, context.bindings)?;
                     connection.pool.push(response);
                 }
-                Arrival::Reply(Reply::Imap(response)) => return self.closed_by(&response, connection, context),
+                Arrival::Reply(Reply::Imap(response)) => match self.closed_by(&response, connection, context)? {
+                    Next::Done => return Ok(()),
+                    Next::GoOn => {}
+                },
                 Arrival::Reply(Reply::Lines(_)) => {}
                 Arrival::End if self.closes.is_some() => {
                     if self.take(&mut connection.pool, context.bindings) {
@@ -166,10 +177,14 @@ impl<'a> Segment<'a> {
         response: &Response,
         connection: &mut Connection,
         context: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Next, Failure> {
         let got = || printable(&response.raw);
         let missing = self.missing(&connection.pool, context.bindings);
         let Some((end_line, end)) = self.end else {
+            // What is still answered before the stream ends is the server's business.
+            if self.closes.is_some() {
+                return Ok(Next::GoOn);
+            }
             return Err(Failure::at(missing.or(self.closes).unwrap_or_else(|| self.line()), got()));
         };
         let mut trial = context.bindings.clone();
@@ -180,7 +195,7 @@ impl<'a> Segment<'a> {
             if matches!(response.kind, Kind::Tagged(_)) {
                 connection.pool.clear();
             }
-            return Ok(());
+            return Ok(Next::Done);
         }
         // A refusal explains missing responses better than they do.
         if !end.matches(response, &mut context.bindings.clone()) || taken {

@@ -27,3 +27,6 @@ pub mod subject;
 pub mod suite;
 pub mod text;
 pub mod transcript;
+
+#[cfg(test)]
+mod wrong_servers;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use protocol_tests::subject::Subject;
-use protocol_tests::suite::{Corpus, Options};
+use protocol_tests::suite::{Corpus, Options, known_differences};
 use protocol_tests::transcript::Service;
 
 #[derive(Debug, Parser)]
@@ -20,7 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the transcripts against a server
-    Run(Run),
+    Run(Box<Run>),
     /// List the transcripts, with the rule that each shows and where it comes from
     List {
         /// Only those with one of these in their names
@@ -57,6 +58,9 @@ struct Run {
     /// How many transcripts at once
     #[arg(long, default_value_t = 16)]
     jobs: usize,
+    /// A file of transcripts that this server is known to fail: on each line a name, a space, and why
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
     /// Only those with one of these in their names
     filters: Vec<String>,
 }
@@ -101,7 +105,12 @@ impl Run {
         .collect();
         let given: Arc<dyn AsRef<Subject> + Send + Sync> =
             Arc::new(Given(Subject::new(addresses, &self.user, &self.password)));
-        let options = Options { filters: self.filters, jobs: self.jobs, ..Options::default() };
+        let known = match &self.known {
+            Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
+            None => String::new(),
+        };
+        let known = known_differences(&known);
+        let options = Options { filters: self.filters, jobs: self.jobs, known, ..Options::default() };
         let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {
             let given = given.clone();
             Box::pin(async move {

@@ -3,14 +3,13 @@
 //! The contract: with `--ready-json` the server prints one line of JSON with its addresses when all of them listen.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::subject::{DEADLINE, Subject};
@@ -85,7 +84,8 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
     let mut subject = Subject::new(addresses, user, PASSWORD);
     if let Some(file) = file {
         let binary = binary.to_owned();
-        subject.provision = Some(Box::new(move |user, password| provision(&binary, &file, user, password)));
+        subject.provision =
+            Some(Box::new(move |user, password| Box::pin(provision(binary.clone(), file.clone(), user, password))));
     }
     Ok(Running { subject, errors, _child: child, _folder: folder })
 }
@@ -124,9 +124,9 @@ fn written(configuration: &str, configurations: &Path, folder: &Path) -> Result<
 }
 
 /// `postbell account add`, beside the running server.
-fn provision(binary: &Path, file: &Path, user: &str, password: &str) -> Result<(), String> {
-    let mut child = std::process::Command::new(binary)
-        .args(["account", "add", user, "--password-stdin", "--config"])
+async fn provision(binary: PathBuf, file: PathBuf, user: String, password: String) -> Result<(), String> {
+    let mut child = Command::new(binary)
+        .args(["account", "add", &user, "--password-stdin", "--config"])
         .arg(file)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -134,9 +134,10 @@ fn provision(binary: &Path, file: &Path, user: &str, password: &str) -> Result<(
         .spawn()
         .map_err(|e| format!("account add: {e}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        writeln!(stdin, "{password}").map_err(|e| format!("account add: {e}"))?;
+        let line = format!("{password}\n");
+        stdin.write_all(line.as_bytes()).await.map_err(|e| format!("account add: {e}"))?;
     }
-    let output = child.wait_with_output().map_err(|e| format!("account add: {e}"))?;
+    let output = child.wait_with_output().await.map_err(|e| format!("account add: {e}"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! One transcript against one server.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use tokio::time::Instant;
 
@@ -29,8 +30,16 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
         Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
     }
-    let mut run = Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0, ended: false };
-    let result = match run.accounts(&transcript.users) {
+    let mut run = Run {
+        subject,
+        connections: HashMap::new(),
+        bindings: Bindings::default(),
+        log: Log::default(),
+        line: 0,
+        peer: subject.fresh_peer(),
+        ended: false,
+    };
+    let result = match run.accounts(&transcript.users).await {
         Ok(()) => run.steps(&transcript.steps).await,
         Err(error) => Err(Failure::at(1, error)),
     };
@@ -53,14 +62,15 @@ struct Run<'a> {
     bindings: Bindings,
     log: Log,
     line: usize,
+    peer: IpAddr,
     /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
     ended: bool,
 }
 
 impl Run<'_> {
-    fn accounts(&mut self, users: &[String]) -> Result<(), String> {
+    async fn accounts(&mut self, users: &[String]) -> Result<(), String> {
         for name in std::iter::once("user").chain(users.iter().map(String::as_str)) {
-            let address = self.subject.fresh_user()?;
+            let address = self.subject.fresh_user().await?;
             self.bindings.set(name, address.as_str());
             let plain = if name == "user" { "plain".to_owned() } else { format!("{name}_plain") };
             self.bindings.set(&plain, self.subject.sasl_plain(&address));
@@ -132,9 +142,10 @@ impl Run<'_> {
 
     async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
         let service = connect.service;
-        let address = *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
+        let address =
+            *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
         let language = if connect.raw { Language::Lines } else { service.language() };
-        let opening = Connection::open(&connect.connection, address, service.is_tls(), language);
+        let opening = Connection::open(&connect.connection, address, self.peer, service.is_tls(), language);
         let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
         let opened = opened.map_err(|_| self.fail("no connection in time"))?.map_err(|e| self.fail(e))?;
         self.connections.insert(connect.connection.clone(), opened);
@@ -278,7 +289,9 @@ impl Run<'_> {
                 Arrival::Reply(Reply::Imap(response)) => match response.kind {
                     Kind::Continuation => return Ok(()),
                     Kind::Untagged => self.connection(name)?.pool.push(response),
-                    Kind::Tagged(_) => return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw)))),
+                    Kind::Tagged(_) => {
+                        return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw))));
+                    }
                 },
                 other => return Err(self.fail(format!("no + for the literal: {other:?}"))),
             }
@@ -290,10 +303,21 @@ impl Run<'_> {
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
         let plain = |connection: String| Connect {
-            connection, service, raw: false, cold: false, starttls: false, ehlo: true, login: None, select: None,
+            connection,
+            service,
+            raw: false,
+            cold: false,
+            starttls: false,
+            ehlo: true,
+            login: None,
+            select: None,
         };
         self.connect(&plain(name.clone())).await?;
-        self.exchange(&name, &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" })).await?;
+        self.exchange(
+            &name,
+            &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
+        )
+        .await?;
         let mut recipients = 0;
         let main = ["user".to_owned()];
         for whom in if to.is_empty() { &main[..] } else { to } {
@@ -319,8 +343,14 @@ impl Run<'_> {
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
             self.connect(&Connect {
-                connection: SETUP.to_owned(), service: Service::Imap, raw: false, cold: false, starttls: false, ehlo: false,
-                login: Some("user".to_owned()), select: None,
+                connection: SETUP.to_owned(),
+                service: Service::Imap,
+                raw: false,
+                cold: false,
+                starttls: false,
+                ehlo: false,
+                login: Some("user".to_owned()),
+                select: None,
             })
             .await?;
         }
@@ -368,7 +398,12 @@ fn report(transcript: &Transcript, log: &Log, failure: &Failure) -> String {
         let name = if entry.connection.is_empty() { String::new() } else { format!("{} ", entry.connection) };
         out += &format!("        {} {name}{}\n", entry.arrow, entry.text);
     }
-    out += &format!("  line {}\n    expected  {}\n    got       {}\n", failure.line, source(transcript, failure.line), failure.got);
+    out += &format!(
+        "  line {}\n    expected  {}\n    got       {}\n",
+        failure.line,
+        source(transcript, failure.line),
+        failure.got
+    );
     out
 }
 

@@ -1,8 +1,9 @@
 //! The server under test: where it listens, which accounts it takes, what it offers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +15,8 @@ use crate::imap::value::{Kind, Value};
 use crate::transcript::{Language, Need, Service};
 
 /// Makes an account, where the server does not take any: given its address and its password.
-pub type Provision = Box<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+pub type Provision =
+    Box<dyn Fn(String, String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// A running server.
 pub struct Subject {
@@ -29,6 +31,7 @@ pub struct Subject {
     /// Makes accounts; `None` where any address is one.
     pub provision: Option<Provision>,
     next_user: AtomicU64,
+    next_peer: AtomicU32,
     offers: Mutex<HashMap<Service, Vec<String>>>,
 }
 
@@ -48,6 +51,7 @@ impl Subject {
             patience,
             provision: None,
             next_user: AtomicU64::new(seconds % 1_000_000 * 10_000),
+            next_peer: AtomicU32::new(0),
             offers: Mutex::default(),
         }
     }
@@ -58,13 +62,21 @@ impl Subject {
     }
 
     /// An account that no other transcript has.
-    pub fn fresh_user(&self) -> Result<String, String> {
+    pub async fn fresh_user(&self) -> Result<String, String> {
         let number = self.next_user.fetch_add(1, Ordering::Relaxed);
         let user = self.user.replace("{n}", &number.to_string());
         if let Some(provision) = &self.provision {
-            provision(&user, &self.password)?;
+            provision(user.clone(), self.password.clone()).await?;
         }
         Ok(user)
+    }
+
+    /// An address of loopback for the clients of one transcript, so that what a server holds against an address (failed
+    /// logins, open sessions) stays with the transcript that caused it.
+    pub fn fresh_peer(&self) -> IpAddr {
+        let number = self.next_peer.fetch_add(1, Ordering::Relaxed) % 0xfe_ffff;
+        let [_, a, b, c] = number.to_be_bytes();
+        IpAddr::from([127, a + 1, b, c])
     }
 
     /// The initial response of SASL PLAIN for an account (RFC 4616 §2).
@@ -94,7 +106,8 @@ impl Subject {
             return Ok(known.clone());
         }
         let address = self.addresses[&service];
-        let mut connection = Connection::open("", address, service.is_tls(), service.language()).await?;
+        let mut connection =
+            Connection::open("", address, self.fresh_peer(), service.is_tls(), service.language()).await?;
         let deadline = self.deadline();
         connection.reply(deadline).await?;
         let mut words = match service.language() {
@@ -121,7 +134,7 @@ impl Subject {
 
     async fn imap_capabilities(&self, connection: &mut Connection, deadline: Instant) -> Result<Vec<String>, String> {
         let mut words = Vec::new();
-        let login = format!("p2 LOGIN {} {}", self.fresh_user()?, self.password);
+        let login = format!("p2 LOGIN {} {}", self.fresh_user().await?, self.password);
         for (tag, command) in [("p1", "p1 CAPABILITY"), ("p2", &login), ("p3", "p3 CAPABILITY")] {
             connection.send(format!("{command}\r\n").as_bytes(), false, deadline).await?;
             loop {

@@ -89,7 +89,7 @@ impl Dev {
         config.listeners = self.endpoints();
         // Any password is good here, so none can leak that opens anything.
         config.plaintext_login = Network::ALL.to_vec();
-        log::begin(&config.log);
+        log::begin(&config.log)?;
 
         let live = if self.ready_json { Live::begin(io::stderr()) } else { Live::begin(io::stdout()) };
         let live = Arc::new(live.map_err(Failure::new)?);

@@ -1,0 +1,192 @@
+//! A test that cannot fail is worth nothing: servers that do wrong, and the lines at which the runner says so.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::run::{self, Outcome};
+use crate::subject::Subject;
+use crate::transcript::{Service, parse};
+
+/// What the server says to a line that holds the word, `TAG` standing for the line's first word.
+type Script = &'static [(&'static str, &'static str)];
+
+/// What every script says where it says nothing else.
+const MANNERS: Script = &[
+    ("LOGIN", "TAG OK\r\n"),
+    ("SELECT", "* 2 EXISTS\r\n* FLAGS (\\Seen)\r\nTAG OK\r\n"),
+    ("NOOP", "TAG OK\r\n"),
+    ("CLOSE", ""),
+];
+
+async fn serve(stream: TcpStream, greeting: &'static str, script: Script) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(greeting.as_bytes()).await?;
+    let mut line = String::new();
+    while stream.read_line(&mut line).await? > 0 {
+        let tag = line.split(' ').next().unwrap_or("").trim().to_owned();
+        let answer =
+            script.iter().chain(MANNERS).find(|(word, _)| line.contains(word)).map_or("", |(_, answer)| answer);
+        stream.write_all(answer.replace("TAG", &tag).as_bytes()).await?;
+        if line.contains("CLOSE") {
+            return Ok(());
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+async fn outcome(service: Service, greeting: &'static str, script: Script, body: &str) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, greeting, script));
+        }
+    });
+    let mut subject = Subject::new(BTreeMap::from([(service, address)]), "t{n}@localhost", "secret");
+    // Of what does not come, nobody waits long here.
+    subject.patience = 0.1;
+    let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
+    let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
+    run::transcript(&transcript, &subject).await
+}
+
+async fn imap(script: Script, body: &str) -> Outcome {
+    outcome(Service::Imap, "* OK hello\r\n", script, &format!("connect imap login select INBOX\n{body}")).await
+}
+
+/// The report of a failure names the line and what came. Lines count from the body's first, which is 5.
+#[track_caller]
+fn fails(outcome: Outcome, line: usize, got: &str) {
+    let Outcome::Failed(report) = outcome else { panic!("{outcome:?}, but a failure was due") };
+    assert!(report.contains(&format!("\n  line {line}\n")), "not line {line}: {report}");
+    let end = report.rsplit("    got ").next().unwrap();
+    assert!(end.contains(got), "not {got:?}: {report}");
+}
+
+#[track_caller]
+fn passes(outcome: Outcome) {
+    assert!(matches!(outcome, Outcome::Passed), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn untagged_responses_come_in_any_order_but_have_to_come() {
+    let script: Script = &[("SEARCH", "* SEARCH 2 1\r\n* 3 EXISTS\r\nTAG OK done\r\n")];
+    passes(imap(script, "C: a SEARCH ALL\nS: * 3 EXISTS\nS: * SEARCH 1 2\nS: a OK\n").await);
+    fails(imap(script, "C: a SEARCH ALL\nS: * SEARCH 1\nS: a OK\n").await, 6, "* SEARCH 2 1");
+    fails(imap(script, "C: a SEARCH ALL\nS: * 3 EXISTS\nS: * 3 EXISTS\nS: a OK\n").await, 7, "a OK done");
+    fails(
+        imap(script, "C: a SEARCH ALL\nS: * SEARCH 1 2\nS then: * 3 EXISTS\nS then: * SEARCH 1 2\nS: a OK\n").await,
+        8,
+        "",
+    );
+    fails(imap(script, "C: a SEARCH ALL\nS: a NO\n").await, 6, "a OK done");
+    fails(imap(script, "C: a SEARCH ALL\nS not: * $_ EXISTS\nS: a OK\n").await, 6, "* 3 EXISTS");
+}
+
+#[tokio::test]
+async fn what_does_not_come_fails_at_its_deadline() {
+    fails(imap(&[("IDLE", "+ idling\r\n")], "C: a IDLE\nS: +\nS: * 3 EXISTS\n").await, 7, "nothing in time");
+    fails(imap(&[("IDLE", "+ idling\r\n")], "C: a IDLE\nS: +\nS closes\n").await, 7, "nothing in time");
+    fails(imap(&[], "C: a NOOP\nS: a OK\nC: b CLOSE\nS: b OK\n").await, 8, "the end of the stream");
+    fails(
+        imap(&[("NOOP", "* 3 EXISTS\r\nTAG OK\r\n")], "C: a NOOP\nS quiet for 50 ms\nS: a OK\n").await,
+        6,
+        "* 3 EXISTS",
+    );
+}
+
+#[tokio::test]
+async fn an_answer_nobody_asked_for_is_not_kept_for_the_next_command() {
+    let script: Script = &[("CHECK", "* 3 EXISTS\r\nTAG OK\r\n")];
+    fails(imap(script, "C: a CHECK\nS: a OK\nC: b NOOP\nS: * 3 EXISTS\nS: b OK\n").await, 8, "b OK");
+}
+
+#[tokio::test]
+async fn rules_of_every_session_are_held() {
+    let expunge: Script = &[("FETCH", "* 1 EXPUNGE\r\nTAG OK\r\n")];
+    fails(imap(expunge, "C: a FETCH 1 UID\nS: a OK\n").await, 6, "EXPUNGE during FETCH");
+    passes(imap(expunge, "C: a UID FETCH 1 UID\nS: a OK\n").await);
+    fails(imap(&[("CHECK", "* 1 EXISTS\r\nTAG OK\r\n")], "C: a CHECK\nS: a OK\n").await, 6, "EXISTS falls");
+    fails(imap(&[("CHECK", "* 5 FETCH (UID 1)\r\nTAG OK\r\n")], "C: a CHECK\nS: a OK\n").await, 6, "FETCH 5 of 2");
+}
+
+#[tokio::test]
+async fn malformed_replies_fail_wherever_they_come() {
+    fails(imap(&[("CHECK", "* LIST (\r\nTAG OK\r\n")], "C: a CHECK\nS: a OK\n").await, 6, "malformed");
+    fails(imap(&[("CHECK", "TAG OK\n")], "C: a CHECK\nS: a OK\n").await, 6, "bare LF");
+    let two_codes: Script = &[("NOOP", "250-a\r\n550 b\r\n")];
+    fails(outcome(Service::Smtp, "220 hi\r\n", two_codes, "connect smtp\nC: NOOP\nS: 250\n").await, 6, "two codes");
+}
+
+#[tokio::test]
+async fn literals_are_waited_for() {
+    let refuses: Script = &[("APPEND", "TAG NO no\r\n")];
+    fails(imap(refuses, "C: a APPEND INBOX {text \"abc\"}\nS: a OK\n").await, 5, "the literal is refused");
+    let takes: Script = &[("APPEND", "+ go\r\n"), ("abc", "a OK\r\n")];
+    passes(imap(takes, "C: a APPEND INBOX {text \"abc\"}\nS: a OK\n").await);
+}
+
+#[tokio::test]
+async fn captures_hold_what_they_caught() {
+    let script: Script = &[("FETCH", "* 1 FETCH (UID 7)\r\nTAG OK\r\n"), ("SEARCH", "* SEARCH 8\r\nTAG OK\r\n")];
+    let body = "C: a FETCH 1 UID\nS: * 1 FETCH (UID $uid)\nS: a OK\nC: b UID SEARCH ALL\n";
+    fails(imap(script, &format!("{body}S: * SEARCH $uid\nS: b OK\n")).await, 9, "* SEARCH 8");
+    passes(imap(script, &format!("{body}S: * SEARCH $uid+1\nS: b OK\n")).await);
+    fails(imap(script, &format!("{body}S: b OK\ncheck $uid = 8\n")).await, 10, "7 and 8");
+    fails(imap(script, "C: a FETCH $nothing UID\n").await, 5, "$nothing has no value");
+}
+
+#[tokio::test]
+async fn lines_and_messages_of_pop3_are_exact() {
+    let script: Script = &[("LIST", "+OK\r\n1 10\r\n2 20\r\n.\r\n"), ("RETR", "+OK\r\n..a\r\nb\r\n.\r\n")];
+    let pop3 = |body: &'static str| outcome(Service::Pop3, "+OK hi\r\n", script, body);
+    passes(pop3("connect pop3\nC: LIST\nS: +OK\nS lines:\n  1 10\n  2 $size\n").await);
+    fails(pop3("connect pop3\nC: LIST\nS: +OK\nS lines:\n  1 10\n").await, 7, "2 20");
+    passes(pop3("bytes m \".a\\r\\nb\\r\\n\"\nconnect pop3\nC: RETR 1\nS: +OK\nS message: {file m}\n").await);
+    fails(pop3("bytes m \"a\\r\\nb\\r\\n\"\nconnect pop3\nC: RETR 1\nS: +OK\nS message: {file m}\n").await, 8, ".a");
+    fails(pop3("connect pop3\nC: LIST\nS: -ERR\n").await, 6, "+OK");
+}
+
+#[tokio::test]
+async fn replies_of_smtp_are_compared_by_code_and_asked_for_lines() {
+    let script: Script = &[("EHLO", "250-host\r\n250 SIZE 10\r\n")];
+    let smtp = |body: &'static str| outcome(Service::Smtp, "220 hi\r\n", script, body);
+    passes(smtp("connect smtp\nC: EHLO x\nS: 250\nS has: SIZE\nS lacks: STARTTLS\n").await);
+    fails(smtp("connect smtp\nC: EHLO x\nS: 250\nS has: STARTTLS\n").await, 7, "SIZE 10");
+    fails(smtp("connect smtp\nC: EHLO x\nS: 250\nS lacks: SIZE\n").await, 7, "SIZE 10");
+    fails(smtp("connect smtp\nC: EHLO x\nS: 500\n").await, 6, "host");
+}
+
+#[tokio::test]
+async fn a_server_that_greets_with_a_refusal_fails_the_connect() {
+    fails(outcome(Service::Smtp, "554 no\r\n", &[], "connect smtp\n").await, 4, "no friendly greeting");
+    fails(outcome(Service::Imap, "", &[("CLOSE", "")], "connect imap\n").await, 4, "no friendly greeting");
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_not_passed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let script: Script = &[("CAPABILITY", "* CAPABILITY IMAP4rev1 ID\r\nTAG OK\r\n")];
+            tokio::spawn(serve(stream, "* OK\r\n", script));
+        }
+    });
+    let mut subject = Subject::new(BTreeMap::from([(Service::Imap, address)]), "t{n}@localhost", "secret");
+    subject.patience = 0.1;
+    for (needs, lacking) in [("imap IDLE", "imap IDLE"), ("pop3", "pop3")] {
+        let source = format!("# A rule.\nrfc: RFC 1 §1\nneeds: {needs}\n\nconnect imap\n");
+        let transcript = parse::parse("x", &source, &|_| Err(String::new())).unwrap();
+        let outcome = run::transcript(&transcript, &subject).await;
+        assert!(matches!(&outcome, Outcome::NotOffered(what) if what == lacking), "{outcome:?}");
+    }
+    assert_eq!(
+        subject.deadline().duration_since(tokio::time::Instant::now()).as_secs(),
+        Duration::from_millis(500).as_secs()
+    );
+}
