@@ -174,8 +174,8 @@ impl Facts {
 
     /// The facts of a command.
     ///
-    /// RFC 3501 §7.4.1 forbids EXPUNGE "while responding to a FETCH, STORE, or SEARCH command", and names their UID forms
-    /// as "different commands": those carry UIDs, which no EXPUNGE can make mean another message. COPY by sequence number is
+    /// RFC 3501 §7.4.1 forbids EXPUNGE in the answers to FETCH, STORE and SEARCH, and §5.5 does not count their UID forms
+    /// among them: those carry UIDs, which no EXPUNGE can make mean another message. COPY by sequence number is
     /// treated like the three, though it need not be: clients are told not to send another command with numbers behind it
     /// before it is done (§5.5), but where one does, the wrong message would be stored away or deleted.
     pub(crate) fn of(command: &CommandBody) -> Self {

@@ -56,7 +56,7 @@ async fn answer(cx: &mut Context<'_>, changed: &[Message], by: Numbering) -> Res
         if let Some(sequence) = selected.view.sequence(message.uid) {
             let mut line = FetchWriter::begin(&mut cx.output, sequence);
             line.flags(message.flags, &keywords, selected.view.is_recent(message.uid));
-            // "a UID FETCH data item" is implied by the UID form (RFC 3501 §6.4.8).
+            // The UID form implies that UIDs are told (RFC 3501 §6.4.8).
             if by == Numbering::Uid {
                 line.uid(message.uid);
             }
