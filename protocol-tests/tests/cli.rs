@@ -204,6 +204,8 @@ fn what_is_not_understood_is_2_and_help_is_0() {
         assert_eq!(code(&run(&mut postbell(arguments))), 0, "{arguments:?}");
     }
     let site = Site::new();
+    let filter = run(postbell(&["serve", "--config", &site.config()]).env("RUST_LOG", "a=b=c"));
+    assert_eq!(code(&filter), 2, "{}", stderr(&filter));
     let no_terminal = site.account(&["remove", "alice@example.org"]);
     assert_eq!(code(&no_terminal), 2, "{}", stderr(&no_terminal));
 }

@@ -8,11 +8,16 @@ use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::Failure;
 use crate::config::{Log, LogFormat};
 
-/// Begins to log; panics are logged too.
-pub(super) fn begin(log: &Log) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&log.filter));
+/// Begins to log; panics are logged too. Errs where `RUST_LOG` is not understood.
+pub(super) fn begin(log: &Log) -> Result<(), Failure> {
+    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(asked) if !asked.is_empty() => EnvFilter::try_new(asked)
+            .map_err(|error| Failure::usage(format_args!("{}: {error}", EnvFilter::DEFAULT_ENV)))?,
+        _ => EnvFilter::new(&log.filter),
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaped).with_ansi(false);
     match log.format {
         LogFormat::Text => builder.init(),
@@ -22,6 +27,7 @@ pub(super) fn begin(log: &Log) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, panic = panic.payload_as_str().unwrap_or("without a text"), "a bug: something panicked");
     }));
+    Ok(())
 }
 
 /// Standard error, without control characters.

@@ -28,7 +28,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config)?;
-        log::begin(&config.log);
+        log::begin(&config.log)?;
         let data = config.data_dir.clone();
         run_server(config, Arc::new(Nobody), async |server| {
             if self.ready_json {
@@ -45,7 +45,8 @@ async fn renew_at_sighup(server: &Server) -> Result<(), Failure> {
     loop {
         hangup.asked().await;
         match server.reload_certificate().await {
-            Ok(()) => tracing::info!("the certificate was read anew"),
+            Ok(true) => tracing::info!("the certificate was read anew"),
+            Ok(false) => tracing::info!("there is no certificate to read anew"),
             Err(error) => tracing::error!(%error, "the certificate can't be read anew; the old one stays"),
         }
     }

@@ -143,9 +143,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         line.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line:?} is no line")).to_owned()
     }
 
-    #[track_caller]
-    pub(super) fn hears(&mut self, expected: &str) -> impl Future<Output = ()> {
-        async move { assert_eq!(self.line().await, expected) }
+    pub(super) async fn hears(&mut self, expected: &str) {
+        assert_eq!(self.line().await, expected);
     }
 
     pub(super) async fn is_closed(&mut self) {

@@ -172,8 +172,8 @@ pub(super) fn listen(data_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers until the server stops. What is being answered then is finished first.
-pub(super) async fn run(listener: UnixListener, owner: Owner, mut shutdown: watch::Receiver<bool>) {
+/// Answers until the server stops. What is being answered then is finished first, and the socket in `data_dir` goes away.
+pub(super) async fn run(listener: UnixListener, data_dir: PathBuf, owner: Owner, mut shutdown: watch::Receiver<bool>) {
     let mut askers = JoinSet::new();
     loop {
         tokio::select! {
@@ -181,9 +181,9 @@ pub(super) async fn run(listener: UnixListener, owner: Owner, mut shutdown: watc
             Some(_) = askers.join_next() => {}
             accepted = listener.accept(), if askers.len() < ASKERS_MAX => match accepted {
                 Ok((stream, _)) => {
-                    let owner = owner.clone();
+                    let (owner, shutdown) = (owner.clone(), shutdown.clone());
                     askers.spawn(async move {
-                        if let Err(error) = serve(stream, &owner).await {
+                        if let Err(error) = serve(stream, &owner, shutdown).await {
                             tracing::warn!(%error, "a question at the control socket was not answered");
                         }
                     });
@@ -196,13 +196,20 @@ pub(super) async fn run(listener: UnixListener, owner: Owner, mut shutdown: watc
         }
     }
     while askers.join_next().await.is_some() {}
+    if let Err(error) = tokio::fs::remove_file(path(&data_dir)).await {
+        // It is in nobody's way: the next owner replaces it.
+        tracing::debug!(%error, "the control socket stays behind");
+    }
 }
 
-async fn serve(stream: UnixStream, owner: &Owner) -> io::Result<()> {
+async fn serve(stream: UnixStream, owner: &Owner, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reader.take(QUESTION_OCTETS_MAX));
-    tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    tokio::select! {
+        () = stopping(&mut shutdown) => return Ok(()),
+        read = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)) => read??,
+    };
     let answer = match serde_json::from_str(&line) {
         Ok(question) => owner.answer(question).await,
         // Another version of postbell asks what we do not know, or something else speaks here.

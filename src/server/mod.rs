@@ -107,10 +107,12 @@ impl Server {
         let opened = tokio::task::spawn_blocking(move || {
             let tls = Tls::new(tls_source)?;
             let store = open_store(&data_dir, options)?;
-            let control = control::listen(&data_dir).map_err(|error| StartError::Control { data_dir, error })?;
-            Ok::<_, StartError>((tls, store, control))
+            match control::listen(&data_dir) {
+                Ok(control) => Ok((tls, store, control, data_dir)),
+                Err(error) => Err(StartError::Control { data_dir, error }),
+            }
         });
-        let (tls, store, control) = match opened.await {
+        let (tls, store, control, data_dir) = match opened.await {
             Ok(opened) => opened?,
             // The task is never cancelled, so this is its panic, and it is ours.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -141,11 +143,8 @@ impl Server {
         });
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(control::run(
-            control,
-            control::Owner { store: store.clone(), membership: Some(membership) },
-            shutdown,
-        ));
+        let owner = control::Owner { store: store.clone(), membership: Some(membership) };
+        tasks.spawn(control::run(control, data_dir, owner, shutdown));
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
         }
@@ -157,11 +156,17 @@ impl Server {
         &self.addresses
     }
 
-    /// Takes the certificate anew from its files, after a renewal. After an error the old one stays.
-    pub async fn reload_certificate(&self) -> Result<(), tls::Error> {
-        let Some(tls) = self.tls.clone() else { return Ok(()) };
+    /// Where `role` is spoken, if it is; the first of several addresses.
+    pub fn address(&self, role: Role) -> Option<SocketAddr> {
+        self.addresses.iter().find(|(candidate, _)| *candidate == role).map(|(_, address)| *address)
+    }
+
+    /// Takes the certificate anew from its files, after a renewal; false where there is no TLS. After an error the old
+    /// one stays.
+    pub async fn reload_certificate(&self) -> Result<bool, tls::Error> {
+        let Some(tls) = self.tls.clone() else { return Ok(false) };
         match tokio::task::spawn_blocking(move || tls.reload()).await {
-            Ok(reloaded) => reloaded,
+            Ok(reloaded) => reloaded.map(|()| true),
             // The task is never cancelled, so this is its panic, and it is ours.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
@@ -265,6 +270,15 @@ mod tests {
         let server = start(config).await.unwrap();
         assert!(server.addresses().is_empty());
         server.shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_never_asks_at_the_control_socket_does_not_delay_the_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(config(folder.path(), Role::Pop3, 0)).await.unwrap();
+        let _silent = tokio::net::UnixStream::connect(control::path(folder.path())).await.unwrap();
+        tokio::time::timeout(DRAIN / 2, server.shutdown()).await.expect("a stop within the time of a drain").unwrap();
+        assert!(!control::path(folder.path()).exists());
     }
 
     #[tokio::test]

@@ -151,6 +151,11 @@ impl Verb {
         // The table has a row for each verb, in the order of the enum; a test holds it to that.
         &FACTS[self as usize]
     }
+
+    /// Whether it is one of the three with which a client introduces itself.
+    pub fn is_hello(self) -> bool {
+        matches!(self, Verb::Helo | Verb::Ehlo | Verb::Lhlo)
+    }
 }
 
 impl Command {

@@ -4,7 +4,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::Error;
+use super::{Error, SpecialUse};
 
 /// The hierarchy separator.
 pub const SEPARATOR: char = '/';
@@ -49,6 +49,19 @@ pub fn canonical_name(name: &str) -> Result<String, Error> {
         });
     }
     Ok(name)
+}
+
+/// What a mailbox of this name is for, as clients name them when they make them themselves (RFC 6154 §5: a server may give
+/// attributes of its own accord).
+pub(crate) fn customary_use(name: &str) -> Option<SpecialUse> {
+    match name {
+        "Archive" | "Archives" => Some(SpecialUse::Archive),
+        "Drafts" => Some(SpecialUse::Drafts),
+        "Junk" | "Spam" => Some(SpecialUse::Junk),
+        "Sent" | "Sent Items" | "Sent Messages" => Some(SpecialUse::Sent),
+        "Trash" | "Deleted Items" | "Deleted Messages" => Some(SpecialUse::Trash),
+        _ => None,
+    }
 }
 
 /// The names above a name, highest first: `a`, `a/b` for `a/b/c`.

@@ -480,6 +480,18 @@ async fn names_follow_the_rules_of_rename() {
 }
 
 #[tokio::test]
+async fn a_customary_name_says_what_a_mailbox_is_for() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let (id, _) = account(&store, "a@example.org").await;
+    let mut uses = Vec::new();
+    for name in ["Sent", "Sent Items", "Drafts", "Work/Drafts"] {
+        uses.push(store.create_mailbox(id, name, None).await.unwrap().head().special_use);
+    }
+    assert_eq!(uses, [Some(SpecialUse::Sent), None, Some(SpecialUse::Drafts), None], "each use once");
+}
+
+#[tokio::test]
 async fn keywords_have_an_end() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());

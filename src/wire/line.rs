@@ -1,8 +1,8 @@
 //! The line framer: finds the ends of command lines (RFC 5321 §2.3.8, RFC 1939 §3, RFC 3501 §2.2).
 //!
-//! A command line ends with CRLF and with nothing else. A bare LF does end the *frame*, so that a client that sends LF
-//! alone is told so at once instead of waiting for ever; but the framer says so, and such a line must never be run as
-//! a command. A bare CR stays in the line, for the grammar to refuse.
+//! A command line ends with CRLF and with nothing else. A bare LF is reported where it stands, so that a client that
+//! sends LF alone is told so at once instead of waiting for ever; but it ends nothing: the whole line up to its CRLF is
+//! dropped, and nothing in it is taken for a command. A bare CR stays in the line, for the grammar to refuse.
 //!
 //! Memory is bounded by the limit, time is linear in the octets: no octet is looked at twice. What is longer than the
 //! limit is dropped up to the end of its line, and reported there once: the octets behind it are framed as usual.
@@ -17,7 +17,8 @@ pub enum Framed {
         /// What stands before the CRLF. A CR in it stands alone; no grammar has that.
         octets: Vec<u8>,
     },
-    /// Ended by an LF that no CR stands before: not a line of the protocol.
+    /// There is an LF that no CR stands before. What comes up to the next CRLF is no line; only further such LFs are
+    /// reported in it.
     BareLf,
     /// Longer than the limit; its octets were dropped.
     Overlong,
@@ -27,15 +28,28 @@ pub enum Framed {
 #[derive(Debug)]
 pub struct Framer {
     limit: usize,
-    /// The octets of the line so far: nothing once the line is overlong, a CR at the end included.
+    /// The octets of the line so far, a CR at their end included; nothing once the line is dropped.
     partial: Vec<u8>,
-    overlong: bool,
+    after_cr: bool,
+    fate: Fate,
+}
+
+/// What becomes of a line when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Fate {
+    /// It is given out.
+    #[default]
+    Kept,
+    /// It is dropped, and that is reported.
+    Overlong,
+    /// It is dropped; its bare LF was reported.
+    Broken,
 }
 
 impl Framer {
     /// A framer for lines of at most `limit` octets, their CRLF included.
     pub fn new(limit: usize) -> Self {
-        Self { limit, partial: Vec::new(), overlong: false }
+        Self { limit, partial: Vec::new(), after_cr: false, fate: Fate::Kept }
     }
 
     /// Another limit, from the next octet on.
@@ -43,13 +57,15 @@ impl Framer {
         self.limit = limit;
     }
 
-    /// Takes octets from the front of `input` up to the end of a line, or all of them where no line ends in them.
+    /// Takes octets from the front of `input` up to something to report, or all of them where there is nothing.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Framed> {
-        if let Some(lf) = input.iter().position(|octet| *octet == b'\n') {
-            let (head, rest) = input.split_at(lf + 1);
-            *input = rest;
-            self.take(&head[..lf]);
-            return Some(self.end());
+        while let Some(lf) = input.iter().position(|octet| *octet == b'\n') {
+            self.take(&input[..lf]);
+            *input = &input[lf + 1..];
+            let framed = self.take_lf();
+            if framed.is_some() {
+                return framed;
+            }
         }
         self.take(input);
         *input = &[];
@@ -58,22 +74,32 @@ impl Framer {
 
     /// Octets of this line, with no LF in them.
     fn take(&mut self, octets: &[u8]) {
+        let Some(last) = octets.last() else { return };
+        self.after_cr = *last == b'\r';
         // The LF is still to come; it counts too.
-        if self.overlong || (!octets.is_empty() && self.partial.len() + octets.len() + 1 > self.limit) {
-            self.overlong = true;
+        if self.fate == Fate::Kept && self.partial.len() + octets.len() + 1 > self.limit {
+            self.fate = Fate::Overlong;
             self.partial = Vec::new();
-        } else {
+        }
+        if self.fate == Fate::Kept {
             self.partial.extend_from_slice(octets);
         }
     }
 
-    /// An LF has come. Leaves the framer as new.
-    fn end(&mut self) -> Framed {
+    /// An LF. Behind a CR it leaves the framer as new.
+    fn take_lf(&mut self) -> Option<Framed> {
         let mut octets = mem::take(&mut self.partial);
-        match octets.pop() {
-            _ if mem::take(&mut self.overlong) => Framed::Overlong,
-            Some(b'\r') => Framed::Line { octets },
-            _ => Framed::BareLf,
+        if !mem::take(&mut self.after_cr) {
+            self.fate = Fate::Broken;
+            return Some(Framed::BareLf);
+        }
+        match mem::take(&mut self.fate) {
+            Fate::Kept => {
+                octets.pop();
+                Some(Framed::Line { octets })
+            }
+            Fate::Overlong => Some(Framed::Overlong),
+            Fate::Broken => None,
         }
     }
 }
@@ -106,8 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn bare_lf_is_told_and_its_line_is_no_command() {
-        assert_eq!(frame(100, &[b"NOOP\nQUIT\r\n"]), [Framed::BareLf, line("QUIT")]);
+    fn a_bare_lf_is_told_and_ends_no_line() {
+        assert_eq!(frame(100, &[b"NOOP\nQUIT\r\nRSET\r\n"]), [Framed::BareLf, line("RSET")]);
+        assert_eq!(frame(100, &[b"A\nB\n\r\nRSET\r\n"]), [Framed::BareLf, Framed::BareLf, line("RSET")]);
+        assert_eq!(frame(6, &[b"1234567\n1234567\r\nRSET\r\n"]), [Framed::BareLf, line("RSET")]);
     }
 
     #[test]

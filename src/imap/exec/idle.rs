@@ -5,7 +5,9 @@
 //! Between the looks there is no command in progress and no future held: the driver waits for the bell, for a line and for
 //! its clocks, and asks [`news`] and [`end`] what to say. Without a selected mailbox there is nothing to listen to.
 
-use super::{Context, Deleted, Done, Next, Outcome, bye_deleted, bye_hopeless, news as printer};
+use std::io;
+
+use super::{After, Context, Deleted, bye_deleted, bye_hopeless, news as printer};
 use crate::imap::Limits;
 use crate::imap::command::Tag;
 use crate::imap::parse;
@@ -27,13 +29,14 @@ pub(crate) enum Told {
 }
 
 /// The first look, and `+ idling`. The next line is `DONE`, whenever it comes.
-pub(super) fn begin(cx: &mut Context<'_>) -> Outcome {
-    if let Told::Bye = news(cx.session, cx.environment.store, &mut cx.output) {
-        return Ok(Done::ok("").then(Next::Close));
+pub(super) async fn begin(cx: &mut Context<'_>, tag: Tag) -> io::Result<After> {
+    let told = news(cx.session, cx.environment.store, &mut cx.output);
+    if told != Told::Bye {
+        cx.put(Response::Continue("idling".into()));
+        cx.client.framer().expect_line();
     }
-    cx.put(Response::Continue("idling".into()));
-    cx.client.framer().expect_line();
-    Ok(Done::ok("").then(Next::Idle))
+    cx.flush().await?;
+    Ok(if told == Told::Bye { After::Close } else { After::Idle(tag) })
 }
 
 /// Looks at the selected mailbox, and appends what is new.

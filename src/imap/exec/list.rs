@@ -6,14 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::failure::Failure;
 use super::pattern::Pattern;
 use super::tree::{self, Node, Tree};
 use super::{Context, Done, Outcome};
 use crate::imap::command::{List, ListReturn, ListSelect};
-use crate::imap::response::{Data, ListAttribute, ListEntry};
-use crate::store::SEPARATOR;
+use crate::imap::response::{Code, Data, ListAttribute, ListEntry};
+use crate::store::{AccountId, Error, SEPARATOR, Store};
 
-pub(super) async fn run(cx: &mut Context<'_>, list: &List) -> Outcome {
+/// The most patterns of one LIST (RFC 5258 §3): each is tried on each name, and clients send one to three.
+const PATTERNS_MAX: usize = 100;
+
+pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root
     // name of the name given in the reference." All our names are relative to one root, which has no name.
     if list.select.is_none() && list.patterns.iter().all(String::is_empty) {
@@ -25,20 +29,21 @@ pub(super) async fn run(cx: &mut Context<'_>, list: &List) -> Outcome {
         }));
         return Ok(Done::ok("LIST done"));
     }
+    if list.patterns.len() > PATTERNS_MAX {
+        return Err(Failure::no(Code::Limit, "There are too many patterns"));
+    }
     let account = cx.account()?;
-    let lister = Lister {
-        patterns: patterns(&list.reference, &list.patterns),
-        select: list.select.unwrap_or_default(),
-        returns: list.returns.unwrap_or_default(),
-        extended: list.select.is_some() || list.returns.is_some(),
-        tree: Tree::of(cx.store(), account),
-        subscriptions: cx.store().subscriptions(account).into_iter().collect(),
-    };
-    for (name, found) in lister.find() {
-        cx.put(Data::List(lister.entry(name, found)));
+    let store = cx.store().clone();
+    for entry in off_runtime(move || Lister::new(&store, account, &list).entries()).await? {
+        cx.put(Data::List(entry));
         cx.step().await?;
     }
     Ok(Done::ok("LIST done"))
+}
+
+/// Thousands of names and patterns that try hard take a while: not on a thread of the runtime.
+pub(super) async fn off_runtime<T: Send + 'static>(find: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(find).await.map_err(|error| Error::Read(error.to_string()))
 }
 
 /// The patterns with the reference in front: RFC 3501 §6.3.8 leaves to the server how they come together, and users expect
@@ -67,6 +72,21 @@ struct Lister {
 }
 
 impl Lister {
+    fn new(store: &Store, account: AccountId, list: &List) -> Self {
+        Self {
+            patterns: patterns(&list.reference, &list.patterns),
+            select: list.select.unwrap_or_default(),
+            returns: list.returns.unwrap_or_default(),
+            extended: list.select.is_some() || list.returns.is_some(),
+            tree: Tree::of(store, account),
+            subscriptions: store.subscriptions(account).into_iter().collect(),
+        }
+    }
+
+    fn entries(&self) -> Vec<ListEntry> {
+        self.find().into_iter().map(|(name, why)| self.entry(name, why)).collect()
+    }
+
     /// The names to answer with, in their order.
     fn find(&self) -> BTreeMap<&str, Why> {
         let mut found = BTreeMap::<&str, Why>::new();

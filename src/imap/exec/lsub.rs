@@ -5,32 +5,37 @@
 
 use std::collections::BTreeMap;
 
+use super::pattern::Pattern;
 use super::tree::superiors;
 use super::{Context, Done, Outcome, list};
 use crate::imap::response::{Data, ListAttribute, ListEntry};
 use crate::store::SEPARATOR;
 
-pub(super) async fn run(cx: &mut Context<'_>, reference: &str, pattern: &str) -> Outcome {
+pub(super) async fn run(cx: &mut Context<'_>, reference: &str, pattern: String) -> Outcome {
     let account = cx.account()?;
     let subscriptions = cx.store().subscriptions(account);
-    let patterns = list::patterns(reference, &[pattern.to_owned()]);
-    let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
-    // Each name, and whether it is subscribed itself.
-    let mut found = BTreeMap::new();
-    for name in &subscriptions {
-        if matches(name) {
-            found.insert(name.as_str(), true);
-        } else {
-            for superior in superiors(name).filter(|superior| matches(superior)) {
-                found.entry(superior).or_insert(false);
-            }
-        }
-    }
-    for (name, subscribed) in found {
+    let patterns = list::patterns(reference, &[pattern]);
+    for (name, subscribed) in list::off_runtime(move || find(&patterns, &subscriptions)).await? {
         let attributes = if subscribed { Vec::new() } else { vec![ListAttribute::NoSelect] };
-        let mailbox = name.to_owned();
-        cx.put(Data::Lsub(ListEntry { attributes, separator: Some(SEPARATOR), mailbox, subscribed_child: false }));
+        let separator = Some(SEPARATOR);
+        cx.put(Data::Lsub(ListEntry { attributes, separator, mailbox: name, subscribed_child: false }));
         cx.step().await?;
     }
     Ok(Done::ok("LSUB done"))
+}
+
+/// The names that match, and whether each is subscribed itself.
+fn find(patterns: &[Pattern], subscriptions: &[String]) -> BTreeMap<String, bool> {
+    let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+    let mut found = BTreeMap::new();
+    for name in subscriptions {
+        if matches(name) {
+            found.insert(name.clone(), true);
+        } else {
+            for superior in superiors(name).filter(|superior| matches(superior)) {
+                found.entry(superior.to_owned()).or_insert(false);
+            }
+        }
+    }
+    found
 }

@@ -8,7 +8,7 @@ use crate::store::UidSet;
 
 /// How many messages are looked up at once: 230 KB of index entries, so that a command over any number of messages holds
 /// no more.
-pub(super) const BATCH: usize = 4096;
+pub(super) const BATCH: u32 = 4096;
 
 /// The UIDs that a command names, as far as the client counts them. A UID that is not there is passed over (RFC 3501
 /// §6.4.8); a sequence number that is not there is an error of the client (§9, `seq-number`).
@@ -19,11 +19,19 @@ pub(super) fn named(view: &View, by: Numbering, set: &SequenceSet) -> Result<Uid
     })
 }
 
-/// `uids` in pieces of at most `size`, ascending.
-pub(super) fn batches(uids: &UidSet, size: usize) -> impl Iterator<Item = UidSet> + Send + '_ {
-    (0..uids.len()).step_by(size).filter_map(move |start| {
-        let last = start.saturating_add(size as u32 - 1).min(uids.len() - 1);
-        Some(uids.intersection(&UidSet::range(uids.nth(start)?, uids.nth(last)?)))
+/// `uids` in pieces of at most `size`, ascending; each costs the ranges that are in it.
+pub(super) fn batches(uids: &UidSet, size: u32) -> impl Iterator<Item = UidSet> + Send + '_ {
+    let mut ranges = uids.ranges();
+    let mut cut = None;
+    std::iter::from_fn(move || {
+        let mut batch = UidSet::new();
+        while let room @ 1.. = size - batch.len() {
+            let Some((first, last)) = cut.take().or_else(|| ranges.next()) else { break };
+            let end = last.min(first.saturating_add(room - 1));
+            batch.insert_range(first, end);
+            cut = (end < last).then(|| (end + 1, last));
+        }
+        (!batch.is_empty()).then_some(batch)
     })
 }
 

@@ -105,6 +105,7 @@ impl Done {
 pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<After> {
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
+    tracing::trace!(command = facts.name, "runs");
     let outcome = match facts.check(&cx.session.state) {
         Ok(()) => dispatch(cx, body).await,
         Err(text) => {
@@ -134,13 +135,13 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
         CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,
         CommandBody::Unsubscribe { mailbox } => subscribe::run(cx, &mailbox, false).await,
-        CommandBody::List(list) => list::run(cx, &list).await,
-        CommandBody::Lsub { reference, pattern } => lsub::run(cx, &reference, &pattern).await,
+        CommandBody::List(list) => list::run(cx, list).await,
+        CommandBody::Lsub { reference, pattern } => lsub::run(cx, &reference, pattern).await,
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
-        CommandBody::Idle => idle::begin(cx),
+        CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
@@ -159,6 +160,8 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
 /// News, then the tagged response (RFC 3501 §5.3, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
     let (status, after) = match outcome {
+        // Nothing tagged before DONE.
+        Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
         Ok(done) => {
             let status = Status { tag: Some(tag.clone()), condition: Condition::Ok, code: done.code, text: done.text };
             (status, done.after)
@@ -171,11 +174,6 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     };
     let bad = status.condition == Condition::Bad;
     let told = if bad { Ok(()) } else { tell(cx, facts) };
-    if after == Next::Idle {
-        // Nothing tagged before DONE.
-        cx.flush().await?;
-        return Ok(if told.is_ok() { After::Idle(tag) } else { After::Close });
-    }
     cx.put(status);
     if let Err(Deleted) = told {
         cx.put(bye_deleted());

@@ -55,14 +55,17 @@ impl Pattern {
             return false;
         }
         let inbox = is_inbox_or_below(name);
-        // `reached[i]`: the first `i` elements can match what was read so far.
+        // `reached[i]`: the first `i` elements can match what was read so far. Below `lowest` nothing needs to be followed:
+        // a `*` takes in all that the elements in front of it could.
         let mut reached = vec![false; self.elements.len() + 1];
+        let mut next = reached.clone();
+        let mut lowest = 0;
         reached[0] = true;
-        self.skip_wildcards(&mut reached);
+        self.skip_wildcards(&mut reached, &mut lowest);
         for (at, character) in name.char_indices() {
             let ignore_case = inbox && at < "INBOX".len();
-            let mut next = vec![false; reached.len()];
-            for (index, element) in self.elements.iter().enumerate().filter(|(index, _)| reached[*index]) {
+            next[lowest..].fill(false);
+            for (index, element) in self.elements.iter().enumerate().skip(lowest).filter(|(index, _)| reached[*index]) {
                 match element {
                     Element::Anything => next[index] = true,
                     Element::Component => next[index] |= character != SEPARATOR,
@@ -70,17 +73,20 @@ impl Pattern {
                     Element::Literal(_) => {}
                 }
             }
-            self.skip_wildcards(&mut next);
-            reached = next;
+            self.skip_wildcards(&mut next, &mut lowest);
+            std::mem::swap(&mut reached, &mut next);
         }
         reached[self.elements.len()]
     }
 
     /// A wildcard may also match nothing.
-    fn skip_wildcards(&self, reached: &mut [bool]) {
-        for (index, element) in self.elements.iter().enumerate() {
+    fn skip_wildcards(&self, reached: &mut [bool], lowest: &mut usize) {
+        for (index, element) in self.elements.iter().enumerate().skip(*lowest) {
             if reached[index] && matches!(element, Element::Anything | Element::Component) {
                 reached[index + 1] = true;
+                if *element == Element::Anything {
+                    *lowest = index;
+                }
             }
         }
     }

@@ -3,15 +3,15 @@
 //! The session takes its bell before its first look ([`notify`](crate::notify)), and keeps it for as long as the mailbox is
 //! selected: what happens after the snapshot is news for the next command, or for IDLE.
 
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::messages::{BATCH, batches};
 use super::{Context, Done, Outcome, flags};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::{Selected, State};
 use crate::imap::view::View;
-use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot, UidSet};
-use std::sync::Arc;
-
-use super::failure::Failure;
-use super::messages::BATCH;
+use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Outcome {
     // "The SELECT command automatically deselects any currently selected mailbox before attempting the new selection.
@@ -56,10 +56,8 @@ fn first_unseen(mailbox: &OpenMailbox, snapshot: &Snapshot) -> Option<u32> {
     if snapshot.head.unseen == 0 {
         return None;
     }
-    (0..snapshot.uids.len()).step_by(BATCH).find_map(|start| {
-        let last = (start + BATCH as u32 - 1).min(snapshot.uids.len() - 1);
-        let range = UidSet::range(snapshot.uids.nth(start)?, snapshot.uids.nth(last)?);
-        let messages = mailbox.messages(&range);
+    batches(&snapshot.uids, BATCH).find_map(|batch| {
+        let messages = mailbox.messages(&batch);
         let unseen = messages.iter().find(|message| !message.flags.contains(Flags::SEEN))?;
         snapshot.uids.position(unseen.uid).map(|position| position + 1)
     })

@@ -109,6 +109,13 @@ impl<'o> FetchWriter<'o> {
         self.out.extend_from_slice(octets);
     }
 
+    /// `BINARY[part]<origin> NIL`: there is no such part.
+    pub fn binary_nil(&mut self, part: &[u32], partial: Option<Partial>) {
+        section_part(self.item(b"BINARY"), part);
+        self.origin(partial);
+        self.out.extend_from_slice(b" NIL");
+    }
+
     /// `BINARY.SIZE[part]`
     pub fn binary_size(&mut self, part: &[u32], octets: u64) {
         section_part(self.item(b"BINARY.SIZE"), part);

@@ -160,12 +160,13 @@ fn fetch_octets() {
         line.body_section_nil(&Section { path: vec![1, 2], text: Some(SectionText::Mime) }, None);
         line.binary(&[1], from_ten, b"abc");
         line.binary(&[], None, b"a\0b");
+        line.binary_nil(&[9], None);
         line.binary_size(&[1, 1], 12);
     });
     assert_eq!(
         printed,
         "RFC822.HEADER {2}\r\n\r\n BODY[]<10> {0}\r\n BODY[1.2.MIME] NIL BINARY[1]<10> {3}\r\nabc \
-         BINARY[] ~{3}\r\na\0b BINARY.SIZE[1.1] 12"
+         BINARY[] ~{3}\r\na\0b BINARY[9] NIL BINARY.SIZE[1.1] 12"
     );
     let named = Section { path: vec![], text: Some(SectionText::HeaderFields(fields(&["To", "X Y"]))) };
     let not = Section { path: vec![3], text: Some(SectionText::HeaderFieldsNot(fields(&["a"]))) };

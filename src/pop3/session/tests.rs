@@ -334,7 +334,7 @@ fn auth_that_fails_leaves_the_session_before_login() {
             "+ \r\n-ERR PLAIN takes an identity, a name and a password with NULs between\r\n",
         )
         .says("AUTH PLAIN !\r\n", "-ERR the response is not base64\r\n")
-        .says("AUTH PLAIN\r\nAGFsaWNlAHNlY3JldA==\n", "+ \r\n-ERR a line ends with CRLF\r\n")
+        .says("AUTH PLAIN\r\nAGFsaWNlAHNlY3JldA==\n\r\n", "+ \r\n-ERR a line ends with CRLF\r\n")
         .says("AUTH CRAM-MD5\r\n", "-ERR unknown mechanism, CAPA lists ours\r\n")
         .says("AUTH LOGIN\r\n", "-ERR unknown mechanism, CAPA lists ours\r\n")
         .says("AUTH\r\n", "-ERR usage: AUTH mechanism [initial-response]\r\n")
@@ -401,7 +401,7 @@ fn what_is_no_command_is_refused_and_at_last_not_answered() {
     talk.says("\r\n", "-ERR unknown command\r\n")
         .says("APOP alice 00000000000000000000000000000000\r\n", "-ERR unknown command\r\n")
         .says("LIST x\r\n", "-ERR usage: LIST [message]\r\n")
-        .says("NOOP\n", "-ERR a line ends with CRLF\r\n")
+        .says("NOOP\nQUIT\r\n", "-ERR a line ends with CRLF\r\n")
         .says("NO\rOP\r\n", "-ERR a command holds no control characters, and only UTF-8\r\n")
         .says(&format!("NOOP{}\r\n", " ".repeat(507)), "-ERR a line has at most 512 octets\r\n")
         .says(&format!("PASS {}\r\n", "x".repeat(505)), "-ERR USER comes first\r\n");

@@ -6,7 +6,7 @@
 use std::mem;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
-use crate::smtp::command::{BodyType, Chunk, Command, MailParameters};
+use crate::smtp::command::{BodyType, Chunk, Command, MailParameters, Stage};
 use crate::smtp::path::Path;
 use crate::smtp::{Reply, parse, replies};
 use crate::wire::line::Framed;
@@ -52,14 +52,16 @@ impl Session {
             self.refuse_here(&replies::wrong_dialect(facts.verb));
             return Progress::Made;
         }
-        if facts.junk {
+        let stage = self.stage();
+        // The hello that begins a session is none.
+        let is_first_hello = stage == Stage::Fresh && facts.verb.is_hello();
+        if facts.junk && !is_first_hello {
             self.junk_commands += 1;
             if self.junk_commands > self.limits.junk_commands {
                 self.close_with(&replies::TOO_MUCH_JUNK);
                 return Progress::Made;
             }
         }
-        let stage = self.stage();
         if !facts.stages.contains(&stage) {
             self.refuse_here(&replies::out_of_sequence(facts.verb, stage));
             return Progress::Made;

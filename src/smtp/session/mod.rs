@@ -390,21 +390,21 @@ impl Session {
         self.refuse_times(reply, 1, then)
     }
 
-    /// Says `reply` so often. A permanent refusal counts as one error; a temporary one is not the client's fault.
+    /// Says `reply` so often. A permanent refusal counts as one error, and the one too many is answered with 421; a
+    /// temporary one is not the client's fault.
     fn refuse_times(&mut self, reply: &Reply, times: usize, then: State) -> State {
+        if reply.is_permanent_refusal() {
+            tracing::debug!(peer = %self.peer.address, code = reply.code(), text = reply.text(), "refused");
+            self.errors += 1;
+            if self.errors >= self.limits.errors {
+                self.say(&replies::TOO_MANY_ERRORS);
+                return State::Closed;
+            }
+        }
         for _ in 0..times {
             self.say(reply);
         }
-        if !reply.is_permanent_refusal() {
-            return then;
-        }
-        tracing::debug!(peer = %self.peer.address, code = reply.code(), text = reply.text(), "refused");
-        self.errors += 1;
-        if self.errors < self.limits.errors {
-            return then;
-        }
-        self.say(&replies::TOO_MANY_ERRORS);
-        State::Closed
+        then
     }
 
     /// The last word.

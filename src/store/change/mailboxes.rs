@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::store::committer::{Decider, Touches};
 use crate::store::journal::record::{MailboxStep, MailboxesChange, Record};
-use crate::store::names::{INBOX, SEPARATOR, canonical_name, is_inferior, superiors};
+use crate::store::names::{INBOX, SEPARATOR, canonical_name, customary_use, is_inferior, superiors};
 use crate::store::{AccountId, Decided, Error, Mailbox, MailboxId, ModSeq, OpenMailbox, SpecialUse, Store, UidSet};
 
 /// # Mailboxes
@@ -34,7 +34,8 @@ impl Store {
         self.inner.state.directory().account(account).map_or(0, |entry| entry.highest_mod_seq)
     }
 
-    /// Makes a mailbox, and its missing superiors (RFC 3501 §6.3.3). A trailing separator is ignored.
+    /// Makes a mailbox, and its missing superiors (RFC 3501 §6.3.3). A trailing separator is ignored. Without a special use
+    /// it gets the one that its name says, if no other mailbox of the account has that use.
     ///
     /// Errors: [`Error::MailboxExists`] (INBOX always does), [`Error::BadName`], [`Error::NoSuchAccount`].
     pub async fn create_mailbox(
@@ -51,6 +52,7 @@ impl Store {
                     return Err(Error::MailboxExists);
                 }
                 let mut steps = create_superiors(decider, &there, &name);
+                let special_use = special_use.or_else(|| free_customary_use(decider, account, &name));
                 let mailbox = decider.mailbox_id();
                 let uid_validity = decider.uid_validity();
                 steps.push(MailboxStep::Create { mailbox, name, uid_validity, special_use });
@@ -170,6 +172,15 @@ impl Store {
         }
         Ok(open)
     }
+}
+
+/// The use that the name says, if no mailbox of the account has it.
+fn free_customary_use(decider: &Decider<'_>, account: AccountId, name: &str) -> Option<SpecialUse> {
+    let special_use = customary_use(name)?;
+    let directory = decider.inner.state.directory();
+    let taken =
+        directory.account(account)?.mailboxes.values().any(|mailbox| mailbox.read().special_use == Some(special_use));
+    (!taken).then_some(special_use)
 }
 
 /// The account's mailboxes by name, with their UIDVALIDITY.

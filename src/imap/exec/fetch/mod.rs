@@ -21,7 +21,6 @@ use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::SequenceSet;
 use crate::message::Summary;
-use crate::message::binary::BinaryError;
 use crate::store::{Error, FlagAction, FlagNames, Flags, Message, Uid, UidSet};
 
 pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet, items: Vec<FetchItem>) -> Outcome {
@@ -116,7 +115,7 @@ impl Fetch {
         let beginning = cx.output.len();
         let store = cx.environment.store;
         let mut writer = FetchWriter::begin(&mut cx.output, sequence);
-        let mut reader = Reader { store, client: &mut *cx.client, message, summary, flushed: false };
+        let mut reader = Reader::new(store, &mut *cx.client, message, summary);
         if tells_flags {
             writer.flags(message.flags, keywords, selected.view.is_recent(message.uid));
         }
@@ -127,15 +126,12 @@ impl Fetch {
                 break;
             }
         }
-        let flushed = reader.flushed;
+        let flushed = reader.flushed();
         match written {
             Ok(()) => writer.end(),
             // Some of the line is with the client: it ends where an item ended.
             Err(_) if flushed => writer.end(),
-            Err(_) => {
-                drop(writer);
-                cx.output.truncate(beginning);
-            }
+            Err(_) => cx.output.truncate(beginning),
         }
         match written {
             Ok(()) => {
@@ -145,11 +141,10 @@ impl Fetch {
                 Ok(())
             }
             Err(octets::Trouble::Store(error)) => self.unreadable(message.uid, error),
-            Err(octets::Trouble::Binary(BinaryError::UnknownEncoding)) => {
+            Err(octets::Trouble::UnknownEncoding) => {
                 self.trouble.unknown_encoding = true;
                 Ok(())
             }
-            Err(octets::Trouble::Binary(BinaryError::NoSuchPart)) => Err(Failure::Bad("There is no such part")),
             Err(octets::Trouble::Disconnected(error)) => Err(error.into()),
         }
     }

@@ -7,7 +7,10 @@
 //! Octets are what the message holds, NUL too, though RFC 3501 §9 has no NUL in a literal: we differ on purpose, since a
 //! client must get what was stored, and counts octets anyway. BINARY is the way for clients that mind.
 
+use std::borrow::Cow;
 use std::io;
+
+use bytes::Bytes;
 
 use super::plan::text_of;
 use crate::imap::command::{FetchItem, Partial};
@@ -18,8 +21,16 @@ use crate::message::section::Place;
 use crate::message::{Section, Span, Summary};
 use crate::store::{Error, Message, Store};
 
-/// What is read in one go, and decoded without leaving the thread.
+/// What is read in one go of a message that is passed on in pieces, and decoded without leaving the thread.
 const PIECE_OCTETS: u64 = 64 * 1024;
+
+/// A message up to this size is read once, whatever its items are: several of them share the read, and it is checked
+/// against its checksum.
+const SHARED_OCTETS: u32 = 16 * 1024;
+
+/// A message up to this size is read whole if the whole is asked for, and so is checked against its checksum. A larger one
+/// goes out in pieces: what a connection holds of a message at a time is at most this.
+const CHECKED_OCTETS: u32 = 1024 * 1024;
 
 /// Why an item could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +38,9 @@ pub(super) enum Trouble {
     /// The message can't be read.
     #[error(transparent)]
     Store(#[from] Error),
-    /// BINARY can't be shown.
-    #[error(transparent)]
-    Binary(#[from] BinaryError),
+    /// BINARY can't undo the part's encoding.
+    #[error("the content transfer encoding is unknown")]
+    UnknownEncoding,
     /// The client is gone, or must go.
     #[error(transparent)]
     Disconnected(#[from] io::Error),
@@ -37,13 +48,15 @@ pub(super) enum Trouble {
 
 /// Reads one message for one client.
 pub(super) struct Reader<'a> {
-    pub(super) store: &'a Store,
-    pub(super) client: &'a mut dyn Client,
-    pub(super) message: &'a Message,
+    store: &'a Store,
+    client: &'a mut dyn Client,
+    message: &'a Message,
     /// There, where the plan needs it.
-    pub(super) summary: Option<&'a Summary>,
+    summary: Option<&'a Summary>,
+    /// The whole message, if it was read.
+    whole: Option<Bytes>,
     /// Some of the line was sent.
-    pub(super) flushed: bool,
+    flushed: bool,
 }
 
 /// Octets of an item.
@@ -51,7 +64,7 @@ enum Octets {
     /// There is no such part.
     Nil,
     /// Here they are.
-    Read(Vec<u8>),
+    Read(Bytes),
     /// So many, from there on in the message.
     From { offset: u64, octets: u64 },
 }
@@ -66,7 +79,22 @@ impl Octets {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(
+        store: &'a Store,
+        client: &'a mut dyn Client,
+        message: &'a Message,
+        summary: Option<&'a Summary>,
+    ) -> Self {
+        Self { store, client, message, summary, whole: None, flushed: false }
+    }
+
+    /// Whether some of the line was sent.
+    pub(super) fn flushed(&self) -> bool {
+        self.flushed
+    }
+
     /// Writes an item of the line.
     pub(super) async fn write(&mut self, item: &FetchItem, line: &mut FetchWriter<'_>) -> Result<(), Trouble> {
         match item {
@@ -100,8 +128,10 @@ impl Reader<'_> {
                 }
             },
             FetchItem::Binary { part, partial, .. } => {
-                let octets = self.decoded(part, *partial).await?;
-                line.binary(part, *partial, &octets);
+                match self.decoded(part, *partial).await? {
+                    Some(octets) => line.binary(part, *partial, &octets),
+                    None => line.binary_nil(part, *partial),
+                }
                 self.step(line).await?;
             }
             FetchItem::BinarySize { part } => line.binary_size(part, self.decoded_size(part).await?),
@@ -109,13 +139,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn summary(&self) -> Result<&Summary, Trouble> {
+    fn summary(&self) -> Result<&'a Summary, Trouble> {
         // The plan says what needs it; if it ever did not, the message is as good as damaged.
         self.summary.ok_or_else(|| Error::Damaged("its summary was not read".into()).into())
     }
 
     /// Finds the octets of a section, and reads them if they are few.
-    async fn section(&self, section: &Section, partial: Option<Partial>) -> Result<Octets, Trouble> {
+    async fn section(&mut self, section: &Section, partial: Option<Partial>) -> Result<Octets, Trouble> {
         let whole = Span { start: 0, end: self.message.size };
         if section.path.is_empty() && section.text.is_none() {
             return self.span(whole, partial).await;
@@ -125,36 +155,43 @@ impl Reader<'_> {
             Some(Place::Octets(span)) => self.span(span, partial).await,
             Some(Place::Fields(fields)) => {
                 let header = self.read(fields.header).await?;
-                let selected = fields.select(&header);
-                Ok(Octets::Read(cut(&selected, partial).to_vec()))
+                Ok(Octets::Read(cut(fields.select(&header).into(), partial)))
             }
         }
     }
 
-    async fn span(&self, span: Span, partial: Option<Partial>) -> Result<Octets, Trouble> {
+    async fn span(&mut self, span: Span, partial: Option<Partial>) -> Result<Octets, Trouble> {
         let (start, end) = (u64::from(span.start), u64::from(span.end));
         let (offset, octets) = match partial {
             None => (start, end - start),
             // "If the starting octet is beyond the end of the text, an empty string is returned" (RFC 3501 §6.4.5).
             Some(Partial { offset, length }) => {
-                let first = start.saturating_add(offset.into()).min(end);
-                (first, (end - first).min(length.into()))
+                let first = start.saturating_add(offset).min(end);
+                (first, (end - first).min(length))
             }
         };
-        if octets > PIECE_OCTETS {
+        let whole = octets == u64::from(self.message.size) && self.message.size <= CHECKED_OCTETS;
+        if octets > PIECE_OCTETS && !whole && self.whole.is_none() {
             return Ok(Octets::From { offset, octets });
         }
         Ok(Octets::Read(self.read_exactly(offset, octets).await?))
     }
 
-    async fn read(&self, span: Span) -> Result<Vec<u8>, Trouble> {
+    async fn read(&mut self, span: Span) -> Result<Bytes, Trouble> {
         self.read_exactly(span.start.into(), u64::from(span.end) - u64::from(span.start)).await
     }
 
-    async fn read_exactly(&self, offset: u64, octets: u64) -> Result<Vec<u8>, Trouble> {
-        let read = self.store.read_range(self.message.body, offset, octets as usize).await?;
+    async fn read_exactly(&mut self, offset: u64, octets: u64) -> Result<Bytes, Trouble> {
+        let size = self.message.size;
+        if self.whole.is_none() && (size <= SHARED_OCTETS || octets == u64::from(size)) {
+            self.whole = Some(self.store.read_body(self.message.body).await?);
+        }
+        let read = match &self.whole {
+            Some(whole) => cut(whole.clone(), Some(Partial { offset, length: octets })),
+            None => self.store.read_range(self.message.body, offset, octets as usize).await?,
+        };
         if read.len() as u64 == octets {
-            Ok(read.into())
+            Ok(read)
         } else {
             Err(Error::Damaged(format!("{octets} octets from {offset} on were expected, {} are there", read.len()))
                 .into())
@@ -197,47 +234,56 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// BINARY: the transfer encoding undone, "partial" counted in what comes out (RFC 3516 §4.2).
-    async fn decoded(&self, part: &[u32], partial: Option<Partial>) -> Result<Vec<u8>, Trouble> {
-        let (span, encoding) = binary::place(self.summary()?, part)?;
+    /// BINARY: the transfer encoding undone, "partial" counted in what comes out (RFC 3516 §4.2); `None`: there is no such
+    /// part.
+    async fn decoded(&mut self, part: &[u32], partial: Option<Partial>) -> Result<Option<Bytes>, Trouble> {
+        let Some((span, encoding)) = self.encoded(part)? else { return Ok(None) };
         if encoding == Encoding::Identity {
             // Nothing to undo: only what is asked for is read.
             return match self.span(span, partial).await? {
-                Octets::Nil => Ok(Vec::new()),
-                Octets::Read(octets) => Ok(octets),
-                Octets::From { offset, octets } => self.read_exactly(offset, octets).await,
+                Octets::Nil => Ok(None),
+                Octets::Read(octets) => Ok(Some(octets)),
+                Octets::From { offset, octets } => self.read_exactly(offset, octets).await.map(Some),
             };
         }
         let encoded = self.read(span).await?;
-        decode(encoding, encoded, move |decoded| cut(decoded, partial).to_vec()).await
+        decode(encoding, encoded, move |decoded| Some(cut(decoded.into_owned().into(), partial))).await
     }
 
-    async fn decoded_size(&self, part: &[u32]) -> Result<u64, Trouble> {
-        let (span, encoding) = binary::place(self.summary()?, part)?;
-        if encoding == Encoding::Identity {
-            return Ok(u64::from(span.end) - u64::from(span.start));
+    async fn decoded_size(&mut self, part: &[u32]) -> Result<u64, Trouble> {
+        match self.encoded(part)? {
+            None => Ok(0),
+            Some((span, Encoding::Identity)) => Ok(u64::from(span.end) - u64::from(span.start)),
+            Some((span, encoding)) => decode(encoding, self.read(span).await?, |decoded| decoded.len() as u64).await,
         }
-        decode(encoding, self.read(span).await?, |decoded| decoded.len() as u64).await
+    }
+
+    fn encoded(&self, part: &[u32]) -> Result<Option<(Span, Encoding)>, Trouble> {
+        match binary::place(self.summary()?, part) {
+            Ok(place) => Ok(Some(place)),
+            Err(BinaryError::NoSuchPart) => Ok(None),
+            Err(BinaryError::UnknownEncoding) => Err(Trouble::UnknownEncoding),
+        }
     }
 }
 
 /// Decodes, and makes something of the result; off the runtime's threads if there is much of it.
 async fn decode<T: Send + 'static>(
     encoding: Encoding,
-    encoded: Vec<u8>,
-    make: impl FnOnce(&[u8]) -> T + Send + 'static,
+    encoded: Bytes,
+    make: impl FnOnce(Cow<'_, [u8]>) -> T + Send + 'static,
 ) -> Result<T, Trouble> {
     if encoded.len() as u64 <= PIECE_OCTETS {
-        return Ok(make(&encoding.decode(&encoded)));
+        return Ok(make(encoding.decode(&encoded)));
     }
-    let decoding = tokio::task::spawn_blocking(move || make(&encoding.decode(&encoded)));
+    let decoding = tokio::task::spawn_blocking(move || make(encoding.decode(&encoded)));
     decoding.await.map_err(|error| Error::Read(error.to_string()).into())
 }
 
 /// The octets that a partial FETCH asks for.
-fn cut(octets: &[u8], partial: Option<Partial>) -> &[u8] {
+fn cut(octets: Bytes, partial: Option<Partial>) -> Bytes {
     let Some(Partial { offset, length }) = partial else { return octets };
     let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(octets.len());
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    &octets[offset..offset.saturating_add(length).min(octets.len())]
+    octets.slice(offset..offset.saturating_add(length).min(octets.len()))
 }

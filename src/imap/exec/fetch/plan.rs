@@ -5,13 +5,13 @@ use crate::message::SectionText;
 
 /// How many messages go together where only their index entries are needed: see
 /// [`BATCH`](crate::imap::exec::messages::BATCH).
-const BATCH_INDEX: usize = crate::imap::exec::messages::BATCH;
+const BATCH_INDEX: u32 = crate::imap::exec::messages::BATCH;
 
 /// Where summaries are read: a summary is some KB, and one batch of them is in memory.
-const BATCH_SUMMARIES: usize = 256;
+const BATCH_SUMMARIES: u32 = 256;
 
 /// Where reading sets `\Seen`: what is marked as seen but was not sent when the client went away is at most this.
-const BATCH_SEEING: usize = 32;
+const BATCH_SEEING: u32 = 32;
 
 /// What is to be done with each message.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Plan {
     }
 
     /// How many messages go together.
-    pub(super) fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> u32 {
         match self {
             Plan { sets_seen: true, .. } => BATCH_SEEING,
             Plan { needs_summary: true, .. } => BATCH_SUMMARIES,

@@ -60,6 +60,10 @@ async fn binary_undoes_the_transfer_encoding() {
     let heard = alice.says("FETCH 1 (BINARY.SIZE[2] BINARY.PEEK[2])").await;
     hears(&heard, &["* 1 FETCH (BINARY.SIZE[2] 5 BINARY[2] ", "Caf\u{e9})", "OK"]);
     hears(&alice.says("FETCH 1 BINARY.PEEK[3]").await, &["NO [UNKNOWN-CTE]"]);
+    hears(
+        &alice.says("FETCH 1 (BINARY.SIZE[9] BINARY.PEEK[9])").await,
+        &["* 1 FETCH (BINARY.SIZE[9] 0 BINARY[9] NIL)", "OK"],
+    );
 }
 
 #[tokio::test]
@@ -126,4 +130,38 @@ async fn the_keyword_table_has_an_end() {
     let heard = alice.says(&format!("STORE 1 FLAGS ({})", keywords.join(" "))).await;
     assert!(!heard[1].contains("\\*"), "no more can be made: {heard:?}");
     hears(&alice.says("STORE 1 +FLAGS (one-more)").await, &["NO [LIMIT]"]);
+}
+
+#[tokio::test]
+async fn a_damaged_message_costs_no_other() {
+    let world = World::new();
+    let mut alice = world.login("alice").await;
+    for subject in ["one", "unlucky", "three"] {
+        world.deliver("alice", subject).await;
+    }
+    alice.says("SELECT INBOX").await;
+    damage(world.folder.path(), b"this is unlucky");
+    let heard = alice.says("FETCH 1:3 (UID BODY.PEEK[TEXT])").await;
+    let lines: Vec<_> = heard.iter().filter(|line| line.starts_with("* ")).collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("* 1 FETCH") && lines[1].starts_with("* 3 FETCH"), "{heard:?}");
+    hears(&heard[heard.len() - 1..], &["NO [CORRUPTION]"]);
+    let heard = alice.says("SEARCH BODY this").await;
+    hears(&heard, &["* NO [CORRUPTION]", "* SEARCH 1 3", "OK"]);
+}
+
+/// Flips an octet of what was stored, wherever in the folder that is.
+fn damage(folder: &std::path::Path, octets: &[u8]) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path, octets);
+            continue;
+        }
+        let held = std::fs::read(&path).unwrap_or_default();
+        if let Some(at) = held.windows(octets.len()).position(|window| window == octets) {
+            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            io::Seek::seek(&mut file, io::SeekFrom::Start(at as u64)).unwrap();
+            io::Write::write_all(&mut file, b"T").unwrap();
+        }
+    }
 }

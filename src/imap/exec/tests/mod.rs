@@ -1,6 +1,7 @@
 //! Conversations with the executor over a real store, without sockets: what clients say and hear.
 
 mod fetching;
+mod histories;
 mod mailboxes;
 mod searching;
 mod sharing;
@@ -24,7 +25,7 @@ struct World {
     store: Store,
     authenticator: Authenticator,
     limits: Limits,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -33,7 +34,7 @@ impl World {
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
-        Self { store, authenticator, limits: Limits::default(), _folder: folder }
+        Self { store, authenticator, limits: Limits::default(), folder }
     }
 
     fn environment(&self) -> Environment<'_> {

@@ -183,7 +183,7 @@ fn lines_that_are_no_commands() {
          S: 502 5.5.1 Not implemented
          C: VRFY bob
          S: 252 2.5.0 Not verified here; RCPT will tell
-         C| NOOP\\n
+         C| NOOP\\nQUIT\\r\\n
          S: 500 5.5.2 Command lines end with CRLF
          C| NOOP\\0\\r\\n
          S: 500 5.5.2 Commands are text

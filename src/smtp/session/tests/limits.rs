@@ -74,7 +74,6 @@ fn too_many_errors_and_too_much_junk_end_the_session() {
              C: FROB
              S: 500 5.5.1 No such command
              C: FROB
-             S: 500 5.5.1 No such command
              S: 421 4.7.0 Too many errors
              -- closed
              C: NOOP"
@@ -86,6 +85,8 @@ fn too_many_errors_and_too_much_junk_end_the_session() {
          S: 250 2.0.0 Nothing done
          C: RSET
          S: 250 2.0.0 Forgotten
+         C: HELO c
+         S: 250 mx.example
          C: VRFY x
          S: 421 4.7.0 Too many commands that bring no mail
          -- closed",
