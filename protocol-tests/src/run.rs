@@ -29,7 +29,14 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
         Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
     }
-    let mut run = Run { subject, connections: HashMap::new(), bindings: Bindings::default(), log: Log::default(), line: 0, ended: false };
+    let mut run = Run {
+        subject,
+        connections: HashMap::new(),
+        bindings: Bindings::default(),
+        log: Log::default(),
+        line: 0,
+        ended: false,
+    };
     let result = match run.accounts(&transcript.users) {
         Ok(()) => run.steps(&transcript.steps).await,
         Err(error) => Err(Failure::at(1, error)),
@@ -132,7 +139,8 @@ impl Run<'_> {
 
     async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
         let service = connect.service;
-        let address = *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
+        let address =
+            *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
         let language = if connect.raw { Language::Lines } else { service.language() };
         let opening = Connection::open(&connect.connection, address, service.is_tls(), language);
         let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
@@ -278,7 +286,9 @@ impl Run<'_> {
                 Arrival::Reply(Reply::Imap(response)) => match response.kind {
                     Kind::Continuation => return Ok(()),
                     Kind::Untagged => self.connection(name)?.pool.push(response),
-                    Kind::Tagged(_) => return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw)))),
+                    Kind::Tagged(_) => {
+                        return Err(self.fail(format!("the literal is refused: {}", printable(&response.raw))));
+                    }
                 },
                 other => return Err(self.fail(format!("no + for the literal: {other:?}"))),
             }
@@ -290,10 +300,21 @@ impl Run<'_> {
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
         let plain = |connection: String| Connect {
-            connection, service, raw: false, cold: false, starttls: false, ehlo: true, login: None, select: None,
+            connection,
+            service,
+            raw: false,
+            cold: false,
+            starttls: false,
+            ehlo: true,
+            login: None,
+            select: None,
         };
         self.connect(&plain(name.clone())).await?;
-        self.exchange(&name, &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" })).await?;
+        self.exchange(
+            &name,
+            &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
+        )
+        .await?;
         let mut recipients = 0;
         let main = ["user".to_owned()];
         for whom in if to.is_empty() { &main[..] } else { to } {
@@ -319,8 +340,14 @@ impl Run<'_> {
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
             self.connect(&Connect {
-                connection: SETUP.to_owned(), service: Service::Imap, raw: false, cold: false, starttls: false, ehlo: false,
-                login: Some("user".to_owned()), select: None,
+                connection: SETUP.to_owned(),
+                service: Service::Imap,
+                raw: false,
+                cold: false,
+                starttls: false,
+                ehlo: false,
+                login: Some("user".to_owned()),
+                select: None,
             })
             .await?;
         }
@@ -368,7 +395,12 @@ fn report(transcript: &Transcript, log: &Log, failure: &Failure) -> String {
         let name = if entry.connection.is_empty() { String::new() } else { format!("{} ", entry.connection) };
         out += &format!("        {} {name}{}\n", entry.arrow, entry.text);
     }
-    out += &format!("  line {}\n    expected  {}\n    got       {}\n", failure.line, source(transcript, failure.line), failure.got);
+    out += &format!(
+        "  line {}\n    expected  {}\n    got       {}\n",
+        failure.line,
+        source(transcript, failure.line),
+        failure.got
+    );
     out
 }
 
