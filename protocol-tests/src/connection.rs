@@ -164,6 +164,11 @@ impl Connection {
         }
     }
 
+    /// Ends the client's side: the server reads the end of the stream, and may still answer.
+    pub async fn finish(&mut self) -> Result<(), String> {
+        self.stream()?.shutdown().await.map_err(|e| format!("ending our side: {e}"))
+    }
+
     /// The next reply. Malformed ones, and such as break a rule of every session, are errors.
     pub async fn reply(&mut self, deadline: Instant) -> Result<Arrival, String> {
         let language = self.language;

@@ -75,6 +75,10 @@ impl Run<'_> {
             let plain = if name == "user" { "plain".to_owned() } else { format!("{name}_plain") };
             self.bindings.set(&plain, self.subject.sasl_plain(&address));
         }
+        if let Some(Some((local, domain))) = self.bindings.fill("$user").ok().map(|user| at_sign(&user)) {
+            self.bindings.set("local", local);
+            self.bindings.set("domain", domain);
+        }
         self.bindings.set("password", self.subject.password.as_str());
         Ok(())
     }
@@ -96,6 +100,10 @@ impl Run<'_> {
             Action::Disconnect(name) => {
                 self.connections.remove(name);
                 Ok(())
+            }
+            Action::Finish(name) => {
+                let line = self.line;
+                self.connection(name)?.finish().await.map_err(|e| Failure::at(line, e))
             }
             Action::Handshake { connection, or_end } => {
                 let line = self.line;
@@ -374,6 +382,12 @@ impl Run<'_> {
         }
         Err(self.fail(format!("{} and {}", printable(&left), printable(&right))))
     }
+}
+
+/// The two sides of an address.
+fn at_sign(address: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let at = address.iter().rposition(|&b| b == b'@')?;
+    Some((address[..at].to_vec(), address[at + 1..].to_vec()))
 }
 
 fn hello(service: Service) -> &'static str {

@@ -4,8 +4,9 @@
 //! `--exact`, `--list`, `--test-threads N`; others are ignored.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol_tests::postbell::{self, Running};
 use protocol_tests::subject::Subject;
@@ -38,17 +39,33 @@ async fn main() -> ExitCode {
     if list {
         return names(&corpus, &options);
     }
-    let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {
+    let started = Arc::new(Mutex::new(Vec::new()));
+    let provider = |configuration: String| -> Pin<Box<dyn Future<Output = _>>> {
         let configurations = corpus.root.join("configurations");
+        let started = started.clone();
         Box::pin(async move {
             let binary = Path::new(env!("CARGO_BIN_EXE_postbell"));
-            let running = postbell::start(binary, &configuration, &configurations).await?;
-            let server: Arc<dyn AsRef<Subject> + Send + Sync> = Arc::new(Server(running));
+            let server = Arc::new(Server(postbell::start(binary, &configuration, &configurations).await?));
+            started.lock().unwrap_or_else(PoisonError::into_inner).push((configuration, server.clone()));
+            let server: Arc<dyn AsRef<Subject> + Send + Sync> = server;
             Ok(server)
         })
     };
-    match corpus.run(&options, &provider).await {
-        Ok(summary) if summary.failed == 0 => ExitCode::SUCCESS,
+    let outcome = corpus.run(&options, &provider).await;
+    let servers = std::mem::take(&mut *started.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut all_ended_well = true;
+    for (configuration, server) in servers {
+        let ended = match Arc::into_inner(server) {
+            Some(Server(running)) => running.stop().await,
+            None => Err("a transcript still holds it".to_owned()),
+        };
+        if let Err(error) = ended {
+            println!("the server that ran as {configuration}: {error}");
+            all_ended_well = false;
+        }
+    }
+    match outcome {
+        Ok(summary) if summary.failed == 0 && all_ended_well => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");

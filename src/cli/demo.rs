@@ -11,8 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::Failure;
-use super::live::Live;
-use super::ready::first;
+use super::live::{Live, millis};
 use crate::net::listener::Role;
 use crate::server::Server;
 
@@ -55,7 +54,7 @@ embedded! {
 
 /// Sends [`MESSAGES`] in, and has each arriving shown.
 pub(super) async fn run(server: &Server, live: &Live) -> Result<(), Failure> {
-    let (Some(smtp), Some(imap)) = (first(server, Role::Smtp), first(server, Role::Imap)) else {
+    let (Some(smtp), Some(imap)) = (server.address(Role::Smtp), server.address(Role::Imap)) else {
         return Err(Failure::new("the demo needs SMTP and IMAP"));
     };
     show(smtp, imap, live).await.map_err(|error| Failure::new(format_args!("the demo broke off: {error}")))
@@ -89,9 +88,9 @@ async fn show(smtp: SocketAddr, imap: SocketAddr, live: &Live) -> io::Result<()>
         let (line, told_at) = told;
         let (_, answered_at) = answered;
         live.say(format!(
-            "          the idling client read \"{line}\" {} after the last octet, the sender its 250 after {}",
-            millis(told_at, sent_at),
-            millis(answered_at, sent_at),
+            "          the idling client read \"{line}\" {} ms after the last octet, the sender its 250 after {} ms",
+            millis(told_at.saturating_duration_since(sent_at)),
+            millis(answered_at.saturating_duration_since(sent_at)),
         ));
     }
     sender.ask("QUIT", "221").await?;
@@ -102,10 +101,6 @@ async fn show(smtp: SocketAddr, imap: SocketAddr, live: &Live) -> io::Result<()>
          Leave one open and send more: its line appears here when it has been told.\n"
     ));
     Ok(())
-}
-
-fn millis(later: Instant, earlier: Instant) -> String {
-    format!("{:.1} ms", later.saturating_duration_since(earlier).as_secs_f64() * 1000.0)
 }
 
 /// `message` with CRLF line ends and stuffed dots, and the end of the data (RFC 5321 §4.5.2).

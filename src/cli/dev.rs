@@ -9,7 +9,6 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::live::Live;
-use super::ready::first;
 use super::serve::run_server;
 use super::signal::Hangup;
 use super::{Failure, demo, log, ready};
@@ -136,7 +135,7 @@ impl Dev {
         let mut row = |what: &str, roles: &[(Role, &str)]| {
             let _infallible = write!(text, "  {what:<9}");
             for (role, note) in roles {
-                if let Some(address) = first(server, *role) {
+                if let Some(address) = server.address(*role) {
                     let _infallible = write!(text, "{:<6}{:<20}{note:<12}", role.name(), address.to_string());
                 }
             }
@@ -149,7 +148,7 @@ impl Dev {
         let fate = if self.data.is_some() { "" } else { "  (gone when this ends; keep it with --data DIR)" };
         let _infallible = write!(text, "  {:<9}{}{fate}\n\n", "mail", data.display());
 
-        if let (Some(smtp), Some(imap)) = (first(server, Role::Smtp), first(server, Role::Imap)) {
+        if let (Some(smtp), Some(imap)) = (server.address(Role::Smtp), server.address(Role::Imap)) {
             let _infallible = write!(
                 text,
                 "  Send:   curl smtp://{smtp} --mail-from me@example.org --mail-rcpt alice@localhost -T README.md\n  \

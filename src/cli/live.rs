@@ -238,17 +238,14 @@ impl Paint {
     }
 
     fn outcome(&self, woken: usize, delays: &[Duration]) -> String {
-        match (woken, delays) {
-            (0, []) => self.dim("nobody was watching"),
-            (_, []) => self.dim(&format!("{} woken, none has told its client yet", sessions(woken))),
-            (_, [only]) if woken <= 1 => self.green(&format!("told 1 session in {} ms", millis(*only))),
-            (_, [first, ..]) => {
-                let last = delays[delays.len() - 1];
-                let of = if delays.len() < woken { format!("{} of ", delays.len()) } else { String::new() };
-                let woken = woken.max(delays.len());
-                self.green(&format!("told {of}{} in {}-{} ms", sessions(woken), millis(*first), millis(last)))
-            }
-        }
+        let span = match delays {
+            [] if woken == 0 => return self.dim("nobody was watching"),
+            [] => return self.dim(&format!("{} woken, none has told its client yet", sessions(woken))),
+            [only] => millis(*only),
+            [first, .., last] => format!("{}-{}", millis(*first), millis(*last)),
+        };
+        let of = if delays.len() < woken { format!("{} of ", delays.len()) } else { String::new() };
+        self.green(&format!("told {of}{} in {span} ms", sessions(woken.max(delays.len()))))
     }
 
     fn dim(&self, text: &str) -> String {
@@ -281,7 +278,8 @@ fn subject(subject: &str) -> String {
     format!("\"{}\"", escape_controls(&shown))
 }
 
-fn millis(delay: Duration) -> String {
+/// In milliseconds, without the unit.
+pub(super) fn millis(delay: Duration) -> String {
     format!("{:.1}", delay.as_secs_f64() * 1000.0)
 }
 
@@ -393,7 +391,7 @@ mod tests {
         let patience = u64::try_from(PATIENCE.as_micros()).unwrap();
         assert_eq!(scene.board.deadline(), Some(scene.at(patience)));
         let lines = scene.due(patience);
-        assert!(lines[0].ends_with("told 1 of 3 sessions in 0.3-0.3 ms"), "{lines:?}");
+        assert!(lines[0].ends_with("told 1 of 3 sessions in 0.3 ms"), "{lines:?}");
         assert_eq!(lines[1], "behind it");
     }
 

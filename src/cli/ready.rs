@@ -32,20 +32,15 @@ struct Ready<'r> {
 pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
     let ready = Ready {
         ready: true,
-        smtp: first(server, Role::Smtp),
-        lmtp: first(server, Role::Lmtp),
-        imap: first(server, Role::Imap),
-        imaps: first(server, Role::Imaps),
-        pop3: first(server, Role::Pop3),
-        pop3s: first(server, Role::Pop3s),
+        smtp: server.address(Role::Smtp),
+        lmtp: server.address(Role::Lmtp),
+        imap: server.address(Role::Imap),
+        imaps: server.address(Role::Imaps),
+        pop3: server.address(Role::Pop3),
+        pop3s: server.address(Role::Pop3s),
         data,
     };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", serde_json::to_string(&ready)?)?;
     stdout.flush()
-}
-
-/// Where `role` is spoken, if it is; the first of several addresses.
-pub(super) fn first(server: &Server, role: Role) -> Option<SocketAddr> {
-    server.addresses().iter().find(|(candidate, _)| *candidate == role).map(|(_, address)| *address)
 }

@@ -26,9 +26,6 @@ use crate::smtp::Dialect;
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// A TLS client that says nothing holds a descriptor and a place, so it gets no longer than this.
-pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a silent connection is left alone before TCP asks whether the peer lives. Below the 4 to 5 minutes after
 /// which common NAT boxes forget a connection.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(180);

@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
@@ -18,8 +19,10 @@ use rustls::sign::CertifiedKey;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::listener::HANDSHAKE_TIMEOUT;
 use super::{Connection, Services, stopping};
+
+/// A TLS client that says nothing holds a descriptor and a place, so it gets no longer than this.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

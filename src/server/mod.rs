@@ -156,6 +156,11 @@ impl Server {
         &self.addresses
     }
 
+    /// Where `role` is spoken, if it is; the first of several addresses.
+    pub fn address(&self, role: Role) -> Option<SocketAddr> {
+        self.addresses.iter().find(|(candidate, _)| *candidate == role).map(|(_, address)| *address)
+    }
+
     /// Takes the certificate anew from its files, after a renewal; false where there is no TLS. After an error the old
     /// one stays.
     pub async fn reload_certificate(&self) -> Result<bool, tls::Error> {

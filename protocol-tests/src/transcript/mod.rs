@@ -118,6 +118,8 @@ pub enum Action {
     Connect(Connect),
     /// Closes a connection without a word.
     Disconnect(String),
+    /// Ends the client's side of a connection: nothing more will be sent, and answers are still read.
+    Finish(String),
     /// The TLS handshake, after the server agreed to STARTTLS.
     Handshake {
         /// The connection.

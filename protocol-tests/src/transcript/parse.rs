@@ -135,6 +135,7 @@ impl Parser<'_> {
         Ok(Some(match word {
             "connect" => Action::Connect(self.connect(rest)?),
             "disconnect" => Action::Disconnect(rest.to_owned()),
+            "finish" => Action::Finish(rest.to_owned()),
             "handshake" => {
                 let (name, or_end) = rest.strip_suffix("or end").map_or((rest, false), |name| (name.trim(), true));
                 Action::Handshake { connection: name.to_owned(), or_end }
