@@ -171,7 +171,7 @@ impl Driver {
                     self.peer.say(&exec::bye_deleted().into()).await?;
                     Ok(Go::Away)
                 }
-                // Other news wait for the next command (RFC 3501 §7.4.1).
+                // Other news wait for the next command: out of IDLE a client need not read (RFC 3501 §5.3).
                 _ => Ok(Go::On),
             },
         }

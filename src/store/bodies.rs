@@ -4,27 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::{Deserialize, Serialize};
-
-use super::index::Index;
+use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
 use super::journal::segment::Place;
 use super::{BodyId, Error};
-
-/// A body's place and how many messages refer to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BodyEntry {
-    pub(crate) place: Place,
-    pub(crate) references: u32,
-}
-
-/// How much of a segment is needed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SegmentUse {
-    /// Octets of all records.
-    pub(crate) octets: u64,
-    /// Octets of deliveries that some message refers to.
-    pub(crate) live: u64,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
@@ -37,15 +19,6 @@ pub(crate) struct Bodies {
     /// While the journal is replayed from nothing: a delivery is kept whether a mailbox is known for it or not, since the
     /// record that tells may come later. [`Bodies::recount`] ends it.
     rebuilding: bool,
-}
-
-/// What a checkpoint writes of the bodies.
-#[derive(Debug, Default)]
-pub(crate) struct BodiesBatch {
-    pub(crate) generation: u64,
-    pub(crate) entries: Vec<(BodyId, BodyEntry)>,
-    pub(crate) segments: Vec<(u32, SegmentUse)>,
-    pub(crate) removed_segments: Vec<u32>,
 }
 
 impl Bodies {

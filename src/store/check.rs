@@ -13,7 +13,6 @@ use super::index::Index;
 use super::journal::Journal;
 use super::journal::record::{HeadRecord, Record};
 use super::journal::segment::{Scan, Scanned};
-use super::mailbox::MailboxData;
 use super::open::{Layout, OpenError, Replay, Unusable, open_state, refused, usable};
 use super::state::State;
 use super::{BodyId, MailboxId, Message, Options, Store};
@@ -233,7 +232,7 @@ fn contents(state: &State) -> Result<Contents, super::Error> {
     for mailbox in mailboxes {
         state.load_messages(&mailbox)?;
         let data = mailbox.read();
-        let mut head = MailboxData::head_record(&data, mailbox.id(), mailbox.account());
+        let mut head = data.head.clone();
         // The journal does not say which messages were told as recent, nor when the history was trimmed.
         (head.first_recent_uid, head.history_from) = (0, 0);
         let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());

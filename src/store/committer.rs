@@ -109,7 +109,7 @@ pub(crate) fn now_unix_s() -> i64 {
 impl Decider<'_> {
     /// The next UID of a mailbox (RFC 3501 §2.3.1.1: strictly ascending, never twice).
     pub(crate) fn uid(&mut self, mailbox: &Mailbox) -> Result<Uid, Error> {
-        let next = self.uid_next.entry(mailbox.id()).or_insert_with(|| mailbox.read().uid_next);
+        let next = self.uid_next.entry(mailbox.id()).or_insert_with(|| mailbox.read().head.uid_next);
         let uid = *next;
         // UIDNEXT must itself fit 32 bits.
         *next = uid.checked_add(1).ok_or(Error::NoUidLeft)?;
@@ -157,7 +157,7 @@ impl Decider<'_> {
         if names.keywords.is_empty() {
             return (names.system, Vec::new(), false);
         }
-        let table = self.keywords.entry(mailbox.id()).or_insert_with(|| mailbox.read().keywords.as_ref().clone());
+        let table = self.keywords.entry(mailbox.id()).or_insert_with(|| mailbox.read().head.keywords.as_ref().clone());
         let (mut flags, mut new, mut full) = (names.system, Vec::new(), false);
         for name in &names.keywords {
             let index = match table.iter().position(|known| known.eq_ignore_ascii_case(name)) {

@@ -26,9 +26,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::bodies::{BodiesBatch, BodyEntry, SegmentUse};
 use super::journal::record::{AccountState, Counters, HeadRecord, Vanished};
-use super::journal::segment::StoreId;
+use super::journal::segment::{Place, StoreId};
 use super::mailbox::{Chunk, Messages};
 use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq};
 
@@ -62,6 +61,31 @@ impl Sentinel {
     ) -> Sentinel {
         Sentinel { format_version: FORMAT_VERSION, store_id, commit_seq, position, counters }
     }
+}
+
+/// A body's place and how many messages refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BodyEntry {
+    pub(crate) place: Place,
+    pub(crate) references: u32,
+}
+
+/// How much of a segment is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentUse {
+    /// Octets of all records.
+    pub(crate) octets: u64,
+    /// Octets of deliveries that some message refers to.
+    pub(crate) live: u64,
+}
+
+/// What a checkpoint writes of the bodies.
+#[derive(Debug, Default)]
+pub(crate) struct BodiesBatch {
+    pub(crate) generation: u64,
+    pub(crate) entries: Vec<(BodyId, BodyEntry)>,
+    pub(crate) segments: Vec<(u32, SegmentUse)>,
+    pub(crate) removed_segments: Vec<u32>,
 }
 
 /// The index of an open store.

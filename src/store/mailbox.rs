@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use serde::{Deserialize, Serialize};
 
 use super::journal::record::{HeadRecord, MailboxState, Vanished};
-use super::{AccountId, Changes, Flags, Head, MailboxId, Message, ModSeq, Snapshot, SpecialUse, Uid, UidSet};
+use super::{AccountId, Changes, Flags, Head, MailboxId, Message, ModSeq, Snapshot, Uid, UidSet};
 
 /// UIDs to a chunk.
 pub(crate) const CHUNK_UIDS: u32 = 64;
@@ -39,18 +39,8 @@ pub struct Mailbox {
 /// What stands in a mailbox.
 #[derive(Debug)]
 pub(crate) struct MailboxData {
-    pub(crate) name: String,
-    pub(crate) uid_validity: u32,
-    pub(crate) uid_next: Uid,
-    pub(crate) first_recent_uid: Uid,
-    pub(crate) highest_mod_seq: ModSeq,
-    pub(crate) history_from: ModSeq,
-    pub(crate) keywords: Arc<Vec<String>>,
-    pub(crate) special_use: Option<SpecialUse>,
-    pub(crate) exists: u32,
-    pub(crate) unseen: u32,
-    pub(crate) deleted: u32,
-    pub(crate) octets: u64,
+    /// In the form in which index and journal keep it, too.
+    pub(crate) head: HeadRecord,
     pub(crate) gone: bool,
     /// `None` while nobody uses it and it stands in the index as it is.
     pub(crate) messages: Option<Messages>,
@@ -179,79 +169,22 @@ impl Messages {
 }
 
 impl MailboxData {
-    /// A mailbox with nothing in it.
-    pub(crate) fn new(
-        name: String,
-        uid_validity: u32,
-        special_use: Option<SpecialUse>,
-        mod_seq: ModSeq,
-    ) -> MailboxData {
-        MailboxData {
-            name,
-            uid_validity,
-            uid_next: 1,
-            first_recent_uid: 1,
-            highest_mod_seq: mod_seq,
-            history_from: 0,
-            keywords: Arc::default(),
-            special_use,
-            exists: 0,
-            unseen: 0,
-            deleted: 0,
-            octets: 0,
-            gone: false,
-            messages: Some(Messages::default()),
-            dirty: Dirty { head: true, ..Dirty::default() },
-        }
+    /// A mailbox that comes into being, with nothing in it.
+    pub(crate) fn new(head: HeadRecord) -> MailboxData {
+        let dirty = Dirty { head: true, ..Dirty::default() };
+        MailboxData { head, gone: false, messages: Some(Messages::default()), dirty }
     }
 
     /// A mailbox as the index keeps it; its messages are not in memory.
-    pub(crate) fn from_head(head: HeadRecord) -> (MailboxId, AccountId, MailboxData) {
-        let data = MailboxData {
-            name: head.name,
-            uid_validity: head.uid_validity,
-            uid_next: head.uid_next,
-            first_recent_uid: head.first_recent_uid,
-            highest_mod_seq: head.highest_mod_seq,
-            history_from: head.history_from,
-            keywords: Arc::new(head.keywords),
-            special_use: head.special_use,
-            exists: head.exists,
-            unseen: head.unseen,
-            deleted: head.deleted,
-            octets: head.octets,
-            gone: false,
-            messages: None,
-            dirty: Dirty::default(),
-        };
-        (head.mailbox, head.account, data)
-    }
-
-    /// The head in the form in which index and journal keep it.
-    pub(crate) fn head_record(&self, mailbox: MailboxId, account: AccountId) -> HeadRecord {
-        HeadRecord {
-            mailbox,
-            account,
-            name: self.name.clone(),
-            uid_validity: self.uid_validity,
-            uid_next: self.uid_next,
-            first_recent_uid: self.first_recent_uid,
-            highest_mod_seq: self.highest_mod_seq,
-            history_from: self.history_from,
-            keywords: self.keywords.as_ref().clone(),
-            special_use: self.special_use,
-            exists: self.exists,
-            unseen: self.unseen,
-            deleted: self.deleted,
-            octets: self.octets,
-        }
+    pub(crate) fn from_head(head: HeadRecord) -> MailboxData {
+        MailboxData { head, gone: false, messages: None, dirty: Dirty::default() }
     }
 
     /// The whole mailbox for the journal; `None` when its messages are not in memory.
-    pub(crate) fn state_record(&self, mailbox: MailboxId, account: AccountId) -> Option<MailboxState> {
+    pub(crate) fn state_record(&self) -> Option<MailboxState> {
         let messages = self.messages.as_ref()?;
         Some(MailboxState {
-            head: self.head_record(mailbox, account),
+            head: self.head.clone(),
             messages: messages.chunks.iter().flat_map(|chunk| chunk.messages.iter().copied()).collect(),
             vanished: messages.vanished.clone(),
         })
@@ -259,32 +192,31 @@ impl MailboxData {
 
     /// Becomes what the record says.
     pub(crate) fn replace(&mut self, state: MailboxState) {
-        let (_, _, data) = MailboxData::from_head(state.head);
-        let dirty = Dirty { head: true, replaced: true, vanished_from: Some(0), ..Dirty::default() };
         let messages = Messages::from_messages(state.messages, state.vanished);
-        let dirty = Dirty { chunks: messages.chunks.iter().map(|chunk| chunk.number).collect(), ..dirty };
-        *self = MailboxData { messages: Some(messages), dirty, ..data };
+        let chunks = messages.chunks.iter().map(|chunk| chunk.number).collect();
+        let dirty = Dirty { head: true, chunks, vanished_from: Some(0), forgotten: false, replaced: true };
+        *self = MailboxData { head: state.head, gone: false, messages: Some(messages), dirty };
     }
 
     pub(crate) fn head(&self) -> Head {
         Head {
-            name: self.name.clone(),
-            uid_validity: self.uid_validity,
-            uid_next: self.uid_next,
-            exists: self.exists,
-            unseen: self.unseen,
-            deleted: self.deleted,
-            octets: self.octets,
-            first_recent_uid: self.first_recent_uid,
-            highest_mod_seq: self.highest_mod_seq,
-            keywords: Arc::clone(&self.keywords),
-            special_use: self.special_use,
+            name: self.head.name.clone(),
+            uid_validity: self.head.uid_validity,
+            uid_next: self.head.uid_next,
+            exists: self.head.exists,
+            unseen: self.head.unseen,
+            deleted: self.head.deleted,
+            octets: self.head.octets,
+            first_recent_uid: self.head.first_recent_uid,
+            highest_mod_seq: self.head.highest_mod_seq,
+            keywords: Arc::clone(&self.head.keywords),
+            special_use: self.head.special_use,
             gone: self.gone,
         }
     }
 
     fn touch(&mut self, mod_seq: ModSeq) {
-        self.highest_mod_seq = self.highest_mod_seq.max(mod_seq);
+        self.head.highest_mod_seq = self.head.highest_mod_seq.max(mod_seq);
         self.dirty.head = true;
     }
 
@@ -294,15 +226,15 @@ impl MailboxData {
                 *count = count.saturating_add_signed(by);
             }
         };
-        add(&mut self.exists, true);
-        add(&mut self.unseen, !message.flags.contains(Flags::SEEN));
-        add(&mut self.deleted, message.flags.contains(Flags::DELETED));
-        self.octets = self.octets.saturating_add_signed(i64::from(message.size) * i64::from(by));
+        add(&mut self.head.exists, true);
+        add(&mut self.head.unseen, !message.flags.contains(Flags::SEEN));
+        add(&mut self.head.deleted, message.flags.contains(Flags::DELETED));
+        self.head.octets = self.head.octets.saturating_add_signed(i64::from(message.size) * i64::from(by));
     }
 
     pub(crate) fn add_keywords(&mut self, names: &[String]) {
         if !names.is_empty() {
-            let table = Arc::make_mut(&mut self.keywords);
+            let table = Arc::make_mut(&mut self.head.keywords);
             for name in names {
                 // A record that is replayed over a newer index finds its keywords there.
                 if !table.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -318,7 +250,7 @@ impl MailboxData {
         let Some(messages) = &mut self.messages else { return };
         messages.insert(message);
         self.dirty.chunks.insert(message.uid / CHUNK_UIDS);
-        self.uid_next = self.uid_next.max(message.uid.saturating_add(1));
+        self.head.uid_next = self.head.uid_next.max(message.uid.saturating_add(1));
         self.count(&message, 1);
         self.touch(message.mod_seq);
     }
@@ -374,7 +306,7 @@ impl MailboxData {
         let old = messages.vanished.partition_point(|vanished| vanished.unix_s < now_unix_s - HISTORY_S);
         let forget = old.min(len.saturating_sub(HISTORY_MIN)).max(len.saturating_sub(HISTORY_MAX));
         if let Some(last) = forget.checked_sub(1).map(|at| messages.vanished[at].mod_seq) {
-            self.history_from = self.history_from.max(last);
+            self.head.history_from = self.head.history_from.max(last);
             messages.vanished.drain(..forget);
             self.dirty.forgotten = true;
             self.dirty.head = true;
@@ -382,19 +314,19 @@ impl MailboxData {
     }
 
     pub(crate) fn rename(&mut self, name: String, uid_validity: u32, mod_seq: ModSeq) {
-        self.name = name;
-        self.uid_validity = uid_validity;
+        self.head.name = name;
+        self.head.uid_validity = uid_validity;
         self.touch(mod_seq);
     }
 
     fn changes_since(&self, mod_seq: ModSeq) -> Changes {
-        let highest_mod_seq = self.highest_mod_seq;
+        let highest_mod_seq = self.head.highest_mod_seq;
         let mut changes = Changes { highest_mod_seq, ..Changes::default() };
         let Some(messages) = &self.messages else { return changes };
         if mod_seq >= highest_mod_seq {
             return changes;
         }
-        changes.history_lost = mod_seq < self.history_from;
+        changes.history_lost = mod_seq < self.head.history_from;
         let changed = messages.chunks.iter().filter(|chunk| chunk.highest_mod_seq > mod_seq);
         changes.changed = changed
             .flat_map(|chunk| chunk.messages.iter().filter(|message| message.mod_seq > mod_seq))
@@ -409,7 +341,8 @@ impl MailboxData {
 }
 
 impl Mailbox {
-    pub(crate) fn new(id: MailboxId, account: AccountId, data: MailboxData) -> Arc<Mailbox> {
+    pub(crate) fn new(data: MailboxData) -> Arc<Mailbox> {
+        let (id, account) = (data.head.mailbox, data.head.account);
         let data = RwLock::new(data);
         Arc::new(Mailbox { id, account, data, pins: AtomicUsize::new(0), loading: Mutex::new(()) })
     }
@@ -508,7 +441,7 @@ impl OpenMailbox {
     /// The lowest UID without `\Seen` (RFC 3501 §7.1, UNSEEN).
     pub fn first_unseen(&self) -> Option<Uid> {
         let data = self.read();
-        if data.unseen == 0 {
+        if data.head.unseen == 0 {
             return None;
         }
         let mut messages = data.messages.as_ref()?.chunks.iter().flat_map(|chunk| chunk.messages.iter());
@@ -534,11 +467,12 @@ mod tests {
     }
 
     fn mailbox_of(count: u32) -> OpenMailbox {
-        let mut data = MailboxData::new("INBOX".to_owned(), 1, None, 1);
+        let head = HeadRecord::new(MailboxId(1), AccountId(1), "INBOX".to_owned(), 1, None, 1);
+        let mut data = MailboxData::new(head);
         for uid in 1..=count {
             data.insert(message(uid, u64::from(uid) + 1));
         }
-        OpenMailbox::pin(&Mailbox::new(MailboxId(1), AccountId(1), data))
+        OpenMailbox::pin(&Mailbox::new(data))
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Maintenance {
         let mailboxes: Vec<_> = self.inner.state.directory().mailboxes().cloned().collect();
         let loaded = |mailbox: &super::Mailbox| {
             let data = mailbox.read();
-            if data.messages.is_some() { u64::from(data.exists) * MESSAGE_OCTETS } else { 0 }
+            if data.messages.is_some() { u64::from(data.head.exists) * MESSAGE_OCTETS } else { 0 }
         };
         let mut octets: u64 = mailboxes.iter().map(|mailbox| loaded(mailbox)).sum();
         for mailbox in mailboxes {
@@ -193,7 +193,7 @@ impl Maintenance {
                 let Some(mailbox) = inner.state.directory().mailbox(mailbox).cloned() else { return Ok(None) };
                 inner.state.load_messages(&mailbox)?;
                 let data = mailbox.read();
-                Ok(data.state_record(mailbox.id(), mailbox.account()).map(Record::MailboxState))
+                Ok(data.state_record().map(Record::MailboxState))
             })?;
         }
         self.commit_state(|inner| Ok(Some(Record::StoreState(inner.state.directory().record()))))?;

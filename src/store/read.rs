@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bodies::BodyEntry;
+use super::index::BodyEntry;
 use super::journal::record::{HEADER_OCTETS, Header};
 use super::journal::segment::Segment;
 use super::{BodyId, Error, Inner, Store};

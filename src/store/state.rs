@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::bodies::Bodies;
 use super::index::{Batch, Index};
 use super::journal::record::{
-    AccountState, AddAccount, Counters, Delivery, MailboxStep, MailboxesChange, Record, References, StoreState,
+    AccountState, AddAccount, Counters, Delivery, HeadRecord, MailboxStep, MailboxesChange, Record, References,
+    StoreState,
 };
 use super::journal::segment::Place;
 use super::mailbox::{Dirty, Mailbox, MailboxData, Messages};
@@ -115,7 +116,7 @@ impl Directory {
     fn add_mailbox(&mut self, mailbox: Arc<Mailbox>) {
         let (name, uid_validity) = {
             let data = mailbox.read();
-            (data.name.clone(), data.uid_validity)
+            (data.head.name.clone(), data.head.uid_validity)
         };
         self.counters.mailbox = self.counters.mailbox.max(mailbox.id().0);
         self.counters.uid_validity = self.counters.uid_validity.max(uid_validity);
@@ -127,7 +128,7 @@ impl Directory {
 
     fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
         let mailbox = self.mailboxes.remove(&id)?;
-        let name = mailbox.read().name.clone();
+        let name = mailbox.read().head.name.clone();
         if let Some(entry) = self.accounts.get_mut(&mailbox.account())
             && entry.mailboxes.get(&name).is_some_and(|there| there.id() == id)
         {
@@ -173,8 +174,7 @@ impl State {
             directory.add_account(account);
         }
         for head in index.heads()? {
-            let (id, account, data) = MailboxData::from_head(head);
-            directory.add_mailbox(Mailbox::new(id, account, data));
+            directory.add_mailbox(Mailbox::new(MailboxData::from_head(head)));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -266,7 +266,7 @@ impl State {
                 let known = self.directory().mailbox(id).cloned();
                 let mailbox = match known {
                     Some(mailbox) => mailbox,
-                    None => Mailbox::new(id, account, MailboxData::new(state.head.name.clone(), 0, None, 0)),
+                    None => Mailbox::new(MailboxData::from_head(state.head.clone())),
                 };
                 let mut directory = self.directory_mut();
                 if let Some(entry) = directory.accounts.get_mut(&account) {
@@ -372,8 +372,8 @@ impl State {
         for step in steps {
             match step {
                 MailboxStep::Create { mailbox, name, uid_validity, special_use } => {
-                    let data = MailboxData::new(name, uid_validity, special_use, mod_seq);
-                    self.directory_mut().add_mailbox(Mailbox::new(mailbox, account, data));
+                    let head = HeadRecord::new(mailbox, account, name, uid_validity, special_use, mod_seq);
+                    self.directory_mut().add_mailbox(Mailbox::new(MailboxData::new(head)));
                 }
                 MailboxStep::Rename { mailbox, name, uid_validity } => {
                     let mut directory = self.directory_mut();
@@ -406,7 +406,7 @@ impl State {
         let messages: Vec<Message> = {
             let mut data = mailbox.write();
             data.gone = true;
-            data.highest_mod_seq = data.highest_mod_seq.max(mod_seq);
+            data.head.highest_mod_seq = data.head.highest_mod_seq.max(mod_seq);
             data.dirty = Dirty::default();
             let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());
             chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect()
@@ -425,8 +425,9 @@ impl State {
             used_names: Vec::new(),
             highest_mod_seq: add.mod_seq,
         });
-        let data = MailboxData::new(INBOX.to_owned(), add.inbox_uid_validity, None, add.mod_seq);
-        directory.add_mailbox(Mailbox::new(add.inbox, add.account, data));
+        let (name, uid_validity) = (INBOX.to_owned(), add.inbox_uid_validity);
+        let head = HeadRecord::new(add.inbox, add.account, name, uid_validity, None, add.mod_seq);
+        directory.add_mailbox(Mailbox::new(MailboxData::new(head)));
     }
 
     /// Removes an account; returns the bells of its mailboxes.
@@ -478,7 +479,7 @@ impl State {
         let mut references: HashMap<BodyId, u32> = HashMap::new();
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
-            data.first_recent_uid = data.uid_next;
+            data.head.first_recent_uid = data.head.uid_next;
             data.dirty.head = true;
             for message in data.messages.iter().flat_map(|messages| messages.chunks.iter()).flat_map(|c| &c.messages) {
                 *references.entry(message.body).or_default() += 1;
@@ -535,7 +536,7 @@ impl State {
             self.index.remove_messages(batch, id)?;
         }
         if dirty.forgotten {
-            self.index.remove_vanished(batch, id, data.history_from)?;
+            self.index.remove_vanished(batch, id, data.head.history_from)?;
         }
         if let Some(messages) = &data.messages {
             for number in dirty.chunks {
@@ -549,7 +550,7 @@ impl State {
                 }
             }
         }
-        self.index.set_head(batch, &data.head_record(id, mailbox.account()))
+        self.index.set_head(batch, &data.head)
     }
 
     /// What was collected is in the index.

@@ -6,7 +6,7 @@ use super::{Context, Done, Outcome};
 pub(super) async fn run(cx: &mut Context<'_>, expunge: bool) -> Outcome {
     let store = cx.store();
     let selected = cx.selected()?;
-    // "No messages are removed, and no error is given, if the mailbox is selected by an EXAMINE command".
+    // After EXAMINE nothing is removed, and that is no error (RFC 3501 §6.4.2).
     if expunge && !selected.read_only {
         store.expunge(&selected.mailbox, selected.view.known(), true).await?;
     }

@@ -42,8 +42,8 @@ pub(super) async fn move_messages(cx: &mut Context<'_>, by: Numbering, set: &Seq
     })
 }
 
-/// The messages that are named. By sequence number all of them must still be there: "either all or none", and the client
-/// does not know yet which are gone (RFC 2180 §4.4.1).
+/// The messages that are named. By sequence number all of them must still be there: the client does not know yet which are
+/// gone, and would take a part for the whole (RFC 2180 §4.4.1).
 fn present(selected: &Selected, by: Numbering, set: &SequenceSet) -> Result<UidSet, Failure> {
     let uids = named(&selected.view, by, set)?;
     let gone = by == Numbering::Sequence && !uids.difference(&selected.mailbox.snapshot().uids).is_empty();

@@ -1,7 +1,7 @@
 //! CREATE (RFC 3501 §6.3.3): a mailbox, and its superiors where they are missing.
 //!
-//! A name that ends with the separator declares that inferiors will follow; every mailbox can have them, so that it is
-//! created without the separator ("the server … MUST ignore the declaration").
+//! A name that ends with the separator declares that inferiors will follow. Every mailbox can have them here, so that the
+//! declaration says nothing, and the mailbox is created without the separator.
 
 use super::{Context, Done, Outcome};
 

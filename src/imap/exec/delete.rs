@@ -15,8 +15,7 @@ pub(super) async fn run(cx: &mut Context<'_>, mailbox: &str) -> Outcome {
     match store.delete_mailbox(account, mailbox).await {
         Ok(()) => {}
         Err(Error::NoSuchMailbox) if tree::has_inferiors(store, account, mailbox) => {
-            // "It is an error to attempt to delete a name that has inferior hierarchical names and also has the \Noselect
-            // mailbox name attribute."
+            // A name that is only there because of its inferiors can't be deleted before them (RFC 3501 §6.3.4).
             return Err(Failure::no(Code::Cannot, "Only the mailboxes below that name can be deleted"));
         }
         Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! ENABLE (RFC 5161). No capability that is offered so far needs enabling, and others "MUST" be ignored (§3.1), so that
+//! ENABLE (RFC 5161). No capability that is offered so far needs enabling, and what is not known is passed over (§3.1), so that
 //! ENABLED names none.
 
 use super::{Context, Done, Outcome};

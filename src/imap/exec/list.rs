@@ -18,8 +18,8 @@ use crate::store::{AccountId, Error, SEPARATOR, Store};
 const PATTERNS_MAX: usize = 100;
 
 pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
-    // "An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root
-    // name of the name given in the reference." All our names are relative to one root, which has no name.
+    // An empty pattern asks for the separator and for the root of the reference (RFC 3501 §6.3.8). All our names have one
+    // root, which has no name.
     if list.select.is_none() && list.patterns.iter().all(String::is_empty) {
         cx.put(Data::List(ListEntry {
             attributes: vec![ListAttribute::NoSelect],
@@ -125,7 +125,7 @@ impl Lister {
             let children = self.tree.has_children(name);
             attributes.push(if children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren });
         }
-        // "SUBSCRIBED … implies the SUBSCRIBED return option" (RFC 5258 §3.1).
+        // Selecting by subscription implies telling of it (RFC 5258 §3.1).
         if (self.returns.subscribed || self.select.subscribed) && self.subscriptions.contains(name) {
             attributes.push(ListAttribute::Subscribed);
         }

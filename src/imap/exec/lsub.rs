@@ -1,7 +1,6 @@
 //! LSUB (RFC 3501 §6.3.9): the subscribed names, whether they exist or not.
 //!
-//! "A special situation occurs when using LSUB with the % wildcard": where the pattern stops at a superior of a subscribed
-//! name, the superior is shown with `\Noselect`, as a place to go on from.
+//! Where a pattern with `%` stops at a superior of a subscribed name, the superior is shown with `\Noselect`, as a place to go on from.
 
 use std::collections::BTreeMap;
 

@@ -5,8 +5,8 @@
 //! writes untagged data, then the session tells what else is new as far as this command allows it, and the tagged
 //! response comes last. Failures of all kinds become answers in one place ([`failure`]).
 //!
-//! RFC 3501 §5.3 lets a server be silent about news only for a while: here every command that completes tells them all,
-//! as NOOP does, and IDLE tells them at once ([`idle`]).
+//! RFC 3501 §5.2 wants news told with whatever command comes by: here every command that completes tells them all, as NOOP
+//! does, and IDLE tells them at once ([`idle`]).
 
 mod append;
 mod authenticate;
@@ -157,7 +157,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
     }
 }
 
-/// News, then the tagged response (RFC 3501 §5.3, §7.1).
+/// News, then the tagged response (RFC 3501 §5.2, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
     let (status, after) = match outcome {
         // Nothing tagged before DONE.

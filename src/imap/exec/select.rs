@@ -14,8 +14,7 @@ use crate::imap::view::View;
 use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Outcome {
-    // "The SELECT command automatically deselects any currently selected mailbox before attempting the new selection.
-    // Consequently, if a mailbox is selected and a SELECT command that fails is attempted, no mailbox is selected."
+    // Whatever was selected is left first, so that after a SELECT that fails no mailbox is selected (RFC 3501 §6.3.1).
     cx.session.unselect();
     let State::Authenticated(account) = &cx.session.state else { return Err(Failure::Bad("log in first")) };
     let account = Arc::clone(account);

@@ -1,5 +1,5 @@
-//! SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.6, §6.3.7). A name need not be a mailbox's: it "MUST NOT" vanish from the list
-//! because its mailbox was deleted, and may come before it.
+//! SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.6, §6.3.7). A name need not be a mailbox's: it may come before its mailbox, and
+//! stays on the list when its mailbox is deleted.
 
 use super::{Context, Done, Outcome};
 

@@ -33,7 +33,7 @@ impl Store {
         let (from, uids) = (from.clone(), uids.clone());
         let to = self.open_mailbox(to).await?;
         self.commit(Touches::Changes(vec![from.id(), to.id()]), 0, move |decider| {
-            let uid_validity = to.read().uid_validity;
+            let uid_validity = to.read().head.uid_validity;
             if from.read().gone || to.read().gone {
                 return Err(Error::NoSuchMailbox);
             }
@@ -87,7 +87,7 @@ fn translate_keywords(
     messages: &[Message],
 ) -> (Vec<(Flags, Flags)>, Vec<String>) {
     let used = messages.iter().fold(Flags::NONE, |used, message| used.union(message.flags));
-    let table = Arc::clone(&from.read().keywords);
+    let table = Arc::clone(&from.read().head.keywords);
     let (mut flags, mut new_keywords) = (Vec::new(), Vec::new());
     for index in used.keywords() {
         let Some(name) = table.get(index) else { continue };

@@ -38,7 +38,7 @@ impl Store {
             for Placement { mailbox, flags } in placements {
                 let (gone, uid_validity) = {
                     let data = mailbox.read();
-                    (data.gone, data.uid_validity)
+                    (data.gone, data.head.uid_validity)
                 };
                 if gone {
                     return Err(Error::NoSuchMailbox);

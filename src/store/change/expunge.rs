@@ -17,7 +17,7 @@ impl Store {
                 if data.gone {
                     return Err(Error::NoSuchMailbox);
                 }
-                if only_deleted && data.deleted == 0 {
+                if only_deleted && data.head.deleted == 0 {
                     return Ok(Decided::Nothing(UidSet::new()));
                 }
                 let there = data.messages.iter().flat_map(|messages| messages.select(&uids));

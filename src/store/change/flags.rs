@@ -75,11 +75,11 @@ impl Store {
     pub fn claim_recent(&self, mailbox: &OpenMailbox) -> Uid {
         let first = {
             let mut data = mailbox.write();
-            let first = data.first_recent_uid;
-            if first == data.uid_next || data.gone {
-                return data.uid_next;
+            let first = data.head.first_recent_uid;
+            if first == data.head.uid_next || data.gone {
+                return data.head.uid_next;
             }
-            data.first_recent_uid = data.uid_next;
+            data.head.first_recent_uid = data.head.uid_next;
             data.dirty.head = true;
             first
         };
@@ -90,6 +90,6 @@ impl Store {
 
 fn known(mailbox: &OpenMailbox, mut flags: FlagNames) -> FlagNames {
     let data = mailbox.read();
-    flags.keywords.retain(|name| data.keywords.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    flags.keywords.retain(|name| data.head.keywords.iter().any(|known| known.eq_ignore_ascii_case(name)));
     flags
 }

@@ -124,7 +124,7 @@ impl Store {
         // What its messages refer to is given free, so they are needed in memory.
         let open = self.open_mailbox(&mailbox).await?;
         self.commit(Touches::Everything, 0, move |decider| {
-            if open.read().gone || open.read().name != name {
+            if open.read().gone || open.read().head.name != name {
                 return Err(Error::NoSuchMailbox);
             }
             let steps = vec![MailboxStep::Delete { mailbox: open.id() }];
@@ -178,8 +178,11 @@ impl Store {
 fn free_customary_use(decider: &Decider<'_>, account: AccountId, name: &str) -> Option<SpecialUse> {
     let special_use = customary_use(name)?;
     let directory = decider.inner.state.directory();
-    let taken =
-        directory.account(account)?.mailboxes.values().any(|mailbox| mailbox.read().special_use == Some(special_use));
+    let taken = directory
+        .account(account)?
+        .mailboxes
+        .values()
+        .any(|mailbox| mailbox.read().head.special_use == Some(special_use));
     (!taken).then_some(special_use)
 }
 
@@ -188,7 +191,7 @@ fn names(decider: &Decider<'_>, account: AccountId) -> Result<BTreeMap<String, (
     let directory = decider.inner.state.directory();
     let entry = directory.account(account).ok_or(Error::NoSuchAccount)?;
     let with_validity = entry.mailboxes.iter();
-    Ok(with_validity.map(|(name, mailbox)| (name.clone(), (mailbox.id(), mailbox.read().uid_validity))).collect())
+    Ok(with_validity.map(|(name, mailbox)| (name.clone(), (mailbox.id(), mailbox.read().head.uid_validity))).collect())
 }
 
 fn create_superiors(

@@ -11,6 +11,8 @@
 //! be added to at the end. A record carries all that it decides (UIDs, mod-sequences, dates), so that replaying it needs
 //! no clock and no chance.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::store::{
@@ -159,12 +161,42 @@ pub(crate) struct HeadRecord {
     pub(crate) highest_mod_seq: ModSeq,
     /// Expunges after this mod-sequence are all in the history.
     pub(crate) history_from: ModSeq,
-    pub(crate) keywords: Vec<String>,
+    /// Shared with whoever has asked for the head.
+    pub(crate) keywords: Arc<Vec<String>>,
     pub(crate) special_use: Option<SpecialUse>,
     pub(crate) exists: u32,
     pub(crate) unseen: u32,
     pub(crate) deleted: u32,
     pub(crate) octets: u64,
+}
+
+impl HeadRecord {
+    /// The head of a mailbox with nothing in it.
+    pub(crate) fn new(
+        mailbox: MailboxId,
+        account: AccountId,
+        name: String,
+        uid_validity: u32,
+        special_use: Option<SpecialUse>,
+        mod_seq: ModSeq,
+    ) -> HeadRecord {
+        HeadRecord {
+            mailbox,
+            account,
+            name,
+            uid_validity,
+            uid_next: 1,
+            first_recent_uid: 1,
+            highest_mod_seq: mod_seq,
+            history_from: 0,
+            keywords: Arc::default(),
+            special_use,
+            exists: 0,
+            unseen: 0,
+            deleted: 0,
+            octets: 0,
+        }
+    }
 }
 
 /// See [`Record::MailboxState`].

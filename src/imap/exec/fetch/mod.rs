@@ -170,8 +170,8 @@ struct Line<'a> {
     tells_flags: bool,
 }
 
-/// Sets `\Seen` on those that lack it: "if this causes the flags to change, they SHOULD be included as part of the FETCH
-/// responses" (RFC 3501 §6.4.5). Returns which those are.
+/// Sets `\Seen` on those that lack it, and returns which those are: their lines tell the new flags, as RFC 3501 §6.4.5
+/// wishes.
 async fn see(cx: &mut Context<'_>, messages: &mut [Message]) -> Result<UidSet, Failure> {
     let unseen: UidSet =
         messages.iter().filter(|message| !message.flags.contains(Flags::SEEN)).map(|message| message.uid).collect();

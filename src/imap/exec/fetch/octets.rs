@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
         let (start, end) = (u64::from(span.start), u64::from(span.end));
         let (offset, octets) = match partial {
             None => (start, end - start),
-            // "If the starting octet is beyond the end of the text, an empty string is returned" (RFC 3501 §6.4.5).
+            // Beyond the end there is the empty string (RFC 3501 §6.4.5).
             Some(Partial { offset, length }) => {
                 let first = start.saturating_add(offset).min(end);
                 (first, (end - first).min(length))
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// BINARY: the transfer encoding undone, "partial" counted in what comes out (RFC 3516 §4.2); `None`: there is no such
+    /// BINARY: the transfer encoding undone, and the range counted in what comes out (RFC 3516 §4.2); `None`: there is no such
     /// part.
     async fn decoded(&mut self, part: &[u32], partial: Option<Partial>) -> Result<Option<Bytes>, Trouble> {
         let Some((span, encoding)) = self.encoded(part)? else { return Ok(None) };

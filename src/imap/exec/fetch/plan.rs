@@ -27,7 +27,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for these items. "A UID FETCH … implicitly includes the UID" (RFC 3501 §6.4.8).
+    /// The plan for these items. The UID form implies that UIDs are told (RFC 3501 §6.4.8).
     pub(super) fn new(mut items: Vec<FetchItem>, by: Numbering) -> Self {
         if by == Numbering::Uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);

@@ -127,7 +127,7 @@ impl Criteria {
             SearchKey::Header(name, text) => Self::Header(name, Needle::new(&text)),
             SearchKey::Keyword(name) => keyword(&name),
             SearchKey::Larger(octets) => Self::LargerThan(octets),
-            // "functionally equivalent to (RECENT UNSEEN)"
+            // RECENT and UNSEEN, both (RFC 3501 §6.4.4).
             SearchKey::New => Self::All(vec![recent(), not(Self::Flags(Flags::SEEN))]),
             SearchKey::Not(key) => not(resolve(*key)?),
             SearchKey::Old => not(recent()),
@@ -208,7 +208,7 @@ fn conclude(parts: &[Criteria], evidence: &Evidence<'_>, decisive: bool) -> Opti
     conclusion
 }
 
-/// The day on the calendar of the date's own zone: "disregarding time and timezone" (RFC 3501 §6.4.4).
+/// The day on the calendar of the date's own zone: time and zone are not compared (RFC 3501 §6.4.4).
 fn unix_days(date: Date) -> i64 {
     (date.unix_s + 60 * i64::from(date.offset_min)).div_euclid(86_400)
 }
