@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use base64::Engine as _;
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
@@ -80,6 +81,9 @@ impl Run<'_> {
             self.bindings.set("domain", domain);
         }
         self.bindings.set("password", self.subject.password.as_str());
+        let user = self.bindings.get("user").unwrap_or_default().to_vec();
+        self.bindings.set("user_base64", base64(&user));
+        self.bindings.set("password_base64", base64(self.subject.password.as_bytes()));
         Ok(())
     }
 
@@ -382,6 +386,10 @@ impl Run<'_> {
         }
         Err(self.fail(format!("{} and {}", printable(&left), printable(&right))))
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// The two sides of an address.
