@@ -159,21 +159,22 @@ impl Driver {
         }
     }
 
-    /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once.
+    /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once. Other news wait
+    /// for the next command, since out of IDLE a client need not read (RFC 3501 §5.3), and put off no autologout.
     async fn wait(&mut self) -> io::Result<Go> {
         let until = self.peer.patience();
-        let bell = self.session.selected().map(|selected| &mut selected.bell);
-        match self.peer.wait(bell, until).await? {
-            Woken::Input => Ok(Go::On),
-            Woken::Deadline => Err(self.peer.out_of_time()),
-            Woken::Bell => match self.session.selected() {
-                Some(selected) if selected.mailbox.head().gone => {
-                    self.peer.say(&exec::bye_deleted().into()).await?;
-                    Ok(Go::Away)
+        loop {
+            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            match self.peer.wait(bell, until).await? {
+                Woken::Input => return Ok(Go::On),
+                Woken::Deadline => return Err(self.peer.out_of_time()),
+                Woken::Bell => {
+                    if self.session.selected().is_some_and(|selected| selected.mailbox.head().gone) {
+                        self.peer.say(&exec::bye_deleted().into()).await?;
+                        return Ok(Go::Away);
+                    }
                 }
-                // Other news wait for the next command: out of IDLE a client need not read (RFC 3501 §5.3).
-                _ => Ok(Go::On),
-            },
+            }
         }
     }
 

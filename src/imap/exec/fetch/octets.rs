@@ -4,8 +4,7 @@
 //! long is passed on in pieces, and an error in the middle of it can only end the connection: no other answer would be
 //! understood.
 //!
-//! Octets are what the message holds, NUL too, though RFC 3501 §9 has no NUL in a literal: we differ on purpose, since a
-//! client must get what was stored, and counts octets anyway. BINARY is the way for clients that mind.
+//! Octets are what the message holds, but for NUL, which only BINARY can carry ([`FetchWriter::octets`]).
 
 use std::borrow::Cow;
 use std::io;
