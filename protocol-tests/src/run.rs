@@ -314,17 +314,7 @@ impl Run<'_> {
         let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
-        let plain = |connection: String| Connect {
-            connection,
-            service,
-            raw: false,
-            cold: false,
-            starttls: false,
-            ehlo: true,
-            login: None,
-            select: None,
-        };
-        self.connect(&plain(name.clone())).await?;
+        self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
         self.exchange(
             &name,
             &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
@@ -354,17 +344,8 @@ impl Run<'_> {
 
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
-            self.connect(&Connect {
-                connection: SETUP.to_owned(),
-                service: Service::Imap,
-                raw: false,
-                cold: false,
-                starttls: false,
-                ehlo: false,
-                login: Some("user".to_owned()),
-                select: None,
-            })
-            .await?;
+            let login = Some("user".to_owned());
+            self.connect(&Connect { login, ..Connect::to(SETUP, Service::Imap) }).await?;
         }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
         self.write(SETUP, line.as_bytes(), false).await?;
