@@ -143,6 +143,8 @@ async fn an_append_that_is_refused_takes_no_message() {
     // The client waits for `+`, hears NO, and goes on.
     hears(&alice.says("APPEND nowhere {5}").await, &["NO [TRYCREATE]"]);
     hears(&alice.says("NOOP").await, &["OK"]);
+    // What can't be created, nobody is asked to create.
+    hears(&alice.says("APPEND no//where {5}").await, &["NO [CANNOT]"]);
     // The client does not wait: its message is thrown away.
     hears(&alice.says("APPEND nowhere {5+}\r\nhello").await, &["NO [TRYCREATE]"]);
     hears(&alice.says("NOOP").await, &["OK"]);
