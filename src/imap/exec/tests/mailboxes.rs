@@ -105,6 +105,7 @@ async fn subscriptions_outlive_their_mailboxes() {
     alice.says("DELETE news/rust").await;
     hears(&alice.says("LSUB \"\" *").await, &["* LSUB () \"/\" news/rust", "OK"]);
     hears(&alice.says("LSUB \"\" %").await, &["* LSUB (\\Noselect) \"/\" news", "OK"]);
+    hears(&alice.says("LSUB \"\" news").await, &["OK"]);
     hears(&alice.says("UNSUBSCRIBE news/rust").await, &["OK"]);
     hears(&alice.says("LSUB \"\" *").await, &["OK"]);
 }
