@@ -101,6 +101,9 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     let trace = "Return-Path: <sender@example.org>\r\n\
                  Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP\r\n\tid ";
     assert!(alice[0].starts_with(trace), "{}", alice[0]);
+    // RFC 5321 §4.4: the ID clause has an atom, so no dot.
+    let id = alice[0][trace.len()..].split(';').next().unwrap();
+    assert!(id.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-'), "{id}");
     assert!(!alice[0].contains("for <"), "no recipient is told of the others");
     assert!(alice[0].as_bytes().ends_with(MESSAGE));
 

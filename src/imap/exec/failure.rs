@@ -57,7 +57,13 @@ impl Failure {
         Failure::No { code: Some(code), text: text.into() }
     }
 
-    /// The same, where a missing mailbox is a target that the client could create.
+    /// There is no mailbox of that name to put messages into. TRYCREATE, unless it is certain that it can't be created
+    /// (RFC 3501 §6.3.11).
+    pub(crate) fn no_target(name: &str) -> Self {
+        store::canonical_name(name).err().map_or(Failure::TryCreate, Failure::Store)
+    }
+
+    /// The store's answer, where a missing mailbox is a target that the client could create.
     pub(crate) fn in_target(error: store::Error) -> Self {
         match error {
             store::Error::NoSuchMailbox => Failure::TryCreate,
