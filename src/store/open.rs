@@ -204,7 +204,7 @@ pub(crate) fn open_state(
         Found::Fresh(index, reason) => {
             let mut state = State::rebuild(index);
             replay.all(&journal, &state)?;
-            state.end_rebuild();
+            state.end_rebuild().map_err(refused)?;
             (state, reason)
         }
     };

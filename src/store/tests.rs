@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::maintenance::Order;
 use super::*;
 
+mod rebuild;
+
 fn nobody() -> Credentials {
     Credentials { password_hash: String::new(), scram_sha_256: None }
 }
