@@ -178,6 +178,8 @@ pub enum CommandBody {
     Search {
         /// Which numbers to answer with.
         by: Numbering,
+        /// How to answer; `None` for the plain SEARCH response of RFC 3501.
+        returns: Option<SearchReturn>,
         /// What to look for.
         key: SearchKey,
     },
@@ -293,6 +295,21 @@ pub struct LiteralHeader {
     pub non_synchronizing: bool,
     /// `~`: NUL is allowed.
     pub binary: bool,
+}
+
+/// Result options (RFC 4731 §3.1, RFC 5182 §2): at least one is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchReturn {
+    /// `MIN`: the lowest number.
+    pub min: bool,
+    /// `MAX`: the highest number.
+    pub max: bool,
+    /// `ALL`, or none at all: every number, as a set.
+    pub all: bool,
+    /// `COUNT`: how many there are.
+    pub count: bool,
+    /// `SAVE`: they are what `$` means from here on.
+    pub save: bool,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

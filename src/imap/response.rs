@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::command::Tag;
+use super::command::{Numbering, Tag};
 use crate::store::{FlagNames, SpecialUse, Uid, UidSet};
 
 /// One response line.
@@ -193,6 +193,8 @@ pub enum Data {
     },
     /// `SEARCH` (RFC 3501 §7.2.5): sequence numbers or UIDs.
     Search(Vec<u32>),
+    /// `ESEARCH` (RFC 4731 §3.1)
+    ESearch(ESearch),
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),
     /// `EXISTS` (RFC 3501 §7.3.1)
@@ -208,6 +210,23 @@ pub enum Data {
     },
     /// `ID` (RFC 2971 §3.2); empty for `NIL`.
     Id(Vec<(Cow<'static, str>, Option<Cow<'static, str>>)>),
+}
+
+/// What a SEARCH with result options found: only what was asked for and is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ESearch {
+    /// Of the command.
+    pub tag: Tag,
+    /// What the numbers are.
+    pub by: Numbering,
+    /// The lowest.
+    pub min: Option<u32>,
+    /// The highest.
+    pub max: Option<u32>,
+    /// All; empty where not asked for, and where nothing was found.
+    pub all: UidSet,
+    /// How many.
+    pub count: Option<u32>,
 }
 
 /// A mailbox in LIST or LSUB.

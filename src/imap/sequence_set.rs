@@ -2,6 +2,8 @@
 //!
 //! A set is kept as the client wrote it, until it is resolved against a view: only then `*` has a value and ranges have
 //! an order. Resolving never expands a range number by number, so `1:4294967295` costs what `1` costs.
+//!
+//! `$` stands for what the last `SEARCH RETURN (SAVE)` found (RFC 5182); that is the session's, not known here.
 
 use std::num::NonZeroU32;
 
@@ -19,9 +21,10 @@ pub enum SeqNumber {
 /// `seq-number` in 4 octets: `None` is `*`.
 type Packed = Option<NonZeroU32>;
 
-/// A set as the client wrote it; never empty. Its size is bounded by the line it stands in.
+/// A set as the client wrote it. Its size is bounded by the line it stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceSet {
+    /// Empty for `$`.
     ranges: Vec<(Packed, Packed)>,
 }
 
@@ -31,6 +34,14 @@ pub struct SequenceSet {
 pub struct OutOfRange;
 
 impl SequenceSet {
+    /// `$` (RFC 5182 §3)
+    pub const SAVED: SequenceSet = SequenceSet { ranges: Vec::new() };
+
+    /// Whether it is `$`: then it has no ranges, and whoever keeps the search result resolves it.
+    pub fn is_saved(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// The set of these ranges, in this order; a single number is a range of itself. `None` if there are none.
     pub fn new(ranges: impl IntoIterator<Item = (SeqNumber, SeqNumber)>) -> Option<SequenceSet> {
         let pack = |number| match number {

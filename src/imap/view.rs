@@ -84,6 +84,9 @@ pub(crate) struct View {
     acknowledged: BTreeMap<ModSeq, UidSet>,
     /// How many keywords of the mailbox's table the client was told.
     keywords_told: usize,
+    /// Those of `known` that `$` stands for: what the last `SEARCH RETURN (SAVE)` found (RFC 5182 §2.1). By UID, so that no
+    /// renumbering concerns it.
+    saved: UidSet,
     /// The number in the last RECENT.
     recent_told: u32,
 }
@@ -99,6 +102,7 @@ impl View {
             known,
             vanished: UidSet::new(),
             recent,
+            saved: UidSet::new(),
             mod_seq: snapshot.head.highest_mod_seq,
             acknowledged: BTreeMap::new(),
             keywords_told: snapshot.head.keywords.len(),
@@ -128,6 +132,16 @@ impl View {
     /// Those that are `\Recent` in this session.
     pub(crate) fn recent_uids(&self) -> &UidSet {
         &self.recent
+    }
+
+    /// What `$` stands for; some of them may have vanished.
+    pub(crate) fn saved(&self) -> &UidSet {
+        &self.saved
+    }
+
+    /// `$` stands for these of the messages that the client counts.
+    pub(crate) fn save(&mut self, uids: UidSet) {
+        self.saved = uids.intersection(&self.known);
     }
 
     /// The client was told everything up to this mod-sequence.
@@ -233,6 +247,8 @@ impl View {
         }
         self.known.remove_all(&vanished);
         self.recent.remove_all(&vanished);
+        // What is expunged is taken out of `$` (RFC 5182 §2.1).
+        self.saved.remove_all(&vanished);
     }
 
     /// FETCH FLAGS for those up to `highest` whose state the client does not know. What is above it was not known before:

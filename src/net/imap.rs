@@ -30,7 +30,7 @@ use crate::imap::session::{Line, Session};
 use crate::imap::{parse, print};
 use crate::notify::Listener;
 use crate::observe::Push;
-use crate::store::{AccountId, Bell};
+use crate::store::{AccountId, Bell, UidSet};
 
 /// Said to everybody when the server stops.
 const STOPPING: &str = "The server is shutting down";
@@ -183,6 +183,9 @@ impl Driver {
             Ok(command) => command,
             Err(error) => {
                 self.peer.framer.refuse_message();
+                if let (true, Some(selected)) = (error.empties_search_result(), self.session.selected()) {
+                    selected.view.save(UidSet::new());
+                }
                 let go = self.refuse(error.status(), false).await?;
                 return Ok(if go == Go::On { After::Continue } else { After::Close });
             }

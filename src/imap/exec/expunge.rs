@@ -3,16 +3,18 @@
 //! Only messages that the client was told of: one that came in a moment ago, `\Deleted` already, is not meant. The EXPUNGE
 //! responses are the news that follow.
 
+use super::messages::named;
 use super::{Context, Done, Outcome};
+use crate::imap::command::Numbering;
 use crate::imap::sequence_set::SequenceSet;
 
 pub(super) async fn run(cx: &mut Context<'_>, set: Option<&SequenceSet>) -> Outcome {
     let store = cx.store();
     let selected = cx.writable()?;
-    let known = selected.view.known();
-    match set {
-        None => store.expunge(&selected.mailbox, known, true).await?,
-        Some(set) => store.expunge(&selected.mailbox, &set.uids(known), true).await?,
+    let uids = match set {
+        None => selected.view.known().clone(),
+        Some(set) => named(&selected.view, Numbering::Uid, set)?,
     };
+    store.expunge(&selected.mailbox, &uids, true).await?;
     Ok(Done::ok("EXPUNGE done"))
 }

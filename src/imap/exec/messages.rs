@@ -15,9 +15,11 @@ pub(super) const BATCH: u32 = 4096;
 pub(super) const SMALL_OCTETS: u32 = 16 * 1024;
 
 /// The UIDs that a command names, as far as the client counts them. A UID that is not there is passed over (RFC 3501
-/// §6.4.8); a sequence number that is not there is an error of the client (§9, `seq-number`).
+/// §6.4.8); a sequence number that is not there is an error of the client (§9, `seq-number`). `$` is the same either way, and
+/// good where it is empty too (RFC 5182 §2.1).
 pub(super) fn named(view: &View, by: Numbering, set: &SequenceSet) -> Result<UidSet, Failure> {
     Ok(match by {
+        _ if set.is_saved() => view.saved().clone(),
         Numbering::Uid => set.uids(view.known()),
         Numbering::Sequence => set.uids_by_number(view.known())?,
     })

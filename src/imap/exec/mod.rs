@@ -107,7 +107,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
     let outcome = match facts.check(&cx.session.state) {
-        Ok(()) => dispatch(cx, body).await,
+        Ok(()) => dispatch(cx, &tag, body).await,
         Err(text) => {
             // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
             cx.client.framer().refuse_message();
@@ -117,7 +117,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     conclude(cx, facts, tag, outcome).await
 }
 
-async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
+async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome {
     match body {
         CommandBody::Capability => capability::run(cx),
         CommandBody::Noop => noop::run("NOOP done"),
@@ -147,7 +147,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
         CommandBody::Unselect => close::run(cx, false).await,
         CommandBody::Expunge => expunge::run(cx, None).await,
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
-        CommandBody::Search { by, key } => search::run(cx, by, key).await,
+        CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Fetch { by, set, items } => fetch::run(cx, by, &set, items).await,
         CommandBody::Store { by, set, action, silent, flags } => {
             store::run(cx, store::Change { by, set, action, silent, flags }).await

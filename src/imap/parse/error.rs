@@ -28,9 +28,15 @@ pub enum Fault {
     /// The mailbox name is no modified UTF-7 (RFC 3501 §5.1.3): such a mailbox can't be, `NO [CANNOT]`.
     MailboxName,
     /// SEARCH in a charset that we don't know: `NO [BADCHARSET]` (RFC 3501 §6.4.4).
-    Charset,
+    Charset {
+        /// The result would have been saved.
+        saving: bool,
+    },
     /// A string of SEARCH is not in the charset that it should be in: NO.
-    Undecodable,
+    Undecodable {
+        /// The result would have been saved.
+        saving: bool,
+    },
     /// More than this server keeps: `NO [LIMIT]` (RFC 5530).
     Limit(&'static str),
 }
@@ -39,6 +45,12 @@ pub enum Fault {
 const CHARSETS: [&str; 2] = ["US-ASCII", "UTF-8"];
 
 impl ParseError {
+    /// Whether `$` stands for nothing from here on: a SEARCH that would have saved its result is answered with NO
+    /// (RFC 5182 §2.1).
+    pub fn empties_search_result(&self) -> bool {
+        matches!(self.fault, Fault::Charset { saving: true } | Fault::Undecodable { saving: true })
+    }
+
     /// The answer: whose fault it is decides between BAD and NO.
     pub fn status(&self) -> Status {
         let (code, text): (_, Cow<'static, str>) = match self.fault {
@@ -46,12 +58,12 @@ impl ParseError {
             Fault::UnknownCommand => (None, "Unknown command".into()),
             Fault::Invalid(what) => (None, format!("{what} at octet {}", self.position + 1).into()),
             Fault::MailboxName => (Some(Code::Cannot), "The mailbox name is not in modified UTF-7".into()),
-            Fault::Charset => (Some(Code::BadCharset(CHARSETS.to_vec())), "Unknown charset".into()),
-            Fault::Undecodable => (None, "A string is not in the charset of the search".into()),
+            Fault::Charset { .. } => (Some(Code::BadCharset(CHARSETS.to_vec())), "Unknown charset".into()),
+            Fault::Undecodable { .. } => (None, "A string is not in the charset of the search".into()),
             Fault::Limit(what) => (Some(Code::Limit), what.into()),
         };
         let status = match (&self.tag, self.fault) {
-            (Some(tag), Fault::MailboxName | Fault::Charset | Fault::Undecodable | Fault::Limit(_)) => {
+            (Some(tag), Fault::MailboxName | Fault::Charset { .. } | Fault::Undecodable { .. } | Fault::Limit(_)) => {
                 Status::no(tag, text)
             }
             (tag, _) => Status::bad(tag.as_ref(), text),

@@ -14,11 +14,15 @@ use crate::imap::sequence_set::{SeqNumber, SequenceSet};
 use crate::store::FlagAction;
 
 /// ```abnf
-/// sequence-set = (seq-number / seq-range) *("," (seq-number / seq-range))
+/// sequence-set = (seq-number / seq-range) *("," (seq-number / seq-range)) / seq-last-command
 /// seq-range    = seq-number ":" seq-number
 /// seq-number   = nz-number / "*"
+/// seq-last-command = "$"             ; RFC 5182 §3: alone, never in a list
 /// ```
 pub(super) fn sequence_set(rest: &[u8]) -> Parsed<'_, SequenceSet> {
+    if let Some(behind) = rest.strip_prefix(b"$") {
+        return Ok((behind, SequenceSet::SAVED));
+    }
     let range =
         (seq_number, opt((octet(b':', ":"), seq_number))).map(|(from, to)| (from, to.map_or(from, |(_, to)| to)));
     let (behind, ranges) = named("a sequence set", separated_list1(octet(b',', ","), range)).parse(rest)?;

@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4).
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3).
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.
@@ -7,10 +7,10 @@ use encoding_rs::Encoding;
 use nom::Parser;
 use nom::combinator::opt;
 
-use super::lexeme::{Parsed, argument, astring, fail, named, number64, octet, space, utf8, word};
+use super::lexeme::{Parsed, argument, astring, fail, list0, named, number64, octet, space, utf8, word};
 use super::message::sequence_set;
 use super::{Fault, SEARCH_DEPTH_MAX};
-use crate::imap::command::{CommandBody, Numbering, SearchKey};
+use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
 use crate::message::date::Civil;
 
 /// What strings are written in.
@@ -22,17 +22,38 @@ enum Charset {
     Named(&'static Encoding),
 }
 
-/// `search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)`
+/// `search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`
 pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
-    let (rest, charset) = opt(charset).parse(rest)?;
-    let keys = Keys { charset: charset.unwrap_or(Charset::Default) };
+    let (rest, returns) = opt(argument(return_options)).parse(rest)?;
+    let saving = returns.is_some_and(|returns| returns.save);
+    let (rest, charset) = opt(|rest| charset(rest, saving)).parse(rest)?;
+    let keys = Keys { charset: charset.unwrap_or(Charset::Default), saving };
     let (rest, first) = argument(|rest| keys.key(rest, 0)).parse(rest)?;
     let (rest, key) = keys.more(rest, first, 0)?;
-    Ok((rest, CommandBody::Search { by, key }))
+    Ok((rest, CommandBody::Search { by, returns, key }))
+}
+
+/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"` (RFC 4731 §5)
+fn return_options(rest: &[u8]) -> Parsed<'_, SearchReturn> {
+    let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
+    let (behind, words) = argument(list0(word("a result option"))).parse(rest)?;
+    // RFC 4731 §3.1: an empty list means ALL.
+    let mut returns = SearchReturn { all: words.is_empty(), ..SearchReturn::default() };
+    for word in words {
+        match word.as_str() {
+            "MIN" => returns.min = true,
+            "MAX" => returns.max = true,
+            "ALL" => returns.all = true,
+            "COUNT" => returns.count = true,
+            "SAVE" => returns.save = true,
+            _ => return fail(rest, Fault::Invalid("Unknown result option")),
+        }
+    }
+    Ok((behind, returns))
 }
 
 /// `SP "CHARSET" SP astring`
-fn charset(rest: &[u8]) -> Parsed<'_, Charset> {
+fn charset(rest: &[u8], saving: bool) -> Parsed<'_, Charset> {
     let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
     let (behind, (_, name)) = (keyword, argument(named("a charset", astring))).parse(rest)?;
     if name.eq_ignore_ascii_case(b"US-ASCII") || name.eq_ignore_ascii_case(b"ASCII") {
@@ -41,13 +62,15 @@ fn charset(rest: &[u8]) -> Parsed<'_, Charset> {
     match Encoding::for_label_no_replacement(&name) {
         // Neither literal nor quoted string can carry UTF-16: it has NULs.
         Some(encoding) if encoding.output_encoding() == encoding => Ok((behind, Charset::Named(encoding))),
-        _ => fail(rest, Fault::Charset),
+        _ => fail(rest, Fault::Charset { saving }),
     }
 }
 
 #[derive(Clone, Copy)]
 struct Keys {
     charset: Charset,
+    /// The result is to be saved.
+    saving: bool,
 }
 
 impl Keys {
@@ -78,7 +101,7 @@ impl Keys {
                 let (rest, _) = octet(b')', ") or a space").parse(rest)?;
                 Ok((rest, key))
             }
-            Some(b'*' | b'0'..=b'9') => sequence_set.map(SearchKey::Sequence).parse(rest),
+            Some(b'*' | b'$' | b'0'..=b'9') => sequence_set.map(SearchKey::Sequence).parse(rest),
             _ => self.named_key(rest, depth),
         }
     }
@@ -157,7 +180,7 @@ impl Keys {
         };
         match text {
             Some(text) => Ok((behind, text)),
-            None => fail(rest, Fault::Undecodable),
+            None => fail(rest, Fault::Undecodable { saving: self.saving }),
         }
     }
 }

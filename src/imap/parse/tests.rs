@@ -293,7 +293,7 @@ fn sequence_sets() {
     ] {
         assert_eq!(good(&format!("UID EXPUNGE {text}")), CommandBody::UidExpunge(set(ranges)), "{text}");
     }
-    for text in ["", "0", "1,", ",1", "1:", ":1", "1:0", "01", "1:2:3", "1;2", "4294967296", "-1", "1, 2", "$", "a"] {
+    for text in ["", "0", "1,", ",1", "1:", ":1", "1:0", "01", "1:2:3", "1;2", "4294967296", "-1", "1, 2", "$1", "a"] {
         all_bad(&[&format!("UID EXPUNGE {text}"), &format!("FETCH {text} FLAGS")]);
     }
 }
@@ -438,7 +438,7 @@ fn fetch_items() {
 fn search_keys() {
     use SearchKey::*;
     let search = |text: &str| match good(&format!("SEARCH {text}")) {
-        CommandBody::Search { by: Numbering::Sequence, key } => key,
+        CommandBody::Search { by: Numbering::Sequence, returns: None, key } => key,
         other => panic!("{other:?}"),
     };
     let text = |text: &str| text.to_owned();
@@ -483,11 +483,69 @@ fn search_keys() {
         "0",
         "CHARSET",
         "CHARSET UTF-8",
-        "RETURN (MIN) ALL",
+        "RETURN (MIN)",
+        "RETURN (MIN MOST) ALL",
+        "RETURN MIN ALL",
+        "CHARSET UTF-8 RETURN (MIN) ALL",
+        "$,1",
+        "1,$",
+        "$:4",
         "BODY a*",
         "CHARSET UTF-8 (",
     ];
     all_bad(&bad.map(|keys| format!("SEARCH {keys}")).iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn search_result_options() {
+    let options = |text: &str| match good(&format!("UID SEARCH {text} ALL")) {
+        CommandBody::Search { by: Numbering::Uid, returns, key: SearchKey::All } => returns,
+        other => panic!("{other:?}"),
+    };
+    let none = SearchReturn::default();
+    assert_eq!(options("RETURN ()"), Some(SearchReturn { all: true, ..none }));
+    assert_eq!(options("RETURN (all)"), Some(SearchReturn { all: true, ..none }));
+    assert_eq!(options("return (SAVE)"), Some(SearchReturn { save: true, ..none }));
+    assert_eq!(options("RETURN (COUNT MIN MIN) CHARSET UTF-8"), Some(SearchReturn { min: true, count: true, ..none }));
+    assert_eq!(options("RETURN (MAX)"), Some(SearchReturn { max: true, ..none }));
+}
+
+#[test]
+fn the_saved_result_stands_where_a_set_does() {
+    let lines = [
+        "FETCH $ FLAGS",
+        "UID STORE $ FLAGS ()",
+        "COPY $ x",
+        "UID MOVE $ x",
+        "UID EXPUNGE $",
+        "SEARCH UID $",
+        "SEARCH $",
+    ];
+    for line in lines {
+        let set = match good(line) {
+            CommandBody::Fetch { set, .. }
+            | CommandBody::Store { set, .. }
+            | CommandBody::Copy { set, .. }
+            | CommandBody::Move { set, .. }
+            | CommandBody::UidExpunge(set)
+            | CommandBody::Search { key: SearchKey::Uid(set) | SearchKey::Sequence(set), .. } => set,
+            other => panic!("{other:?}"),
+        };
+        assert!(set.is_saved(), "{line}");
+    }
+}
+
+#[test]
+fn a_refused_search_empties_the_saved_result_only_if_it_was_to_be_saved() {
+    for (line, empties) in [
+        ("SEARCH RETURN (SAVE) CHARSET X-FOO ALL", true),
+        ("SEARCH RETURN (SAVE) CHARSET US-ASCII SUBJECT {2}\r\nä", true),
+        ("SEARCH RETURN (ALL) CHARSET X-FOO ALL", false),
+        ("SEARCH CHARSET X-FOO ALL", false),
+        ("SEARCH RETURN (SAVE) FOO", false),
+    ] {
+        assert_eq!(error(&format!("a1 {line}")).empties_search_result(), empties, "{line}");
+    }
 }
 
 #[test]

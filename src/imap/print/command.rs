@@ -66,9 +66,9 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Unselect => word(out, "UNSELECT"),
         CommandBody::Expunge => word(out, "EXPUNGE"),
         CommandBody::UidExpunge(set) => with_set(out, Numbering::Uid, "EXPUNGE ", set),
-        CommandBody::Search { by, key } => {
+        CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
-            search::arguments(out, key);
+            search::arguments(out, *returns, key);
         }
         CommandBody::Fetch { by, set, items } => {
             with_set(out, *by, "FETCH ", set);
@@ -159,7 +159,7 @@ fn list_command(out: &mut Vec<u8>, command: &List) {
 }
 
 /// The names of the options that are set.
-fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
+pub(super) fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
     list(out, options.iter().filter(|(set, _)| *set), |out, (_, name)| word(out, name));
 }
 

@@ -4,7 +4,8 @@
 //! - `lexeme`, `flag`, `date`, `mailbox`: what lines are made of
 //! - `status`: completions and their codes
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
-//! - `command`, `search`: what clients and tests send
+//! - `command`: what clients and tests send
+//! - `search`: SEARCH, and the response that its result options ask for
 
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
@@ -65,6 +66,10 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
                 number(out, u64::from(*found));
             }
         }
+        Data::ESearch(found) => {
+            out.extend_from_slice(b"ESEARCH ");
+            search::result(out, found);
+        }
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             flag::names(out, flags, false);
@@ -114,6 +119,9 @@ fn id<T: AsRef<str>>(out: &mut Vec<u8>, fields: &[(T, Option<T>)], literals: Lit
 
 /// `sequence-set`, as the client wrote it.
 fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
+    if set.is_saved() {
+        out.push(b'$');
+    }
     let seq_number = |out: &mut Vec<u8>, value| match value {
         SeqNumber::Number(value) => number(out, u64::from(value.get())),
         SeqNumber::Largest => out.push(b'*'),

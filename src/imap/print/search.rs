@@ -1,12 +1,19 @@
-//! SEARCH, the command (RFC 3501 §6.4.4).
+//! SEARCH, the command (RFC 3501 §6.4.4, RFC 4731 §5, RFC 5182 §3), and ESEARCH, the response (RFC 4731 §5).
 
+use super::command::chosen;
 use super::date::civil;
-use super::lexeme::{Literals, astring, list, number, spaced};
+use super::lexeme::{self, Literals, astring, list, number, spaced};
 use super::sequence_set;
-use crate::imap::command::SearchKey;
+use super::status::uid_set;
+use crate::imap::command::{Numbering, SearchKey, SearchReturn};
+use crate::imap::response::ESearch;
 
-/// `[SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
-pub(super) fn arguments(out: &mut Vec<u8>, key: &SearchKey) {
+/// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
+pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &SearchKey) {
+    if let Some(SearchReturn { min, max, all, count, save }) = returns {
+        word(out, b" RETURN ");
+        chosen(out, &[(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE")]);
+    }
     let start = out.len();
     out.push(b' ');
     match key {
@@ -15,6 +22,28 @@ pub(super) fn arguments(out: &mut Vec<u8>, key: &SearchKey) {
     }
     if !out[start..].is_ascii() {
         out.splice(start..start, *b" CHARSET UTF-8");
+    }
+}
+
+/// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`, behind its name
+pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
+    word(out, b"(TAG ");
+    lexeme::string(out, found.tag.as_str().as_bytes(), Literals::Plain);
+    word(out, b")");
+    if found.by == Numbering::Uid {
+        word(out, b" UID");
+    }
+    for (name, value) in [(b" MIN ", found.min), (b" MAX ", found.max)] {
+        if let Some(value) = value {
+            size(out, name, u64::from(value));
+        }
+    }
+    if !found.all.is_empty() {
+        word(out, b" ALL ");
+        uid_set(out, &found.all);
+    }
+    if let Some(count) = found.count {
+        size(out, b" COUNT ", u64::from(count));
     }
 }
 

@@ -103,7 +103,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
 }
 
 /// `uid-set = (uniqueid / uid-range) *("," uid-set)` (RFC 4315 §4)
-fn uid_set(out: &mut Vec<u8>, uids: &UidSet) {
+pub(super) fn uid_set(out: &mut Vec<u8>, uids: &UidSet) {
     for (index, (first, last)) in uids.ranges().enumerate() {
         range(out, index == 0, first, last);
     }

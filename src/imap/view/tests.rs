@@ -327,3 +327,22 @@ fn recent_goes_to_one_session_only() {
     assert_eq!(news(&mut mailbox, &mut second, ExpungeAllowed::Yes), [News::Exists(2), News::Recent(1)]);
     assert_eq!(news(&mut mailbox, &mut first, ExpungeAllowed::Yes), [News::Exists(2)]);
 }
+
+#[test]
+fn what_is_saved_loses_what_is_expunged_when_it_is_told() {
+    let mut mailbox = Mailbox::default();
+    (0..4).for_each(|_| mailbox.deliver(Flags::NONE));
+    let mut view = View::new(&mailbox.snapshot(), 1);
+    view.save([2, 3, 7].into_iter().collect());
+    assert_eq!(view.saved().iter().collect::<Vec<_>>(), [2, 3], "only what the client counts");
+    let look = |vanished: &[u32]| Look {
+        recent_from: 1,
+        changes: Changes { highest_mod_seq: 9, vanished: vanished.iter().copied().collect(), ..Changes::default() },
+        keywords: Arc::default(),
+        present: None,
+    };
+    view.catch_up(look(&[2]), ExpungeAllowed::No);
+    assert_eq!(view.saved().len(), 2, "the client was not told yet");
+    view.catch_up(look(&[]), ExpungeAllowed::Yes);
+    assert_eq!(view.saved().iter().collect::<Vec<_>>(), [3]);
+}

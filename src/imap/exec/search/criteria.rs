@@ -3,9 +3,10 @@
 //! Three answers: yes, no, and not to be known by what is at hand. AND is no as soon as one part is no, OR yes as soon as
 //! one is yes, so that the cheap parts decide wherever they can.
 
-use crate::imap::command::SearchKey;
+use crate::imap::command::{Numbering, SearchKey};
 use crate::imap::exec::failure::Failure;
 use crate::imap::exec::flags;
+use crate::imap::exec::messages::named;
 use crate::imap::view::View;
 use crate::message::date::Civil;
 use crate::message::search::Needle;
@@ -143,14 +144,14 @@ impl Criteria {
             SearchKey::Subject(text) => Self::Subject(Needle::new(&text)),
             SearchKey::Text(text) => Self::Text(Needle::new(&text)),
             SearchKey::To(text) => Self::Addresses(Field::To, Needle::new(&text)),
-            SearchKey::Uid(set) => Self::Uids(set.uids(view.known())),
+            SearchKey::Uid(set) => Self::Uids(named(view, Numbering::Uid, &set)?),
             SearchKey::Unanswered => not(Self::Flags(Flags::ANSWERED)),
             SearchKey::Undeleted => not(Self::Flags(Flags::DELETED)),
             SearchKey::Undraft => not(Self::Flags(Flags::DRAFT)),
             SearchKey::Unflagged => not(Self::Flags(Flags::FLAGGED)),
             SearchKey::Unkeyword(name) => not(keyword(&name)),
             SearchKey::Unseen => not(Self::Flags(Flags::SEEN)),
-            SearchKey::Sequence(set) => Self::Uids(set.uids_by_number(view.known())?),
+            SearchKey::Sequence(set) => Self::Uids(named(view, Numbering::Sequence, &set)?),
             SearchKey::And(keys) => Self::All(keys.into_iter().map(resolve).collect::<Result<_, _>>()?),
         })
     }

@@ -1,4 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 3501 §6.4.4).
+//! SEARCH and UID SEARCH (RFC 3501 §6.4.4), answered with SEARCH, or as result options ask (RFC 4731), and remembered for
+//! `$` (RFC 5182).
 //!
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
@@ -6,6 +7,7 @@
 //! bounded size, and looked through off the runtime.
 
 mod criteria;
+mod result;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use self::criteria::{Criteria, Evidence};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches};
 use super::{Context, Done, Outcome};
-use crate::imap::command::{Numbering, SearchKey};
+use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::Selected;
 use crate::message::Summary;
@@ -26,7 +28,36 @@ use crate::store::{Error, Message, OpenMailbox, Store, Uid, UidSet};
 const GROUP_OCTETS: u64 = 4 << 20;
 const GROUP_MESSAGES: usize = 256;
 
-pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> Outcome {
+pub(super) async fn run(
+    cx: &mut Context<'_>,
+    tag: &Tag,
+    by: Numbering,
+    returns: Option<SearchReturn>,
+    key: SearchKey,
+) -> Outcome {
+    let found = find(cx, key).await;
+    let Some(returns) = returns else {
+        let numbers = result::numbers(&found?, by, &cx.selected()?.view);
+        cx.put(Data::Search(numbers.iter().collect()));
+        return Ok(Done::ok("SEARCH done"));
+    };
+    // RFC 5182 §2.1: what is answered with NO leaves `$` empty, and with BAD as it was.
+    match &found {
+        Ok(found) if returns.save => cx.selected()?.view.save(result::saved(found, returns)),
+        Err(failure) if returns.save && !matches!(failure, Failure::Bad(_)) => {
+            cx.selected()?.view.save(UidSet::new());
+        }
+        _ => {}
+    }
+    let numbers = result::numbers(&found?, by, &cx.selected()?.view);
+    if let Some(answer) = result::answer(tag, by, returns, numbers) {
+        cx.put(Data::ESearch(answer));
+    }
+    Ok(Done::ok("SEARCH done"))
+}
+
+/// The UIDs of what matches; tells of messages that could not be searched.
+async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
     let store = cx.store();
     let selected = cx.selected()?;
     let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords)?;
@@ -40,16 +71,11 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> 
     };
     search.through(&candidates(selected)).await?;
     let Search { found, damaged, .. } = search;
-    let numbers = match by {
-        Numbering::Uid => found.iter().collect(),
-        Numbering::Sequence => found.iter().filter_map(|uid| selected.view.sequence(uid)).collect(),
-    };
     if damaged > 0 {
         let text = format!("{damaged} messages could not be searched");
         cx.put(Status::untagged_no(text).with_code(Code::Corruption));
     }
-    cx.put(Data::Search(numbers));
-    Ok(Done::ok("SEARCH done"))
+    Ok(found)
 }
 
 /// Everything that the client counts.

@@ -35,7 +35,10 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn sequence_set() -> impl Strategy<Value = SequenceSet> {
-    prop::collection::vec((any::<u32>(), 0u32..9), 1..5).prop_map(|ranges| set(&ranges))
+    prop_oneof![
+        9 => prop::collection::vec((any::<u32>(), 0u32..9), 1..5).prop_map(|ranges| set(&ranges)),
+        1 => Just(SequenceSet::SAVED),
+    ]
 }
 
 fn day() -> impl Strategy<Value = Civil> {
@@ -48,6 +51,17 @@ fn date() -> impl Strategy<Value = Date> {
 
 fn numbering() -> impl Strategy<Value = Numbering> {
     prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
+}
+
+/// At least one is set: what is read of an empty list is ALL.
+fn search_return() -> impl Strategy<Value = SearchReturn> {
+    any::<[bool; 4]>().prop_map(|[min, max, count, save]| SearchReturn {
+        min,
+        max,
+        all: !(min || max || save),
+        count,
+        save,
+    })
 }
 
 fn search_key() -> impl Strategy<Value = SearchKey> {
@@ -198,7 +212,11 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let message =
         prop_oneof![
             sequence_set().prop_map(UidExpunge),
-            (numbering(), search_key()).prop_map(|(by, key)| Search { by, key }),
+            (numbering(), prop::option::of(search_return()), search_key()).prop_map(|(by, returns, key)| Search {
+                by,
+                returns,
+                key
+            }),
             (numbering(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
                 .prop_map(|(by, set, items)| Fetch { by, set, items }),
             (numbering(), sequence_set(), action, any::<bool>(), flags())
