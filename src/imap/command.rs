@@ -251,8 +251,8 @@ pub struct ListSelect {
     pub special_use: bool,
 }
 
-/// Return options (RFC 5258 §3.2, RFC 6154 §3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Return options (RFC 5258 §3.2, RFC 6154 §3, RFC 5819 §2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListReturn {
     /// `SUBSCRIBED`
     pub subscribed: bool,
@@ -260,9 +260,11 @@ pub struct ListReturn {
     pub children: bool,
     /// `SPECIAL-USE`
     pub special_use: bool,
+    /// `STATUS`: what is asked of each mailbox; empty where nothing is.
+    pub status: Vec<StatusItem>,
 }
 
-/// What STATUS can tell (RFC 3501 §6.3.10).
+/// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusItem {
@@ -271,6 +273,7 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    Size,
 }
 
 /// `APPEND` without the octets of its message.

@@ -258,7 +258,7 @@ pub enum ListAttribute {
     SpecialUse(SpecialUse),
 }
 
-/// One number of STATUS.
+/// One number of STATUS (RFC 3501 §6.3.10, RFC 8438 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusValue {
@@ -267,4 +267,6 @@ pub enum StatusValue {
     UidNext(Uid),
     UidValidity(u32),
     Unseen(u32),
+    /// Octets of all messages, below 2^63.
+    Size(u64),
 }

@@ -10,22 +10,25 @@ use crate::imap::response::Data;
 use crate::imap::session::Session;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 15] = [
-    "IMAP4rev1",   // RFC 3501
-    "LITERAL+",    // RFC 7888
-    "SASL-IR",     // RFC 4959
-    "ID",          // RFC 2971
-    "ENABLE",      // RFC 5161
-    "IDLE",        // RFC 2177
-    "NAMESPACE",   // RFC 2342
-    "CHILDREN",    // RFC 3348
-    "UNSELECT",    // RFC 3691
-    "UIDPLUS",     // RFC 4315
-    "MOVE",        // RFC 6851
-    "SPECIAL-USE", // RFC 6154
-    "BINARY",      // RFC 3516
-    "ESEARCH",     // RFC 4731
-    "SEARCHRES",   // RFC 5182
+const ALWAYS: [&str; 18] = [
+    "IMAP4rev1",     // RFC 3501
+    "LITERAL+",      // RFC 7888
+    "SASL-IR",       // RFC 4959
+    "ID",            // RFC 2971
+    "ENABLE",        // RFC 5161
+    "IDLE",          // RFC 2177
+    "NAMESPACE",     // RFC 2342
+    "CHILDREN",      // RFC 3348
+    "UNSELECT",      // RFC 3691
+    "UIDPLUS",       // RFC 4315
+    "MOVE",          // RFC 6851
+    "SPECIAL-USE",   // RFC 6154
+    "BINARY",        // RFC 3516
+    "ESEARCH",       // RFC 4731
+    "SEARCHRES",     // RFC 5182
+    "LIST-EXTENDED", // RFC 5258
+    "LIST-STATUS",   // RFC 5819
+    "STATUS=SIZE",   // RFC 8438
 ];
 
 /// The capabilities of this session at this moment.

@@ -1,5 +1,5 @@
 //! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348), special uses (RFC 6154), and the options
-//! of RFC 5258.
+//! of RFC 5258, STATUS among them (RFC 5819).
 //!
 //! A superior that is no mailbox, but has mailboxes below it, is a name that can't be selected: `\Noselect`, or
 //! `\NonExistent` for a client that uses options and so knows the word (RFC 5258 §3).
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::failure::Failure;
 use super::pattern::Pattern;
 use super::tree::{self, Node, Tree};
-use super::{Context, Done, Outcome};
-use crate::imap::command::{List, ListReturn, ListSelect};
+use super::{Context, Done, Outcome, status};
+use crate::imap::command::{List, ListReturn, ListSelect, StatusItem};
 use crate::imap::response::{Code, Data, ListAttribute, ListEntry};
 use crate::store::{AccountId, Error, SEPARATOR, Store};
 
@@ -20,7 +20,7 @@ const PATTERNS_MAX: usize = 100;
 pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     // An empty pattern asks for the separator and for the root of the reference (RFC 3501 §6.3.8). All our names have one
     // root, which has no name. With options it is a pattern that matches nothing (RFC 5258 §3).
-    if list.select.is_none() && list.returns.is_none() && list.patterns.iter().all(String::is_empty) {
+    if !is_extended(&list) && list.patterns.iter().all(String::is_empty) {
         cx.put(Data::List(ListEntry {
             attributes: vec![ListAttribute::NoSelect],
             separator: Some(SEPARATOR),
@@ -34,11 +34,47 @@ pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     }
     let account = cx.account()?;
     let store = cx.store().clone();
-    for entry in off_runtime(move || Lister::new(&store, account, &list).entries()).await? {
-        cx.put(Data::List(entry));
+    let items = list.returns.as_ref().map(|returns| returns.status.clone()).unwrap_or_default();
+    for listed in off_runtime(move || Lister::new(&store, account, &list).entries()).await? {
+        put(cx, account, listed, &items).await?;
         cx.step().await?;
     }
     Ok(Done::ok("LIST done"))
+}
+
+/// Whether the client uses RFC 5258: with options, or with several patterns (§3).
+fn is_extended(list: &List) -> bool {
+    list.select.is_some() || list.returns.is_some() || list.patterns.len() > 1
+}
+
+/// The LIST response of a mailbox, and its STATUS behind it where that is asked for (RFC 5819 §2).
+async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, items: &[StatusItem]) -> Result<(), Failure> {
+    let Listed { mut entry, has_status } = listed;
+    let status = if has_status && !items.is_empty() {
+        Some(status::of(cx.store(), account, &entry.mailbox, items).await)
+    } else {
+        None
+    };
+    let status = match status {
+        // Deleted since it was listed: RFC 5819 §2 wants it told in the LIST response.
+        Some(Err(Error::NoSuchMailbox)) => {
+            entry.attributes.push(ListAttribute::NoSelect);
+            None
+        }
+        other => other.transpose()?,
+    };
+    cx.put(Data::List(entry));
+    if let Some(status) = status {
+        cx.put(status);
+    }
+    Ok(())
+}
+
+/// A mailbox in the answer.
+struct Listed {
+    entry: ListEntry,
+    /// It can be selected, and is in the answer for its own sake (RFC 5819 §3).
+    has_status: bool,
 }
 
 /// Thousands of names and patterns that try hard take a while: not on a thread of the runtime.
@@ -57,7 +93,7 @@ pub(super) fn patterns(reference: &str, patterns: &[String]) -> Vec<Pattern> {
 struct Why {
     /// It is selected itself.
     itself: bool,
-    /// Something subscribed below it, which the patterns do not match (RECURSIVEMATCH).
+    /// Something that is selected lies below it (RECURSIVEMATCH).
     child: bool,
 }
 
@@ -76,14 +112,14 @@ impl Lister {
         Self {
             patterns: patterns(&list.reference, &list.patterns),
             select: list.select.unwrap_or_default(),
-            returns: list.returns.unwrap_or_default(),
-            extended: list.select.is_some() || list.returns.is_some(),
+            returns: list.returns.clone().unwrap_or_default(),
+            extended: is_extended(list),
             tree: Tree::of(store, account),
             subscriptions: store.subscriptions(account).into_iter().collect(),
         }
     }
 
-    fn entries(&self) -> Vec<ListEntry> {
+    fn entries(&self) -> Vec<Listed> {
         self.find().into_iter().map(|(name, why)| self.entry(name, why)).collect()
     }
 
@@ -94,10 +130,15 @@ impl Lister {
         // Only SUBSCRIBED selects names that do not exist (RFC 5258 §3.1).
         let subscribed = self.subscriptions.iter().map(String::as_str).filter(|_| self.select.subscribed);
         for name in mailboxes.chain(subscribed).filter(|name| self.selects(name)) {
-            if self.matches(name) {
+            let shown = self.matches(name);
+            if shown {
                 found.entry(name).or_default().itself = true;
-            } else if self.select.recursive_match {
-                for superior in tree::superiors(name).filter(|superior| self.matches(superior)) {
+            }
+            if self.select.recursive_match {
+                // A superior that is not selected itself is shown only for the sake of a name that is not (RFC 5258 §3.5);
+                // one that is selected tells of what is below it in any case.
+                let tells = |superior: &&str| self.matches(superior) && (!shown || self.selects(superior));
+                for superior in tree::superiors(name).filter(tells) {
                     found.entry(superior).or_default().child = true;
                 }
             }
@@ -115,7 +156,7 @@ impl Lister {
             && (!self.select.special_use || self.tree.get(name).is_some_and(|node| node.special_use.is_some()))
     }
 
-    fn entry(&self, name: &str, why: Why) -> ListEntry {
+    fn entry(&self, name: &str, why: Why) -> Listed {
         let Node { exists, special_use } = self.tree.get(name).unwrap_or_default();
         let mut attributes = Vec::new();
         if !exists {
@@ -130,11 +171,12 @@ impl Lister {
             attributes.push(ListAttribute::Subscribed);
         }
         attributes.extend(special_use.map(ListAttribute::SpecialUse));
-        ListEntry {
+        let entry = ListEntry {
             attributes,
             separator: Some(SEPARATOR),
             mailbox: name.to_owned(),
             subscribed_child: why.child && self.select.subscribed,
-        }
+        };
+        Listed { entry, has_status: exists && why.itself }
     }
 }

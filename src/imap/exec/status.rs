@@ -1,13 +1,19 @@
-//! STATUS (RFC 3501 §6.3.10): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
+//! STATUS (RFC 3501 §6.3.10, RFC 8438): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
 
 use super::{Context, Done, Outcome};
 use crate::imap::command::StatusItem;
 use crate::imap::response::{Data, StatusValue};
-use crate::store::{Error, Head};
+use crate::store::{AccountId, Error, Head, Store};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Outcome {
     let account = cx.account()?;
-    let store = cx.store();
+    let data = of(cx.store(), account, name, items).await?;
+    cx.put(data);
+    Ok(Done::ok("STATUS done"))
+}
+
+/// The STATUS response of a mailbox; for LIST too (RFC 5819).
+pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[StatusItem]) -> Result<Data, Error> {
     let mailbox = store.mailbox(account, name).ok_or(Error::NoSuchMailbox)?;
     let head = mailbox.head();
     // The head counts all but those above the watermark of `\Recent`: the index does, where there are any.
@@ -19,8 +25,7 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) 
         (head, 0)
     };
     let items = items.iter().map(|item| value(*item, &head, recent)).collect();
-    cx.put(Data::Status { mailbox: head.name, items });
-    Ok(Done::ok("STATUS done"))
+    Ok(Data::Status { mailbox: head.name, items })
 }
 
 fn value(item: StatusItem, head: &Head, recent: u32) -> StatusValue {
@@ -30,5 +35,6 @@ fn value(item: StatusItem, head: &Head, recent: u32) -> StatusValue {
         StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
         StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
         StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+        StatusItem::Size => StatusValue::Size(head.octets),
     }
 }

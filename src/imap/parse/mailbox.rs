@@ -1,4 +1,5 @@
-//! Mailbox names, and the commands on mailboxes: LIST, LSUB, STATUS, RENAME (RFC 3501 §6.3, RFC 5258 §6, RFC 6154 §6).
+//! Mailbox names, and the commands on mailboxes: LIST, LSUB, STATUS, RENAME (RFC 3501 §6.3, RFC 5258 §6, RFC 6154 §6,
+//! RFC 5819 §4, RFC 8438 §4).
 
 use std::borrow::Cow;
 
@@ -86,17 +87,37 @@ fn select_options(rest: &[u8]) -> Parsed<'_, ListSelect> {
 /// `list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"`
 fn return_options(rest: &[u8]) -> Parsed<'_, ListReturn> {
     let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
-    let (behind, words) = argument(list0(word("a return option"))).parse(rest)?;
+    let (behind, options) = argument(list0(return_option)).parse(rest)?;
     let mut returns = ListReturn::default();
-    for word in words {
-        match word.as_str() {
-            "SUBSCRIBED" => returns.subscribed = true,
-            "CHILDREN" => returns.children = true,
-            "SPECIAL-USE" => returns.special_use = true,
-            _ => return fail(rest, Fault::Invalid("Unknown return option")),
+    for option in options {
+        match option {
+            ReturnOption::Subscribed => returns.subscribed = true,
+            ReturnOption::Children => returns.children = true,
+            ReturnOption::SpecialUse => returns.special_use = true,
+            ReturnOption::Status(items) => returns.status.extend(items),
         }
     }
     Ok((behind, returns))
+}
+
+enum ReturnOption {
+    Subscribed,
+    Children,
+    SpecialUse,
+    Status(Vec<StatusItem>),
+}
+
+/// `return-option = "SUBSCRIBED" / "CHILDREN" / "SPECIAL-USE" / "STATUS" SP "(" status-att *(SP status-att) ")"`
+fn return_option(rest: &[u8]) -> Parsed<'_, ReturnOption> {
+    let (behind, name) = word("a return option").parse(rest)?;
+    let plain = match name.as_str() {
+        "SUBSCRIBED" => ReturnOption::Subscribed,
+        "CHILDREN" => ReturnOption::Children,
+        "SPECIAL-USE" => ReturnOption::SpecialUse,
+        "STATUS" => return argument(list1(status_item)).map(ReturnOption::Status).parse(behind),
+        _ => return fail(rest, Fault::Invalid("Unknown return option")),
+    };
+    Ok((behind, plain))
 }
 
 /// `status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"`
@@ -105,7 +126,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN"`
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
     let item = match item.as_str() {
@@ -114,6 +135,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UIDNEXT" => StatusItem::UidNext,
         "UIDVALIDITY" => StatusItem::UidValidity,
         "UNSEEN" => StatusItem::Unseen,
+        "SIZE" => StatusItem::Size,
         _ => return fail(rest, Fault::Invalid("Unknown status item")),
     };
     Ok((behind, item))

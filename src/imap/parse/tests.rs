@@ -205,7 +205,7 @@ fn list_and_its_options() {
             select: Some(ListSelect::default()),
             reference: String::new(),
             patterns: vec!["a".to_owned(), "%".to_owned()],
-            returns: Some(ListReturn { special_use: true, children: true, subscribed: false }),
+            returns: Some(ListReturn { special_use: true, children: true, subscribed: false, status: vec![] }),
         })
     );
     good("LIST (SUBSCRIBED RECURSIVEMATCH REMOTE) \"\" * RETURN ()");
@@ -228,12 +228,12 @@ fn list_and_its_options() {
 
 #[test]
 fn status() {
-    use StatusItem::{Messages, Recent, UidNext, UidValidity, Unseen};
+    use StatusItem::{Messages, Recent, Size, UidNext, UidValidity, Unseen};
     assert_eq!(
-        good("STATUS INBOX (messages UIDNEXT UIDVALIDITY RECENT UNSEEN)"),
+        good("STATUS INBOX (messages UIDNEXT UIDVALIDITY RECENT UNSEEN size)"),
         CommandBody::Status {
             mailbox: "INBOX".to_owned(),
-            items: vec![Messages, UidNext, UidValidity, Recent, Unseen]
+            items: vec![Messages, UidNext, UidValidity, Recent, Unseen, Size]
         }
     );
     all_bad(&[
@@ -244,6 +244,28 @@ fn status() {
         "STATUS INBOX (MESSAGES  RECENT)",
         "STATUS INBOX (HIGHESTMODSEQ)",
         "STATUS (MESSAGES)",
+    ]);
+}
+
+#[test]
+fn list_may_ask_for_status() {
+    use StatusItem::{Messages, Size};
+    let returns = |text: &str| match good(&format!("LIST \"\" * RETURN {text}")) {
+        CommandBody::List(List { returns: Some(returns), .. }) => returns,
+        other => panic!("{other:?}"),
+    };
+    let status = vec![Messages, Size];
+    assert_eq!(returns("(STATUS (MESSAGES SIZE))"), ListReturn { status: status.clone(), ..ListReturn::default() });
+    let children = ListReturn { status, children: true, ..ListReturn::default() };
+    assert_eq!(returns("(children status (messages size))"), children);
+    assert_eq!(returns("(STATUS (MESSAGES SIZE) CHILDREN)"), children);
+    all_bad(&[
+        "LIST \"\" * RETURN (STATUS)",
+        "LIST \"\" * RETURN (STATUS ())",
+        "LIST \"\" * RETURN (STATUS MESSAGES)",
+        "LIST \"\" * RETURN (STATUS (FOO))",
+        "LIST \"\" * RETURN (STATUS(MESSAGES))",
+        "LIST (STATUS (MESSAGES)) \"\" *",
     ]);
 }
 

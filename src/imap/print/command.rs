@@ -3,7 +3,7 @@
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
 use super::{date, fetch, flag, id, search, sequence_set};
-use crate::imap::command::{Append, Command, CommandBody, List, Numbering, Secret, StatusItem};
+use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
@@ -150,12 +150,25 @@ fn list_command(out: &mut Vec<u8>, command: &List) {
         [pattern] => mailbox(out, pattern),
         patterns => list(out, patterns, |out, pattern| mailbox(out, pattern)),
     }
-    if let Some(returns) = command.returns {
+    if let Some(returns) = &command.returns {
         word(out, " RETURN ");
-        let options =
-            [(returns.subscribed, "SUBSCRIBED"), (returns.children, "CHILDREN"), (returns.special_use, "SPECIAL-USE")];
-        chosen(out, &options);
+        return_options(out, returns);
     }
+}
+
+/// `"(" [return-option *(SP return-option)] ")"`
+fn return_options(out: &mut Vec<u8>, returns: &ListReturn) {
+    let named =
+        [(returns.subscribed, "SUBSCRIBED"), (returns.children, "CHILDREN"), (returns.special_use, "SPECIAL-USE")];
+    let status = (!returns.status.is_empty()).then_some("STATUS");
+    let options = named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).chain(status);
+    list(out, options, |out, name| {
+        word(out, name);
+        if name == "STATUS" {
+            out.push(b' ');
+            list(out, &returns.status, |out, item| word(out, status_item(*item)));
+        }
+    });
 }
 
 /// The names of the options that are set.
@@ -170,6 +183,7 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
+        StatusItem::Size => "SIZE",
     }
 }
 

@@ -149,15 +149,20 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
     ]
 }
 
+fn status_item() -> impl Strategy<Value = StatusItem> {
+    use StatusItem::{Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size])
+}
+
 fn list() -> impl Strategy<Value = CommandBody> {
     let select = prop::option::of(any::<[bool; 4]>().prop_map(|[subscribed, remote, recursive, special_use]| {
         ListSelect { subscribed, remote, recursive_match: recursive && subscribed, special_use }
     }));
-    let returns = prop::option::of(any::<[bool; 3]>().prop_map(|[subscribed, children, special_use]| ListReturn {
-        subscribed,
-        children,
-        special_use,
-    }));
+    let status = prop::collection::vec(status_item(), 0..4);
+    let returns =
+        prop::option::of((any::<[bool; 3]>(), status).prop_map(|([subscribed, children, special_use], status)| {
+            ListReturn { subscribed, children, special_use, status }
+        }));
     let name = any::<String>;
     (select, name(), prop::collection::vec(name(), 1..4), returns).prop_map(|(select, reference, patterns, returns)| {
         CommandBody::List(List { select, reference, patterns, returns })
@@ -177,13 +182,6 @@ fn append_body() -> impl Strategy<Value = CommandBody> {
 fn command_body() -> impl Strategy<Value = CommandBody> {
     use CommandBody::*;
     let name = any::<String>;
-    let status_item = prop::sample::select(vec![
-        StatusItem::Messages,
-        StatusItem::Recent,
-        StatusItem::UidNext,
-        StatusItem::UidValidity,
-        StatusItem::Unseen,
-    ]);
     let action = prop::sample::select(vec![FlagAction::Add, FlagAction::Remove, FlagAction::Replace]);
     let session = prop_oneof![
         prop::sample::select(vec![
@@ -205,7 +203,7 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         name().prop_map(|mailbox| Unsubscribe { mailbox }),
         (name(), name()).prop_map(|(from, to)| Rename { from, to }),
         (name(), name()).prop_map(|(reference, pattern)| Lsub { reference, pattern }),
-        (name(), prop::collection::vec(status_item, 1..4)).prop_map(|(mailbox, items)| Status { mailbox, items }),
+        (name(), prop::collection::vec(status_item(), 1..4)).prop_map(|(mailbox, items)| Status { mailbox, items }),
         list(),
         append_body(),
     ];
