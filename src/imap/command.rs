@@ -7,6 +7,7 @@
 //! Passwords show as `…` in `Debug`, so that a command can be logged.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
@@ -264,7 +265,7 @@ pub struct ListReturn {
     pub status: Vec<StatusItem>,
 }
 
-/// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3).
+/// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3, RFC 7889 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusItem {
@@ -274,6 +275,7 @@ pub enum StatusItem {
     UidValidity,
     Unseen,
     Size,
+    AppendLimit,
 }
 
 /// `APPEND` without the octets of its message.
@@ -338,9 +340,19 @@ pub enum SearchKey {
     New,
     Not(Box<SearchKey>),
     Old,
+    /// INTERNALDATE is so many seconds ago, or more (RFC 5032 §3).
+    Older(NonZeroU32),
     On(Civil),
     Or(Box<SearchKey>, Box<SearchKey>),
     Recent,
+    /// RFC 8514 §4.3
+    SavedBefore(Civil),
+    /// RFC 8514 §4.3: all messages have a save date.
+    SaveDateSupported,
+    /// RFC 8514 §4.3
+    SavedOn(Civil),
+    /// RFC 8514 §4.3
+    SavedSince(Civil),
     Seen,
     SentBefore(Civil),
     SentOn(Civil),
@@ -357,6 +369,8 @@ pub enum SearchKey {
     Unflagged,
     Unkeyword(String),
     Unseen,
+    /// INTERNALDATE is so many seconds ago, or less (RFC 5032 §3).
+    Younger(NonZeroU32),
     /// Message sequence numbers.
     Sequence(SequenceSet),
     /// All of these, two or more: keys in a row, or in parentheses.
@@ -385,6 +399,8 @@ pub enum FetchItem {
     Body,
     /// `BODYSTRUCTURE`
     BodyStructure,
+    /// `SAVEDATE` (RFC 8514 §4.2)
+    SaveDate,
     /// `UID`
     Uid,
     /// `BODY[section]<partial>`, `BODY.PEEK[section]<partial>`

@@ -269,4 +269,6 @@ pub enum StatusValue {
     Unseen(u32),
     /// Octets of all messages, below 2^63.
     Size(u64),
+    /// RFC 7889 §3.1: octets of the largest message that it takes.
+    AppendLimit(u64),
 }

@@ -13,7 +13,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -128,7 +128,7 @@ impl Driver {
 
     async fn greet(&mut self) -> io::Result<()> {
         let greeting = Status::untagged_ok(format!("{} Postbell ready", self.peer.services.hostname))
-            .with_code(Code::Capability(exec::capabilities(&self.session)));
+            .with_code(Code::Capability(exec::capabilities(&self.session, &self.peer.services.store)));
         self.peer.say(&greeting.into()).await
     }
 
@@ -202,6 +202,7 @@ impl Driver {
             authenticator: &services.authenticator,
             limits: &services.imap,
             peer: self.peer.connection.peer.ip().to_canonical(),
+            now_unix_s: now_unix_s(),
         };
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
         let after = exec::run(&mut context, command).await;
@@ -298,6 +299,12 @@ impl Driver {
         let interval = self.peer.services.imap.keepalive_interval.max(Duration::from_millis(1));
         next_multiple(*EPOCH, Instant::now(), interval, hasher.finish())
     }
+}
+
+/// The time on the wall, in Unix seconds; 0 where a clock stands before 1970.
+fn now_unix_s() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The first moment after `now` that is a multiple of `interval` from `epoch`, shifted by a phase that `seed` chooses.

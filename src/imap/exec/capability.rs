@@ -8,9 +8,10 @@ use super::{Context, Done, Outcome};
 use crate::auth::sasl::Mechanism;
 use crate::imap::response::Data;
 use crate::imap::session::Session;
+use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 18] = [
+const ALWAYS: [&str; 20] = [
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -29,11 +30,15 @@ const ALWAYS: [&str; 18] = [
     "LIST-EXTENDED", // RFC 5258
     "LIST-STATUS",   // RFC 5819
     "STATUS=SIZE",   // RFC 8438
+    "WITHIN",        // RFC 5032
+    "SAVEDATE",      // RFC 8514
 ];
 
 /// The capabilities of this session at this moment.
-pub(crate) fn capabilities(session: &Session) -> Vec<Cow<'static, str>> {
+pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static, str>> {
     let mut names: Vec<Cow<'static, str>> = ALWAYS.into_iter().map(Cow::Borrowed).collect();
+    // RFC 7889 §2: one limit for all mailboxes.
+    names.push(format!("APPENDLIMIT={}", store.max_message()).into());
     if session.is_authenticated() {
         return names;
     }
@@ -50,7 +55,7 @@ pub(crate) fn capabilities(session: &Session) -> Vec<Cow<'static, str>> {
 }
 
 pub(super) fn run(cx: &mut Context<'_>) -> Outcome {
-    let names = capabilities(cx.session);
+    let names = capabilities(cx.session, cx.store());
     cx.put(Data::Capability(names));
     Ok(Done::ok("CAPABILITY done"))
 }

@@ -50,6 +50,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) limits: &'a Limits,
     /// Who the client is, for the throttle of logins.
     pub(crate) peer: IpAddr,
+    /// When the command began, Unix seconds: what WITHIN counts ages from.
+    pub(crate) now_unix_s: i64,
 }
 
 /// What a command in progress has at hand.

@@ -49,7 +49,7 @@ pub(super) async fn check(cx: &mut Context<'_>, login: Login) -> Outcome {
             let limits = framer::Limits::after_login(cx.store().max_message());
             cx.client.framer().set_limits(limits);
             // RFC 3501 §6.2.3: saves the client a CAPABILITY.
-            Ok(Done::ok("Logged in").with_code(Code::Capability(capabilities(cx.session))))
+            Ok(Done::ok("Logged in").with_code(Code::Capability(capabilities(cx.session, cx.store()))))
         }
         Err(LoginError::Refused) => Err(refused(cx)),
         Err(LoginError::Unavailable) => Err(Failure::no(Code::Unavailable, "Logging in is not possible at the moment")),

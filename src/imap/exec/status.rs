@@ -24,17 +24,18 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
     } else {
         (head, 0)
     };
-    let items = items.iter().map(|item| value(*item, &head, recent)).collect();
+    let items = items.iter().map(|item| value(*item, &head, recent, store.max_message())).collect();
     Ok(Data::Status { mailbox: head.name, items })
 }
 
-fn value(item: StatusItem, head: &Head, recent: u32) -> StatusValue {
+fn value(item: StatusItem, head: &Head, recent: u32, append_limit: u64) -> StatusValue {
     match item {
         StatusItem::Messages => StatusValue::Messages(head.exists),
         StatusItem::Recent => StatusValue::Recent(recent),
         StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
         StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
         StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+        StatusItem::AppendLimit => StatusValue::AppendLimit(append_limit),
         StatusItem::Size => StatusValue::Size(head.octets),
     }
 }

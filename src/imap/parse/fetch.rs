@@ -37,7 +37,7 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 
 /// ```abnf
 /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
-///             "BODY" ["STRUCTURE"] / "UID" /
+///             "BODY" ["STRUCTURE"] / "UID" / "SAVEDATE" /
 ///             "BODY" section ["<" number "." nz-number ">"] /
 ///             "BODY.PEEK" section ["<" number "." nz-number ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
@@ -53,6 +53,7 @@ fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
         "RFC822.SIZE" => FetchItem::Rfc822Size,
         "RFC822.TEXT" => FetchItem::Rfc822Text,
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
+        "SAVEDATE" => FetchItem::SaveDate,
         "UID" => FetchItem::Uid,
         "BODY" if !behind.starts_with(b"[") => FetchItem::Body,
         "BODY" => return body_section(behind, false),

@@ -126,7 +126,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE"`
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE" / "APPENDLIMIT"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
     let item = match item.as_str() {
@@ -136,6 +136,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UIDVALIDITY" => StatusItem::UidValidity,
         "UNSEEN" => StatusItem::Unseen,
         "SIZE" => StatusItem::Size,
+        "APPENDLIMIT" => StatusItem::AppendLimit,
         _ => return fail(rest, Fault::Invalid("Unknown status item")),
     };
     Ok((behind, item))

@@ -1,13 +1,15 @@
-//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3).
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3), and the keys of RFC 5032 and RFC 8514.
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.
+
+use std::num::NonZeroU32;
 
 use encoding_rs::Encoding;
 use nom::Parser;
 use nom::combinator::opt;
 
-use super::lexeme::{Parsed, argument, astring, fail, list0, named, number64, octet, space, utf8, word};
+use super::lexeme::{Parsed, argument, astring, fail, list0, named, number64, nz_number, octet, space, utf8, word};
 use super::message::sequence_set;
 use super::{Fault, SEARCH_DEPTH_MAX};
 use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
@@ -111,6 +113,7 @@ impl Keys {
         let text = |key: fn(String) -> SearchKey| argument(|rest| self.string(rest)).map(key).parse(behind);
         let day = |key: fn(Civil) -> SearchKey| argument(super::date::date).map(key).parse(behind);
         let octets = |key: fn(u64) -> SearchKey| argument(number64).map(key).parse(behind);
+        let seconds = |key: fn(NonZeroU32) -> SearchKey| argument(nz_number).map(key).parse(behind);
         let keyword = |key: fn(String) -> SearchKey| argument(super::flag::keyword).map(key).parse(behind);
         let key = match name.as_str() {
             "ALL" => SearchKey::All,
@@ -132,6 +135,7 @@ impl Keys {
                 return Ok((behind, SearchKey::Not(Box::new(key))));
             }
             "OLD" => SearchKey::Old,
+            "OLDER" => return seconds(SearchKey::Older),
             "ON" => return day(SearchKey::On),
             "OR" => {
                 let (behind, one) = argument(|rest| self.key(rest, depth + 1)).parse(behind)?;
@@ -139,6 +143,10 @@ impl Keys {
                 return Ok((behind, SearchKey::Or(Box::new(one), Box::new(other))));
             }
             "RECENT" => SearchKey::Recent,
+            "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
+            "SAVEDBEFORE" => return day(SearchKey::SavedBefore),
+            "SAVEDON" => return day(SearchKey::SavedOn),
+            "SAVEDSINCE" => return day(SearchKey::SavedSince),
             "SEEN" => SearchKey::Seen,
             "SENTBEFORE" => return day(SearchKey::SentBefore),
             "SENTON" => return day(SearchKey::SentOn),
@@ -155,6 +163,7 @@ impl Keys {
             "UNFLAGGED" => SearchKey::Unflagged,
             "UNKEYWORD" => return keyword(SearchKey::Unkeyword),
             "UNSEEN" => SearchKey::Unseen,
+            "YOUNGER" => return seconds(SearchKey::Younger),
             _ => return fail(rest, Fault::Invalid("Unknown search key")),
         };
         Ok((behind, key))

@@ -485,7 +485,17 @@ fn search_keys() {
     let dates = "BEFORE 1-Jan-2000 SENTBEFORE 1-Jan-2000 SENTON 1-Jan-2000 SENTSINCE 1-Jan-2000";
     let d = || day(2000, 1, 1);
     assert_eq!(search(dates), And(vec![Before(d()), SentBefore(d()), SentOn(d()), SentSince(d())]));
+    let seconds = |n| NonZeroU32::new(n).unwrap();
+    assert_eq!(search("OLDER 1 younger 4294967295"), And(vec![Older(seconds(1)), Younger(seconds(u32::MAX))]));
+    let saved = "SAVEDBEFORE 1-Jan-2000 SAVEDON 1-Jan-2000 SAVEDSINCE 1-Jan-2000 SAVEDATESUPPORTED";
+    assert_eq!(search(saved), And(vec![SavedBefore(d()), SavedOn(d()), SavedSince(d()), SaveDateSupported]));
     let bad = [
+        "OLDER",
+        "OLDER 0",
+        "YOUNGER -1",
+        "YOUNGER 4294967296",
+        "SAVEDON",
+        "SAVEDATE 1-Jan-2000",
         "",
         "()",
         "(ALL",

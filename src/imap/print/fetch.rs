@@ -43,6 +43,11 @@ impl<'o> FetchWriter<'o> {
         date::date_time(self.item(b"INTERNALDATE "), date);
     }
 
+    /// `SAVEDATE` in UTC (RFC 8514 §4.2)
+    pub fn save_date(&mut self, unix_s: i64) {
+        date::date_time(self.item(b"SAVEDATE "), Date { unix_s, offset_min: 0 });
+    }
+
     /// `RFC822.SIZE`
     pub fn rfc822_size(&mut self, octets: u32) {
         number(self.item(b"RFC822.SIZE "), u64::from(octets));
@@ -176,6 +181,7 @@ pub(super) fn item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::Rfc822Text => (b"RFC822.TEXT", &None),
         FetchItem::Body => (b"BODY", &None),
         FetchItem::BodyStructure => (b"BODYSTRUCTURE", &None),
+        FetchItem::SaveDate => (b"SAVEDATE", &None),
         FetchItem::Uid => (b"UID", &None),
         FetchItem::BodySection { peek: false, partial, .. } => (b"BODY", partial),
         FetchItem::BodySection { peek: true, partial, .. } => (b"BODY.PEEK", partial),

@@ -72,6 +72,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
             search_key(out, key);
         }
         SearchKey::Old => word(out, b"OLD"),
+        SearchKey::Older(seconds) => size(out, b"OLDER ", u64::from(seconds.get())),
         SearchKey::On(day) => date(out, b"ON ", *day),
         SearchKey::Or(one, other) => {
             word(out, b"OR ");
@@ -80,6 +81,10 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
             search_key(out, other);
         }
         SearchKey::Recent => word(out, b"RECENT"),
+        SearchKey::SavedBefore(day) => date(out, b"SAVEDBEFORE ", *day),
+        SearchKey::SaveDateSupported => word(out, b"SAVEDATESUPPORTED"),
+        SearchKey::SavedOn(day) => date(out, b"SAVEDON ", *day),
+        SearchKey::SavedSince(day) => date(out, b"SAVEDSINCE ", *day),
         SearchKey::Seen => word(out, b"SEEN"),
         SearchKey::SentBefore(day) => date(out, b"SENTBEFORE ", *day),
         SearchKey::SentOn(day) => date(out, b"SENTON ", *day),
@@ -99,6 +104,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         SearchKey::Unflagged => word(out, b"UNFLAGGED"),
         SearchKey::Unkeyword(keyword) => atom(out, b"UNKEYWORD ", keyword),
         SearchKey::Unseen => word(out, b"UNSEEN"),
+        SearchKey::Younger(seconds) => size(out, b"YOUNGER ", u64::from(seconds.get())),
         SearchKey::Sequence(set) => sequence_set(out, set),
         SearchKey::And(keys) => list(out, keys, search_key),
     }

@@ -57,9 +57,12 @@ impl Plan {
 
 fn needs_summary(item: &FetchItem) -> bool {
     match item {
-        FetchItem::Flags | FetchItem::InternalDate | FetchItem::Rfc822 | FetchItem::Rfc822Size | FetchItem::Uid => {
-            false
-        }
+        FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822
+        | FetchItem::Rfc822Size
+        | FetchItem::SaveDate
+        | FetchItem::Uid => false,
         // The whole message is where it is.
         FetchItem::BodySection { section, .. } => !section.path.is_empty() || section.text.is_some(),
         FetchItem::Envelope
@@ -86,6 +89,7 @@ fn reads_octets(item: &FetchItem) -> bool {
         | FetchItem::Rfc822Size
         | FetchItem::Body
         | FetchItem::BodyStructure
+        | FetchItem::SaveDate
         | FetchItem::Uid => false,
     }
 }
@@ -102,6 +106,7 @@ fn sets_seen(item: &FetchItem) -> bool {
         | FetchItem::Rfc822Size
         | FetchItem::Body
         | FetchItem::BodyStructure
+        | FetchItem::SaveDate
         | FetchItem::Uid
         | FetchItem::BinarySize { .. } => false,
     }

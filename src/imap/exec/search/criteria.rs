@@ -59,6 +59,9 @@ impl Field {
     }
 }
 
+/// Seconds of a day.
+const DAY_S: i64 = 86_400;
+
 /// Days in a row, by [`Civil::unix_days`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Days {
@@ -93,6 +96,12 @@ pub(super) enum Criteria {
     Uids(UidSet),
     /// INTERNALDATE falls on one of these days, in its own zone.
     Received(Days),
+    /// INTERNALDATE is this moment or earlier, in Unix seconds.
+    ReceivedUntil(i64),
+    /// INTERNALDATE is this moment or later, in Unix seconds.
+    ReceivedFrom(i64),
+    /// The save date falls on one of these days, in UTC.
+    Saved(Days),
     /// `Date:` falls on one of these days, in its own zone.
     Sent(Days),
     LargerThan(u64),
@@ -108,9 +117,9 @@ pub(super) enum Criteria {
 }
 
 impl Criteria {
-    /// Resolves a key. Its depth is bounded by the parser, and so is this recursion.
-    pub(super) fn new(key: SearchKey, view: &View, keywords: &[String]) -> Result<Self, Failure> {
-        let resolve = |key| Self::new(key, view, keywords);
+    /// Resolves a key; `now_unix_s` is what ages are counted from. Its depth is bounded by the parser, and so is this recursion.
+    pub(super) fn new(key: SearchKey, view: &View, keywords: &[String], now_unix_s: i64) -> Result<Self, Failure> {
+        let resolve = |key| Self::new(key, view, keywords, now_unix_s);
         let recent = || Self::Uids(view.recent_uids().clone());
         let not = |criteria| Self::Not(Box::new(criteria));
         let keyword = |name: &str| flags::keyword(name, keywords).map_or(Self::Always(false), Self::Flags);
@@ -132,9 +141,15 @@ impl Criteria {
             SearchKey::New => Self::All(vec![recent(), not(Self::Flags(Flags::SEEN))]),
             SearchKey::Not(key) => not(resolve(*key)?),
             SearchKey::Old => not(recent()),
+            // The moment that lies exactly so far back is both older and younger (RFC 5032 §3).
+            SearchKey::Older(seconds) => Self::ReceivedUntil(now_unix_s - i64::from(seconds.get())),
             SearchKey::On(day) => Self::Received(Days::on(day)),
             SearchKey::Or(one, other) => Self::Any(vec![resolve(*one)?, resolve(*other)?]),
             SearchKey::Recent => recent(),
+            SearchKey::SavedBefore(day) => Self::Saved(Days::before(day)),
+            SearchKey::SaveDateSupported => Self::Always(true),
+            SearchKey::SavedOn(day) => Self::Saved(Days::on(day)),
+            SearchKey::SavedSince(day) => Self::Saved(Days::since(day)),
             SearchKey::Seen => Self::Flags(Flags::SEEN),
             SearchKey::SentBefore(day) => Self::Sent(Days::before(day)),
             SearchKey::SentOn(day) => Self::Sent(Days::on(day)),
@@ -151,6 +166,7 @@ impl Criteria {
             SearchKey::Unflagged => not(Self::Flags(Flags::FLAGGED)),
             SearchKey::Unkeyword(name) => not(keyword(&name)),
             SearchKey::Unseen => not(Self::Flags(Flags::SEEN)),
+            SearchKey::Younger(seconds) => Self::ReceivedFrom(now_unix_s - i64::from(seconds.get())),
             SearchKey::Sequence(set) => Self::Uids(named(view, Numbering::Sequence, &set)?),
             SearchKey::And(keys) => Self::All(keys.into_iter().map(resolve).collect::<Result<_, _>>()?),
         })
@@ -164,6 +180,9 @@ impl Criteria {
             Self::Flags(flags) => Some(message.flags.contains(*flags)),
             Self::Uids(uids) => Some(uids.contains(message.uid)),
             Self::Received(days) => Some(days.contain(unix_days(message.internal_date))),
+            Self::ReceivedUntil(moment) => Some(message.internal_date.unix_s <= *moment),
+            Self::ReceivedFrom(moment) => Some(message.internal_date.unix_s >= *moment),
+            Self::Saved(days) => Some(days.contain(message.save_date_unix_s.div_euclid(DAY_S))),
             Self::LargerThan(octets) => Some(u64::from(message.size) > *octets),
             Self::SmallerThan(octets) => Some(u64::from(message.size) < *octets),
             // A message without a date was sent on no day.
@@ -211,5 +230,5 @@ fn conclude(parts: &[Criteria], evidence: &Evidence<'_>, decisive: bool) -> Opti
 
 /// The day on the calendar of the date's own zone: time and zone are not compared (RFC 3501 §6.4.4).
 fn unix_days(date: Date) -> i64 {
-    (date.unix_s + 60 * i64::from(date.offset_min)).div_euclid(86_400)
+    (date.unix_s + 60 * i64::from(date.offset_min)).div_euclid(DAY_S)
 }

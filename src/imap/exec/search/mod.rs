@@ -59,8 +59,9 @@ pub(super) async fn run(
 /// The UIDs of what matches; tells of messages that could not be searched.
 async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
     let store = cx.store();
+    let now_unix_s = cx.environment.now_unix_s;
     let selected = cx.selected()?;
-    let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords)?;
+    let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords, now_unix_s)?;
     let mut search = Search {
         store,
         mailbox: &selected.mailbox,

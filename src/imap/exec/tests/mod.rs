@@ -20,6 +20,9 @@ use crate::imap::session::{Line, Session};
 use crate::imap::{parse, print};
 use crate::store::{Account, AccountId, FlagNames, NewMessage, Options, Placement, Store};
 
+/// 2026-11-14 10:00 UTC
+const NOW_UNIX_S: i64 = 1_794_650_400;
+
 /// A server without sockets.
 struct World {
     store: Store,
@@ -43,6 +46,7 @@ impl World {
             authenticator: &self.authenticator,
             limits: &self.limits,
             peer: "127.0.0.1".parse().unwrap(),
+            now_unix_s: NOW_UNIX_S,
         }
     }
 

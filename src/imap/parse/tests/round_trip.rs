@@ -1,5 +1,7 @@
 //! Whatever command is printed, it is read as what it was; whatever octets come, they get an answer.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 
 use super::set;
@@ -68,9 +70,27 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
     use SearchKey::*;
     let leaf = prop_oneof![
         prop::sample::select(vec![
-            All, Answered, Deleted, Draft, Flagged, New, Old, Recent, Seen, Unanswered, Undeleted, Undraft, Unflagged,
-            Unseen
+            All,
+            Answered,
+            Deleted,
+            Draft,
+            Flagged,
+            New,
+            Old,
+            Recent,
+            Seen,
+            Unanswered,
+            Undeleted,
+            Undraft,
+            Unflagged,
+            Unseen,
+            SaveDateSupported
         ]),
+        any::<NonZeroU32>().prop_map(Older),
+        any::<NonZeroU32>().prop_map(Younger),
+        day().prop_map(SavedBefore),
+        day().prop_map(SavedOn),
+        day().prop_map(SavedSince),
         text().prop_map(Bcc),
         text().prop_map(Body),
         text().prop_map(Cc),
@@ -137,6 +157,7 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             Rfc822Text,
             Body,
             BodyStructure,
+            SaveDate,
             Uid
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
@@ -150,8 +171,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 }
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
-    use StatusItem::{Messages, Recent, Size, UidNext, UidValidity, Unseen};
-    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size])
+    use StatusItem::{AppendLimit, Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size, AppendLimit])
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
