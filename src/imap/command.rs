@@ -265,7 +265,7 @@ pub struct ListReturn {
     pub status: Vec<StatusItem>,
 }
 
-/// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3, RFC 7889 §3.1).
+/// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3, RFC 7889 §3.1, RFC 8474 §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusItem {
@@ -276,6 +276,7 @@ pub enum StatusItem {
     Unseen,
     Size,
     AppendLimit,
+    MailboxId,
 }
 
 /// `APPEND` without the octets of its message.
@@ -331,6 +332,8 @@ pub enum SearchKey {
     Cc(String),
     Deleted,
     Draft,
+    /// RFC 8474 §6
+    EmailId(String),
     Flagged,
     From(String),
     /// The field's name and what it holds; empty: that it is there.
@@ -361,6 +364,8 @@ pub enum SearchKey {
     Smaller(u64),
     Subject(String),
     Text(String),
+    /// RFC 8474 §6
+    ThreadId(String),
     To(String),
     Uid(SequenceSet),
     Unanswered,
@@ -399,6 +404,10 @@ pub enum FetchItem {
     Body,
     /// `BODYSTRUCTURE`
     BodyStructure,
+    /// `EMAILID` (RFC 8474 §5.1)
+    EmailId,
+    /// `THREADID` (RFC 8474 §5.2)
+    ThreadId,
     /// `SAVEDATE` (RFC 8514 §4.2)
     SaveDate,
     /// `UID`

@@ -167,6 +167,8 @@ pub enum Code {
     UnknownCte,
     /// RFC 9051 §7.1
     HasChildren,
+    /// RFC 8474 §4.1, §4.2
+    MailboxId(String),
     /// RFC 5182 §2.5
     NotSaved,
     /// RFC 4469 §4.1: the URL.
@@ -258,8 +260,8 @@ pub enum ListAttribute {
     SpecialUse(SpecialUse),
 }
 
-/// One number of STATUS (RFC 3501 §6.3.10, RFC 8438 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One item of STATUS (RFC 3501 §6.3.10, RFC 8438 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusValue {
     Messages(u32),
@@ -271,4 +273,6 @@ pub enum StatusValue {
     Size(u64),
     /// RFC 7889 §3.1: octets of the largest message that it takes.
     AppendLimit(u64),
+    /// RFC 8474 §4.3
+    MailboxId(String),
 }

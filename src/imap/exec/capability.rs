@@ -11,7 +11,7 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 20] = [
+const ALWAYS: [&str; 21] = [
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -32,6 +32,7 @@ const ALWAYS: [&str; 20] = [
     "STATUS=SIZE",   // RFC 8438
     "WITHIN",        // RFC 5032
     "SAVEDATE",      // RFC 8514
+    "OBJECTID",      // RFC 8474
 ];
 
 /// The capabilities of this session at this moment.

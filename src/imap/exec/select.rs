@@ -42,6 +42,8 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Ou
     cx.put(flags::permanent_flags(&head.keywords, read_only));
     cx.put(Status::untagged_ok("The next message's UID").with_code(Code::UidNext(head.uid_next)));
     cx.put(Status::untagged_ok("UIDs are valid").with_code(Code::UidValidity(head.uid_validity)));
+    let id = cx.store().object_ids().mailbox(mailbox.id());
+    cx.put(Status::untagged_ok("The mailbox's object identifier").with_code(Code::MailboxId(id)));
     cx.session.state = State::Selected(Box::new(Selected { account, mailbox, view, read_only, bell }));
     Ok(if read_only {
         Done::ok("EXAMINE done").with_code(Code::ReadOnly)

@@ -3,7 +3,7 @@
 use super::{Context, Done, Outcome};
 use crate::imap::command::StatusItem;
 use crate::imap::response::{Data, StatusValue};
-use crate::store::{AccountId, Error, Head, Store};
+use crate::store::{AccountId, Error, Store};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Outcome {
     let account = cx.account()?;
@@ -24,18 +24,18 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
     } else {
         (head, 0)
     };
-    let items = items.iter().map(|item| value(*item, &head, recent, store.max_message())).collect();
+    let items = items
+        .iter()
+        .map(|item| match item {
+            StatusItem::Messages => StatusValue::Messages(head.exists),
+            StatusItem::Recent => StatusValue::Recent(recent),
+            StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
+            StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
+            StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+            StatusItem::Size => StatusValue::Size(head.octets),
+            StatusItem::AppendLimit => StatusValue::AppendLimit(store.max_message()),
+            StatusItem::MailboxId => StatusValue::MailboxId(store.object_ids().mailbox(mailbox.id())),
+        })
+        .collect();
     Ok(Data::Status { mailbox: head.name, items })
-}
-
-fn value(item: StatusItem, head: &Head, recent: u32, append_limit: u64) -> StatusValue {
-    match item {
-        StatusItem::Messages => StatusValue::Messages(head.exists),
-        StatusItem::Recent => StatusValue::Recent(recent),
-        StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
-        StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
-        StatusItem::Unseen => StatusValue::Unseen(head.unseen),
-        StatusItem::AppendLimit => StatusValue::AppendLimit(append_limit),
-        StatusItem::Size => StatusValue::Size(head.octets),
-    }
 }

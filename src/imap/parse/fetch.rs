@@ -37,7 +37,7 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 
 /// ```abnf
 /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
-///             "BODY" ["STRUCTURE"] / "UID" / "SAVEDATE" /
+///             "BODY" ["STRUCTURE"] / "UID" / "SAVEDATE" / "EMAILID" / "THREADID" /
 ///             "BODY" section ["<" number "." nz-number ">"] /
 ///             "BODY.PEEK" section ["<" number "." nz-number ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
@@ -54,6 +54,8 @@ fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
         "RFC822.TEXT" => FetchItem::Rfc822Text,
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
         "SAVEDATE" => FetchItem::SaveDate,
+        "EMAILID" => FetchItem::EmailId,
+        "THREADID" => FetchItem::ThreadId,
         "UID" => FetchItem::Uid,
         "BODY" if !behind.starts_with(b"[") => FetchItem::Body,
         "BODY" => return body_section(behind, false),

@@ -126,7 +126,8 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE" / "APPENDLIMIT"`
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE" /
+/// "APPENDLIMIT" / "MAILBOXID"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
     let item = match item.as_str() {
@@ -137,6 +138,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UNSEEN" => StatusItem::Unseen,
         "SIZE" => StatusItem::Size,
         "APPENDLIMIT" => StatusItem::AppendLimit,
+        "MAILBOXID" => StatusItem::MailboxId,
         _ => return fail(rest, Fault::Invalid("Unknown status item")),
     };
     Ok((behind, item))

@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3), and the keys of RFC 5032 and RFC 8514.
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3), and the keys of RFC 5032, RFC 8474 and RFC 8514.
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.
@@ -9,11 +9,16 @@ use encoding_rs::Encoding;
 use nom::Parser;
 use nom::combinator::opt;
 
-use super::lexeme::{Parsed, argument, astring, fail, list0, named, number64, nz_number, octet, space, utf8, word};
+use super::lexeme::{
+    Parsed, argument, ascii, astring, fail, list0, named, number64, nz_number, octet, space, utf8, word,
+};
 use super::message::sequence_set;
 use super::{Fault, SEARCH_DEPTH_MAX};
 use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
 use crate::message::date::Civil;
+
+/// RFC 8474 §7
+const OBJECT_ID_OCTETS_MAX: usize = 255;
 
 /// What strings are written in.
 #[derive(Clone, Copy)]
@@ -68,6 +73,13 @@ fn charset(rest: &[u8], saving: bool) -> Parsed<'_, Charset> {
     }
 }
 
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 §7)
+fn object_id(rest: &[u8]) -> Parsed<'_, String> {
+    let character = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+    let id = nom::bytes::complete::take_while_m_n(1, OBJECT_ID_OCTETS_MAX, character);
+    named("an object identifier", id.map(ascii)).parse(rest)
+}
+
 #[derive(Clone, Copy)]
 struct Keys {
     charset: Charset,
@@ -114,6 +126,7 @@ impl Keys {
         let day = |key: fn(Civil) -> SearchKey| argument(super::date::date).map(key).parse(behind);
         let octets = |key: fn(u64) -> SearchKey| argument(number64).map(key).parse(behind);
         let seconds = |key: fn(NonZeroU32) -> SearchKey| argument(nz_number).map(key).parse(behind);
+        let object_id = |key: fn(String) -> SearchKey| argument(object_id).map(key).parse(behind);
         let keyword = |key: fn(String) -> SearchKey| argument(super::flag::keyword).map(key).parse(behind);
         let key = match name.as_str() {
             "ALL" => SearchKey::All,
@@ -124,6 +137,7 @@ impl Keys {
             "CC" => return text(SearchKey::Cc),
             "DELETED" => SearchKey::Deleted,
             "DRAFT" => SearchKey::Draft,
+            "EMAILID" => return object_id(SearchKey::EmailId),
             "FLAGGED" => SearchKey::Flagged,
             "FROM" => return text(SearchKey::From),
             "HEADER" => return self.header(behind),
@@ -155,6 +169,7 @@ impl Keys {
             "SMALLER" => return octets(SearchKey::Smaller),
             "SUBJECT" => return text(SearchKey::Subject),
             "TEXT" => return text(SearchKey::Text),
+            "THREADID" => return object_id(SearchKey::ThreadId),
             "TO" => return text(SearchKey::To),
             "UID" => return argument(sequence_set).map(SearchKey::Uid).parse(behind),
             "UNANSWERED" => SearchKey::Unanswered,

@@ -490,6 +490,10 @@ fn search_keys() {
     let saved = "SAVEDBEFORE 1-Jan-2000 SAVEDON 1-Jan-2000 SAVEDSINCE 1-Jan-2000 SAVEDATESUPPORTED";
     assert_eq!(search(saved), And(vec![SavedBefore(d()), SavedOn(d()), SavedSince(d()), SaveDateSupported]));
     let bad = [
+        "EMAILID",
+        "EMAILID a.b",
+        "EMAILID \"a\"",
+        "THREADID ()",
         "OLDER",
         "OLDER 0",
         "YOUNGER -1",

@@ -184,6 +184,7 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
         StatusItem::Size => "SIZE",
+        StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",
     }
 }

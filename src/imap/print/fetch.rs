@@ -43,6 +43,18 @@ impl<'o> FetchWriter<'o> {
         date::date_time(self.item(b"INTERNALDATE "), date);
     }
 
+    /// `EMAILID` (RFC 8474 §5.1)
+    pub fn email_id(&mut self, id: &str) {
+        let out = self.item(b"EMAILID (");
+        out.extend_from_slice(id.as_bytes());
+        out.push(b')');
+    }
+
+    /// `THREADID NIL`: the server keeps no threads (RFC 8474 §5.2).
+    pub fn thread_id_nil(&mut self) {
+        self.item(b"THREADID NIL");
+    }
+
     /// `SAVEDATE` in UTC (RFC 8514 §4.2)
     pub fn save_date(&mut self, unix_s: i64) {
         date::date_time(self.item(b"SAVEDATE "), Date { unix_s, offset_min: 0 });
@@ -181,6 +193,8 @@ pub(super) fn item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::Rfc822Text => (b"RFC822.TEXT", &None),
         FetchItem::Body => (b"BODY", &None),
         FetchItem::BodyStructure => (b"BODYSTRUCTURE", &None),
+        FetchItem::EmailId => (b"EMAILID", &None),
+        FetchItem::ThreadId => (b"THREADID", &None),
         FetchItem::SaveDate => (b"SAVEDATE", &None),
         FetchItem::Uid => (b"UID", &None),
         FetchItem::BodySection { peek: false, partial, .. } => (b"BODY", partial),

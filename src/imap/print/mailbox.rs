@@ -1,6 +1,6 @@
 //! Mailbox names, LIST and STATUS (RFC 3501 §7.2, RFC 5258 §4, RFC 6154 §2).
 
-use super::lexeme::{Literals, astring, list, number, string};
+use super::lexeme::{Literals, astring, list, number, string, text};
 use crate::imap::response::{ListAttribute, ListEntry, StatusValue};
 use crate::store::SpecialUse;
 use crate::wire::utf7;
@@ -58,6 +58,11 @@ pub(super) fn status(out: &mut Vec<u8>, name: &str, items: &[StatusValue]) {
     out.push(b' ');
     list(out, items, |out, item| {
         let (name, value): (&[u8], _) = match *item {
+            StatusValue::MailboxId(ref id) => {
+                out.extend_from_slice(b"MAILBOXID (");
+                text(out, id);
+                return out.push(b')');
+            }
             StatusValue::Messages(value) => (b"MESSAGES ", u64::from(value)),
             StatusValue::Recent(value) => (b"RECENT ", u64::from(value)),
             StatusValue::UidNext(value) => (b"UIDNEXT ", u64::from(value)),

@@ -58,6 +58,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         SearchKey::Cc(text) => string(out, b"CC ", text),
         SearchKey::Deleted => word(out, b"DELETED"),
         SearchKey::Draft => word(out, b"DRAFT"),
+        SearchKey::EmailId(id) => atom(out, b"EMAILID ", id),
         SearchKey::Flagged => word(out, b"FLAGGED"),
         SearchKey::From(text) => string(out, b"FROM ", text),
         SearchKey::Header(name, text) => {
@@ -93,6 +94,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         SearchKey::Smaller(octets) => size(out, b"SMALLER ", *octets),
         SearchKey::Subject(text) => string(out, b"SUBJECT ", text),
         SearchKey::Text(text) => string(out, b"TEXT ", text),
+        SearchKey::ThreadId(id) => atom(out, b"THREADID ", id),
         SearchKey::To(text) => string(out, b"TO ", text),
         SearchKey::Uid(set) => {
             word(out, b"UID ");

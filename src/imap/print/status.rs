@@ -75,6 +75,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::TooBig => b"TOOBIG",
         Code::UnknownCte => b"UNKNOWN-CTE",
         Code::HasChildren => b"HASCHILDREN",
+        Code::MailboxId(_) => b"MAILBOXID (",
         Code::NotSaved => b"NOTSAVED",
         Code::BadUrl(_) => b"BADURL ",
     };
@@ -95,6 +96,10 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             uids_in_order(out, from);
             out.push(b' ');
             uids_in_order(out, to);
+        }
+        Code::MailboxId(id) => {
+            text(out, id);
+            out.push(b')');
         }
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),

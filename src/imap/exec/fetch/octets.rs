@@ -110,6 +110,8 @@ impl<'a> Reader<'a> {
             FetchItem::Flags => {}
             FetchItem::Uid => line.uid(self.message.uid),
             FetchItem::InternalDate => line.internal_date(self.message.internal_date),
+            FetchItem::EmailId => line.email_id(&self.store.object_ids().body(self.message.body)),
+            FetchItem::ThreadId => line.thread_id_nil(),
             FetchItem::SaveDate => line.save_date(self.message.save_date_unix_s),
             FetchItem::Rfc822Size => line.rfc822_size(self.message.size),
             FetchItem::Envelope => line.envelope(&self.summary()?.envelope),

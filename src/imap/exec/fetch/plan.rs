@@ -62,6 +62,8 @@ fn needs_summary(item: &FetchItem) -> bool {
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size
         | FetchItem::SaveDate
+        | FetchItem::EmailId
+        | FetchItem::ThreadId
         | FetchItem::Uid => false,
         // The whole message is where it is.
         FetchItem::BodySection { section, .. } => !section.path.is_empty() || section.text.is_some(),
@@ -90,6 +92,8 @@ fn reads_octets(item: &FetchItem) -> bool {
         | FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::SaveDate
+        | FetchItem::EmailId
+        | FetchItem::ThreadId
         | FetchItem::Uid => false,
     }
 }
@@ -107,6 +111,8 @@ fn sets_seen(item: &FetchItem) -> bool {
         | FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::SaveDate
+        | FetchItem::EmailId
+        | FetchItem::ThreadId
         | FetchItem::Uid
         | FetchItem::BinarySize { .. } => false,
     }

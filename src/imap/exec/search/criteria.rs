@@ -11,7 +11,7 @@ use crate::imap::view::View;
 use crate::message::date::Civil;
 use crate::message::search::Needle;
 use crate::message::{Address, Envelope, Summary};
-use crate::store::{Date, Flags, Message, UidSet};
+use crate::store::{Date, Flags, Message, ObjectIds, UidSet};
 
 /// What is at hand of a message.
 #[derive(Clone, Copy)]
@@ -87,6 +87,19 @@ impl Days {
     }
 }
 
+/// What a search key is resolved against.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    /// The session's picture.
+    pub(super) view: &'a View,
+    /// The keywords of the mailbox.
+    pub(super) keywords: &'a [String],
+    /// What ages are counted from.
+    pub(super) now_unix_s: i64,
+    /// What EMAILIDs are made with.
+    pub(super) object_ids: &'a ObjectIds,
+}
+
 /// A search key, resolved against a session's view and a mailbox's keywords.
 #[derive(Debug)]
 pub(super) enum Criteria {
@@ -104,6 +117,8 @@ pub(super) enum Criteria {
     Saved(Days),
     /// `Date:` falls on one of these days, in its own zone.
     Sent(Days),
+    /// The object identifier of its body is this.
+    EmailId(ObjectIds, String),
     LargerThan(u64),
     SmallerThan(u64),
     Addresses(Field, Needle),
@@ -117,9 +132,10 @@ pub(super) enum Criteria {
 }
 
 impl Criteria {
-    /// Resolves a key; `now_unix_s` is what ages are counted from. Its depth is bounded by the parser, and so is this recursion.
-    pub(super) fn new(key: SearchKey, view: &View, keywords: &[String], now_unix_s: i64) -> Result<Self, Failure> {
-        let resolve = |key| Self::new(key, view, keywords, now_unix_s);
+    /// Resolves a key. Its depth is bounded by the parser, and so is this recursion.
+    pub(super) fn new(key: SearchKey, ground: &Ground<'_>) -> Result<Self, Failure> {
+        let Ground { view, keywords, now_unix_s, object_ids } = *ground;
+        let resolve = |key| Self::new(key, ground);
         let recent = || Self::Uids(view.recent_uids().clone());
         let not = |criteria| Self::Not(Box::new(criteria));
         let keyword = |name: &str| flags::keyword(name, keywords).map_or(Self::Always(false), Self::Flags);
@@ -132,6 +148,7 @@ impl Criteria {
             SearchKey::Cc(text) => Self::Addresses(Field::Cc, Needle::new(&text)),
             SearchKey::Deleted => Self::Flags(Flags::DELETED),
             SearchKey::Draft => Self::Flags(Flags::DRAFT),
+            SearchKey::EmailId(id) => Self::EmailId(object_ids.clone(), id),
             SearchKey::Flagged => Self::Flags(Flags::FLAGGED),
             SearchKey::From(text) => Self::Addresses(Field::From, Needle::new(&text)),
             SearchKey::Header(name, text) => Self::Header(name, Needle::new(&text)),
@@ -158,6 +175,8 @@ impl Criteria {
             SearchKey::Smaller(octets) => Self::SmallerThan(octets),
             SearchKey::Subject(text) => Self::Subject(Needle::new(&text)),
             SearchKey::Text(text) => Self::Text(Needle::new(&text)),
+            // No threads are kept: THREADID is NIL for all (RFC 8474 §5.2).
+            SearchKey::ThreadId(_) => Self::Always(false),
             SearchKey::To(text) => Self::Addresses(Field::To, Needle::new(&text)),
             SearchKey::Uid(set) => Self::Uids(named(view, Numbering::Uid, &set)?),
             SearchKey::Unanswered => not(Self::Flags(Flags::ANSWERED)),
@@ -183,6 +202,7 @@ impl Criteria {
             Self::ReceivedUntil(moment) => Some(message.internal_date.unix_s <= *moment),
             Self::ReceivedFrom(moment) => Some(message.internal_date.unix_s >= *moment),
             Self::Saved(days) => Some(days.contain(message.save_date_unix_s.div_euclid(DAY_S))),
+            Self::EmailId(object_ids, id) => Some(object_ids.body(message.body) == *id),
             Self::LargerThan(octets) => Some(u64::from(message.size) > *octets),
             Self::SmallerThan(octets) => Some(u64::from(message.size) < *octets),
             // A message without a date was sent on no day.

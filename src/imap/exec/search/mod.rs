@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use self::criteria::{Criteria, Evidence};
+use self::criteria::{Criteria, Evidence, Ground};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches};
 use super::{Context, Done, Outcome};
@@ -61,7 +61,9 @@ async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
     let store = cx.store();
     let now_unix_s = cx.environment.now_unix_s;
     let selected = cx.selected()?;
-    let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords, now_unix_s)?;
+    let keywords = selected.mailbox.head().keywords;
+    let ground = Ground { view: &selected.view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
+    let criteria = Criteria::new(key, &ground)?;
     let mut search = Search {
         store,
         mailbox: &selected.mailbox,

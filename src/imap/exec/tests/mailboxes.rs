@@ -20,6 +20,7 @@ async fn select_says_all_that_it_must() {
         "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work \\*)]",
         "* OK [UIDNEXT 4]",
         "* OK [UIDVALIDITY ",
+        "* OK [MAILBOXID (M",
         "OK [READ-WRITE]",
     ];
     for line in expected {

@@ -91,6 +91,8 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         day().prop_map(SavedBefore),
         day().prop_map(SavedOn),
         day().prop_map(SavedSince),
+        "[A-Za-z0-9_-]{1,12}".prop_map(EmailId),
+        "[A-Za-z0-9_-]{1,255}".prop_map(ThreadId),
         text().prop_map(Bcc),
         text().prop_map(Body),
         text().prop_map(Cc),
@@ -158,6 +160,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             Body,
             BodyStructure,
             SaveDate,
+            EmailId,
+            ThreadId,
             Uid
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
@@ -171,8 +175,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 }
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
-    use StatusItem::{AppendLimit, Messages, Recent, Size, UidNext, UidValidity, Unseen};
-    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size, AppendLimit])
+    use StatusItem::{AppendLimit, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size, AppendLimit, MailboxId])
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
