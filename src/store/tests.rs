@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::maintenance::Order;
 use super::*;
 
+mod groups;
 mod histories;
 mod rebuild;
 
