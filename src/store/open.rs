@@ -1,7 +1,7 @@
 //! Opening a store: what the index says, then what is newer in the journal; or everything from the journal.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -152,7 +152,8 @@ impl Store {
         let (maintenance, orders) = std::sync::mpsc::channel();
         let committer =
             Committer { inner: Arc::clone(&inner), writer: opened.writer, commit_seq: opened.commit_seq, messages };
-        let keeper = Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders };
+        let keeper =
+            Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders, stuck: BTreeSet::new() };
         let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
             let inner = Arc::clone(&inner);
             std::thread::Builder::new()
