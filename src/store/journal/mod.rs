@@ -139,12 +139,16 @@ impl Journal {
 
     /// Reads all octets of `len` at `offset` in a segment.
     pub(crate) fn read(&self, segment: &Segment, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
-        let mut octets = vec![0; len];
-        let read = segment.file.read_at(&mut octets, offset).map_err(|error| Error::Read(error.to_string()))?;
-        if read < len {
-            return Err(Error::Damaged(format!("segment {} ends before {}", segment.number, offset + len as u64)));
+        let read_error = |error: io::Error| Error::Read(error.to_string());
+        let ends_before =
+            || Error::Damaged(format!("segment {} ends before {}", segment.number, offset.saturating_add(len as u64)));
+        // Nothing is made room for that can't be there: a length may be damaged.
+        if offset.saturating_add(len as u64) > segment.file.len().map_err(read_error)? {
+            return Err(ends_before());
         }
-        Ok(octets)
+        let mut octets = vec![0; len];
+        let read = segment.file.read_at(&mut octets, offset).map_err(read_error)?;
+        if read < len { Err(ends_before()) } else { Ok(octets) }
     }
 }
 
