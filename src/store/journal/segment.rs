@@ -1,7 +1,7 @@
 //! A segment: one append-only file of the journal, and reading what stands in it.
 //!
-//! A segment begins with 64 octets: format version, number, the store's id, a random salt, and what it is for. Segments of
-//! commits are written in the order of `commit_seq`; segments that compaction wrote hold records moved there with the
+//! A segment begins with 64 octets, twice: format version, number, the store's id, a random salt, and what it is for.
+//! Segments of commits are written in the order of `commit_seq`; segments that compaction wrote hold records moved there with the
 //! `commit_seq` they always had, also in order.
 
 use std::io;
@@ -11,8 +11,10 @@ use super::record::{ALIGNMENT, HEADER_OCTETS, Header, MAX_META_OCTETS, Record};
 use crate::store::CommitSeq;
 use crate::store::disk::DiskFile;
 
-/// Octets of a segment's own header.
-pub(crate) const SEGMENT_HEADER_OCTETS: usize = 64;
+/// Octets of a segment's own header, both copies: no record of the segment can be verified without it.
+pub(crate) const SEGMENT_HEADER_OCTETS: usize = 2 * COPY_OCTETS;
+/// Octets of one copy.
+const COPY_OCTETS: usize = 64;
 /// The form of everything in a segment. A store of another version is refused, never changed.
 pub(crate) const FORMAT_VERSION: u32 = 2;
 
@@ -70,9 +72,17 @@ impl Place {
 pub(crate) enum HeaderError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is shorter than a header, or its checksum is wrong: a crash while it was made, or damage.
-    #[error("its header is damaged or was never written whole")]
+    /// No copy of it is whole, and nothing stands behind it: a crash while it was made.
+    #[error("its header was never written whole")]
+    NeverWhole,
+    /// No copy of it is whole, and records stand behind it: since they are written only after the header's sync, this is
+    /// damage. To pass over it would lose its mail, and give its UIDs again.
+    #[error(
+        "its header is damaged, and without it the mail in it can't be read: put the file back from a backup, or move it away to go on without that mail"
+    )]
     Damaged,
+    #[error("its header says that it is segment {0}")]
+    OtherNumber(u32),
     #[error("it has format version {0}, and this Postbell reads version {FORMAT_VERSION}")]
     OtherVersion(u32),
     #[error("it belongs to another store")]
@@ -99,6 +109,7 @@ impl Segment {
         };
         let crc = crc32c::crc32c(&octets[..60]);
         octets[60..64].copy_from_slice(&crc.to_le_bytes());
+        octets.copy_within(..COPY_OCTETS, COPY_OCTETS);
         octets
     }
 
@@ -107,14 +118,18 @@ impl Segment {
         file: Arc<dyn DiskFile>,
         store: Option<&StoreId>,
     ) -> Result<(Segment, StoreId), HeaderError> {
-        let mut octets = [0; SEGMENT_HEADER_OCTETS];
-        if file.read_at(&mut octets, 0)? < SEGMENT_HEADER_OCTETS {
-            return Err(HeaderError::Damaged);
-        }
+        let mut both = [0; SEGMENT_HEADER_OCTETS];
+        let read = file.read_at(&mut both, 0)?;
+        let is_whole = |octets: &&[u8]| {
+            octets.len() == COPY_OCTETS
+                && octets[0..8] == MAGIC
+                && octets[60..64] == crc32c::crc32c(&octets[..60]).to_le_bytes()
+        };
+        let Some(octets) = both[..read].chunks(COPY_OCTETS).find(is_whole) else {
+            let holds_records = file.len()? > SEGMENT_HEADER_OCTETS as u64;
+            return Err(if holds_records { HeaderError::Damaged } else { HeaderError::NeverWhole });
+        };
         let u32_at = |at: usize| u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
-        if octets[0..8] != MAGIC || crc32c::crc32c(&octets[..60]) != u32_at(60) {
-            return Err(HeaderError::Damaged);
-        }
         if u32_at(8) != FORMAT_VERSION {
             return Err(HeaderError::OtherVersion(u32_at(8)));
         }
