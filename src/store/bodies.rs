@@ -8,6 +8,7 @@ use std::io;
 
 use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
 use super::journal::Journal;
+use super::journal::record::Stated;
 use super::journal::segment::{Place, SEGMENT_HEADER_OCTETS};
 use super::{BodyId, Error};
 
@@ -90,6 +91,16 @@ impl Bodies {
         self.changed_segments.insert(segment);
     }
 
+    /// A mailbox's state was said again, in `new`, or is needed no more.
+    pub(crate) fn restate(&mut self, old: Option<Stated>, new: Option<Stated>) {
+        if let Some(old) = old {
+            self.use_segment(old.segment, old.octets, false);
+        }
+        if let Some(new) = new {
+            self.use_segment(new.segment, new.octets, true);
+        }
+    }
+
     /// Compaction copied a body; it counts only if the body is still needed.
     pub(crate) fn moved(&mut self, body: BodyId, from: Place, to: Place, index: &Index) -> Result<(), Error> {
         self.count_record(&to);
@@ -115,8 +126,8 @@ impl Bodies {
         &self.segments
     }
 
-    /// Ends a rebuild: counts the references afresh.
-    pub(crate) fn recount(&mut self, references: &HashMap<BodyId, u32>) {
+    /// Ends a rebuild: counts the references, and what the mailboxes' last states take, afresh.
+    pub(crate) fn recount(&mut self, references: &HashMap<BodyId, u32>, stated: &[Stated]) {
         self.rebuilding = false;
         for usage in self.segments.values_mut() {
             usage.live = 0;
@@ -130,6 +141,9 @@ impl Bodies {
             self.use_segment(entry.place.segment, entry.place.record_octets(), true);
         }
         self.changed = changed;
+        for stated in stated {
+            self.restate(None, Some(*stated));
+        }
     }
 
     pub(crate) fn is_clean(&self) -> bool {

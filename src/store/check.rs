@@ -215,8 +215,9 @@ fn contents(state: &State) -> Result<Contents, super::Error> {
         state.load_messages(&mailbox)?;
         let data = mailbox.read();
         let mut head = data.head.clone();
-        // The journal does not say which messages were told as recent, nor when the history was trimmed.
-        (head.first_recent_uid, head.history_from) = (0, 0);
+        // The journal does not say which messages were told as recent, nor when the history was trimmed; and where the last
+        // state stands is not the mailbox's content.
+        (head.first_recent_uid, head.history_from, head.stated) = (0, 0, None);
         let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());
         let messages = chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect();
         contents.insert(mailbox.id(), (head, messages));

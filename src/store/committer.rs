@@ -331,7 +331,7 @@ impl Committer {
         let mut bells: HashMap<Bell, usize> = HashMap::new();
         let mut answers = Vec::with_capacity(group.staged.len());
         for ((commit_seq, staged), place) in group.staged.into_iter().zip(places) {
-            match self.inner.state.apply(staged.record, place) {
+            match self.inner.state.apply(staged.record, commit_seq, place) {
                 Ok(of_this) => {
                     bells.extend(of_this.iter().map(|bell| (*bell, 0)));
                     rung.push(of_this);

@@ -5,7 +5,7 @@
 //!
 //! **Compaction** gives back the space of expunged messages, a segment at a time, once less than half of it is needed:
 //! 1. All that the segment's records say about accounts and mailboxes is said again, as state records in the present
-//!    segment (commits like any other, synced); so a rebuild without the old segment never repeats a UID and brings
+//!    segment (commits like any other, synced), unless a later state says it already; so a rebuild without the old segment never repeats a UID and brings
 //!    nothing back.
 //! 2. Bodies that are needed are copied into a segment of its own kind, with the `commit_seq` they always had, and synced.
 //! 3. The index is pointed there by a checkpoint, synced.
@@ -193,7 +193,10 @@ impl Maintenance {
         let mut scan = Scan::new(Arc::clone(segment), None);
         while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
             let Scanned::Record(found) = scanned else { continue };
-            mailboxes.extend(found.record.mailboxes());
+            // What came before a mailbox's last state need not be said again.
+            let stated = |mailbox: &MailboxId| self.inner.state.stated(*mailbox);
+            mailboxes
+                .extend(found.record.mailboxes().into_iter().filter(|mailbox| found.commit_seq >= stated(mailbox)));
             accounts.extend(found.record.accounts());
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));

@@ -427,7 +427,7 @@ impl Replay {
 
     fn apply(&mut self, record: segment::Found, state: &State) -> Result<(), Error> {
         self.commit_seq = self.commit_seq.max(record.commit_seq);
-        state.apply(record.record, record.place)?;
+        state.apply(record.record, record.commit_seq, record.place)?;
         Ok(())
     }
 

@@ -164,6 +164,8 @@ pub(crate) struct HeadRecord {
     /// Shared with whoever has asked for the head.
     pub(crate) keywords: Arc<Vec<String>>,
     pub(crate) special_use: Option<SpecialUse>,
+    /// The last [`MailboxState`] about it; in a state, the one before that.
+    pub(crate) stated: Option<Stated>,
     pub(crate) exists: u32,
     pub(crate) unseen: u32,
     pub(crate) deleted: u32,
@@ -191,12 +193,23 @@ impl HeadRecord {
             history_from: 0,
             keywords: Arc::default(),
             special_use,
+            stated: None,
             exists: 0,
             unseen: 0,
             deleted: 0,
             octets: 0,
         }
     }
+}
+
+/// Where a [`MailboxState`] stands. It is needed until there is a later one, and nothing about the mailbox that came before
+/// it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stated {
+    pub(crate) commit_seq: CommitSeq,
+    pub(crate) segment: u32,
+    /// Octets of the whole record.
+    pub(crate) octets: u64,
 }
 
 /// See [`Record::MailboxState`].
