@@ -163,14 +163,18 @@ async fn compaction_comes_to_an_end_though_a_mailbox_state_is_larger_than_a_segm
     let dir = TempDir::new().unwrap();
     let store = open_with(dir.path(), small());
     let (_, inbox) = account(&store, "a@example.org").await;
-    let (_, other) = account(&store, "b@example.org").await;
     for number in 0..40 {
-        deliver(&store, &[&inbox, &other], &message(&number.to_string())).await;
+        deliver(&store, &[&inbox], &message(&number.to_string())).await;
     }
     let open_inbox = store.open_mailbox(&inbox).await.unwrap();
-    store.expunge(&open_inbox, &UidSet::range(1, 30), false).await.unwrap();
-    compact_all(&store).await;
-    let before = segment_files(dir.path());
-    compact_all(&store).await;
-    assert_eq!(segment_files(dir.path()), before, "nothing is left to be gained");
+    store.expunge(&open_inbox, &UidSet::range(1, 20), false).await.unwrap();
+    for _ in 0..10 {
+        let before = segment_files(dir.path());
+        compact(&store).await;
+        if segment_files(dir.path()) == before {
+            assert!(before.len() < 40, "the space of the expunged is given back");
+            return;
+        }
+    }
+    panic!("it goes on for ever");
 }
