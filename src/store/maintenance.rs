@@ -205,19 +205,27 @@ impl Maintenance {
         // 1. What the records say is said again.
         let (mailboxes_said, accounts_said) = (mailboxes.len(), accounts.len());
         for account in accounts {
-            self.commit_state(move |inner| {
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 Ok(inner.state.directory().account(account).map(|entry| Record::AccountState(entry.record())))
             })?;
+            wait(said)?;
         }
+        // Asked for together, so that they share syncs.
+        let mut said = Vec::with_capacity(mailboxes_said);
         for mailbox in mailboxes {
-            self.commit_state(move |inner| {
+            let exists = self.inner.state.directory().mailbox(mailbox).map_or(0, |mailbox| mailbox.read().head.exists);
+            let octets = u64::from(exists) * MESSAGE_OCTETS;
+            said.push(self.commit_state(Touches::Changes(vec![mailbox]), octets, move |inner| {
                 let Some(mailbox) = inner.state.directory().mailbox(mailbox).cloned() else { return Ok(None) };
                 inner.state.load_messages(&mailbox)?;
                 let data = mailbox.read();
                 Ok(data.state_record().map(Record::MailboxState))
-            })?;
+            })?);
         }
-        self.commit_state(|inner| Ok(Some(Record::StoreState(inner.state.directory().record()))))?;
+        said.into_iter().try_for_each(wait)?;
+        wait(self.commit_state(Touches::Everything, 0, |inner| {
+            Ok(Some(Record::StoreState(inner.state.directory().record())))
+        })?)?;
         // 2. Bodies that are needed are copied.
         let mut writer = Writer::new(Arc::clone(&self.inner.journal), Purpose::Compacted);
         let mut moved = Vec::new();
@@ -265,12 +273,14 @@ impl Maintenance {
         Ok(true)
     }
 
-    /// Commits a record that the committer makes from what is published, if it makes one.
+    /// Asks for a record that the committer makes from what is published, if it makes one; [`wait`] follows.
     fn commit_state(
         &self,
+        touches: Touches,
+        octets: u64,
         make: impl FnOnce(&Inner) -> Result<Option<Record>, Error> + Send + 'static,
-    ) -> Result<(), Error> {
-        // The queue's bound is for clients; this thread waits for each of its jobs.
+    ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
+        // The queue's bound is for clients; what this thread asks for is bounded by the mailboxes of one segment.
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().map_err(|_| Error::Closing)?;
         let (answer, answered) = oneshot::channel();
         let decide = Box::new(move |decider: &mut super::Decider<'_>| match make(decider.inner) {
@@ -291,8 +301,12 @@ impl Maintenance {
                 None
             }
         });
-        let job = Job { touches: Touches::Everything, octets: 0, decide, permit };
-        self.requests.send(Request::Job(job)).map_err(|_| Error::Closing)?;
-        answered.blocking_recv().map_err(|_| Error::Closing)?
+        self.requests.send(Request::Job(Job { touches, octets, decide, permit })).map_err(|_| Error::Closing)?;
+        Ok(answered)
     }
+}
+
+/// Waits until what [`Maintenance::commit_state`] asked for is durable.
+fn wait(said: oneshot::Receiver<Result<(), Error>>) -> Result<(), Error> {
+    said.blocking_recv().map_err(|_| Error::Closing)?
 }
