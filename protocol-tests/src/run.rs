@@ -24,8 +24,11 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Runs a transcript with accounts of its own.
-pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
+/// What is longer than this is never sent octet by octet: a millisecond for each is enough to wait.
+const LONGEST_SPLIT: usize = 2_000;
+
+/// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
+pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
     match subject.lacks(&transcript.needs).await {
         Ok(None) => {}
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
@@ -38,6 +41,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         log: Log::default(),
         line: 0,
         peer: subject.fresh_peer(),
+        split,
         ended: false,
     };
     let result = match run.accounts(&transcript.users).await {
@@ -64,6 +68,7 @@ struct Run<'a> {
     log: Log,
     line: usize,
     peer: IpAddr,
+    split: bool,
     /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
     ended: bool,
 }
@@ -246,12 +251,15 @@ impl Run<'_> {
     async fn write(&mut self, name: &str, bytes: &[u8], split: bool) -> Result<(), Failure> {
         let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
         self.log.0.push(entry);
+        let split = split && bytes.len() <= LONGEST_SPLIT;
         let deadline = self.subject.deadline();
         let sent = self.connection(name)?.send(bytes, split, deadline).await;
         sent.map_err(|e| self.fail(e))
     }
 
     async fn send(&mut self, name: &str, what: &Sending, split: bool) -> Result<(), Failure> {
+        // Raw octets are written together because they are meant to arrive together.
+        let split = split || (self.split && !matches!(what, Sending::Raw(_)));
         match what {
             Sending::Line(parts) => self.send_line(name, parts, split).await,
             Sending::Raw(parts) => {
@@ -314,17 +322,7 @@ impl Run<'_> {
         let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
-        let plain = |connection: String| Connect {
-            connection,
-            service,
-            raw: false,
-            cold: false,
-            starttls: false,
-            ehlo: true,
-            login: None,
-            select: None,
-        };
-        self.connect(&plain(name.clone())).await?;
+        self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
         self.exchange(
             &name,
             &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
@@ -354,17 +352,8 @@ impl Run<'_> {
 
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
-            self.connect(&Connect {
-                connection: SETUP.to_owned(),
-                service: Service::Imap,
-                raw: false,
-                cold: false,
-                starttls: false,
-                ehlo: false,
-                login: Some("user".to_owned()),
-                select: None,
-            })
-            .await?;
+            let login = Some("user".to_owned());
+            self.connect(&Connect { login, ..Connect::to(SETUP, Service::Imap) }).await?;
         }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
         self.write(SETUP, line.as_bytes(), false).await?;

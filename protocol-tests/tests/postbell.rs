@@ -1,7 +1,7 @@
 //! The transcripts against a freshly started Postbell: `cargo test --test conformance [FILTER …]`.
 //!
 //! A harness of its own, since the tests are files. It knows the arguments that people give to `cargo test`: filters,
-//! `--exact`, `--list`, `--test-threads N`; others are ignored.
+//! `--exact`, `--list`, `--test-threads N`, and one of its own, `--split`; others are ignored.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
         match argument.as_str() {
             "--exact" => options.exact = true,
             "--list" => list = true,
+            "--split" => options.split = true,
             "--test-threads" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(options.jobs),
             "--format" | "--color" | "--logfile" | "--skip" | "-Z" => drop(arguments.next()),
             flag if flag.starts_with('-') => {}

@@ -2,7 +2,7 @@
 //!
 //! - A command's future is made when the command is there and dropped when it is done, so that an idle connection holds
 //!   none, nor any buffer: what one costs is its state, and [`serve`]'s own future.
-//! - There is one place that waits ([`Peer::wait`]): for octets, for the bell of the selected mailbox, for a deadline, and
+//! - There is one place that waits (`Peer::wait`): for octets, for the bell of the selected mailbox, for a deadline, and
 //!   for the end of the server. So each of them is heard within the same moment, in IDLE and out of it.
 //! - News in IDLE are written the moment the bell rings, without any delay that would collect more of them; what has
 //!   gathered while the last write was under way leaves together.

@@ -170,7 +170,7 @@ fn compare(
     let scratch = tempfile::tempdir().map_err(refused)?;
     let mut truth = State::rebuild(Index::open(scratch.path()).map_err(refused)?);
     Replay::default().all(journal, &truth)?;
-    truth.end_rebuild();
+    truth.end_rebuild().map_err(refused)?;
     let truth_mailboxes = contents(&truth).map_err(refused)?;
     report.accounts = truth.directory().accounts().count() as u64;
     report.mailboxes = truth_mailboxes.len() as u64;

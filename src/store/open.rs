@@ -144,6 +144,7 @@ impl Store {
             state: opened.state,
             intake: Arc::new(intake),
             options,
+            verified: Mutex::default(),
             failure: watch::Sender::new(None),
             _lock: lock,
         });
@@ -204,7 +205,7 @@ pub(crate) fn open_state(
         Found::Fresh(index, reason) => {
             let mut state = State::rebuild(index);
             replay.all(&journal, &state)?;
-            state.end_rebuild();
+            state.end_rebuild().map_err(refused)?;
             (state, reason)
         }
     };

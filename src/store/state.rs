@@ -96,23 +96,21 @@ impl Directory {
             highest_mod_seq: state.highest_mod_seq,
             account,
         };
-        match self.accounts.entry(entry.account.id) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(entry);
-            }
-            // The state of an account that is there: its mailboxes stay, and what it was named before goes.
-            std::collections::hash_map::Entry::Occupied(mut occupied) => {
-                let old = occupied.get_mut();
-                if old.account.name != entry.account.name {
-                    self.by_name.remove(&old.account.name);
-                }
-                let mailboxes = std::mem::take(&mut old.mailboxes);
-                *old = AccountEntry { mailboxes, ..entry };
-            }
+        // The state of an account that is there: its mailboxes stay.
+        let mailboxes = self.accounts.remove(&entry.account.id).map(|old| old.mailboxes).unwrap_or_default();
+        self.accounts.insert(entry.account.id, AccountEntry { mailboxes, ..entry });
+    }
+
+    /// Removes an account; the name may be another account's by now.
+    fn remove_account(&mut self, id: AccountId) {
+        if let Some(entry) = self.accounts.remove(&id)
+            && self.by_name.get(&entry.account.name) == Some(&id)
+        {
+            self.by_name.remove(&entry.account.name);
         }
     }
 
-    /// Adds a mailbox, unless its account is unknown.
+    /// Adds a mailbox. In a rebuild its account may still be unknown: [`Directory::name_mailboxes`] follows.
     fn add_mailbox(&mut self, mailbox: Arc<Mailbox>) {
         let (name, uid_validity) = {
             let data = mailbox.read();
@@ -122,8 +120,27 @@ impl Directory {
         self.counters.uid_validity = self.counters.uid_validity.max(uid_validity);
         if let Some(entry) = self.accounts.get_mut(&mailbox.account()) {
             entry.mailboxes.insert(name, Arc::clone(&mailbox));
-            self.mailboxes.insert(mailbox.id(), mailbox);
         }
+        self.mailboxes.insert(mailbox.id(), mailbox);
+    }
+
+    /// Finds for each mailbox its name in its account, once all records of a rebuild were applied: before, the account's
+    /// record may have come later than the mailbox's, and names may have been given again before it was known that they
+    /// are free. Returns the mailboxes whose account is not there.
+    fn name_mailboxes(&mut self) -> Vec<MailboxId> {
+        for entry in self.accounts.values_mut() {
+            entry.mailboxes.clear();
+        }
+        let mut without_account = Vec::new();
+        for (id, mailbox) in &self.mailboxes {
+            match self.accounts.get_mut(&mailbox.account()) {
+                Some(entry) => {
+                    entry.mailboxes.insert(mailbox.read().head.name.clone(), Arc::clone(mailbox));
+                }
+                None => without_account.push(*id),
+            }
+        }
+        without_account
     }
 
     fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
@@ -440,9 +457,7 @@ impl State {
             self.delete_mailbox(*mailbox, 0)?;
         }
         let mut directory = self.directory_mut();
-        if let Some(entry) = directory.accounts.remove(&id) {
-            directory.by_name.remove(&entry.account.name);
-        }
+        directory.remove_account(id);
         self.changed().removed_accounts.push(id);
         Ok(mailboxes.into_iter().map(Bell::Mailbox).collect())
     }
@@ -474,8 +489,14 @@ impl State {
 
     /// All records were applied: which bodies are needed is counted, and nothing is recent (the journal does not say who
     /// was told).
-    pub(crate) fn end_rebuild(&mut self) {
+    pub(crate) fn end_rebuild(&mut self) -> Result<(), Error> {
         self.rebuilding = false;
+        let without_account = self.directory_mut().name_mailboxes();
+        for id in without_account {
+            // Only after damage: the account's own record was lost.
+            tracing::error!(mailbox = %id, "a mailbox belongs to an account that is not there");
+            self.delete_mailbox(id, 0)?;
+        }
         let mut references: HashMap<BodyId, u32> = HashMap::new();
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
@@ -486,6 +507,7 @@ impl State {
             }
         }
         self.bodies().recount(&references);
+        Ok(())
     }
 
     /// Whether the index lacks anything.
