@@ -2,10 +2,13 @@
 //!
 //! What changed since the last checkpoint stands here in memory, over what the index says; a checkpoint writes it there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 
 use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
-use super::journal::segment::Place;
+use super::journal::Journal;
+use super::journal::segment::{Place, SEGMENT_HEADER_OCTETS};
 use super::{BodyId, Error};
 
 #[derive(Debug, Default)]
@@ -30,6 +33,19 @@ impl Bodies {
     pub(crate) fn count_record(&mut self, place: &Place) {
         self.segments.entry(place.segment).or_default().octets += place.record_octets();
         self.changed_segments.insert(place.segment);
+    }
+
+    /// Counts the segments that no record was counted for: an interrupted compaction left copies there, of records that
+    /// stand elsewhere. Nothing of them is needed, so the next compaction removes them.
+    pub(crate) fn adopt_segments(&mut self, journal: &Journal) -> io::Result<()> {
+        for segment in journal.segments() {
+            if let Entry::Vacant(unknown) = self.segments.entry(segment.number) {
+                let octets = segment.file.len()?.saturating_sub(SEGMENT_HEADER_OCTETS as u64);
+                unknown.insert(SegmentUse { octets, live: 0 });
+                self.changed_segments.insert(segment.number);
+            }
+        }
+        Ok(())
     }
 
     /// A body came in.

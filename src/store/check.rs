@@ -13,7 +13,7 @@ use super::index::Index;
 use super::journal::Journal;
 use super::journal::record::{HeadRecord, Record};
 use super::journal::segment::{Scan, Scanned};
-use super::open::{Layout, OpenError, Replay, Unusable, open_state, refused, usable};
+use super::open::{Layout, OpenError, Unusable, from_index, open_state, rebuilt, refused};
 use super::state::State;
 use super::{BodyId, MailboxId, Message, Options, Store};
 
@@ -168,9 +168,8 @@ fn compare(
     report: &mut Report,
 ) -> Result<(), OpenError> {
     let scratch = tempfile::tempdir().map_err(refused)?;
-    let mut truth = State::rebuild(Index::open(scratch.path()).map_err(refused)?);
-    Replay::default().all(journal, &truth)?;
-    truth.end_rebuild().map_err(refused)?;
+    let index = Index::open(scratch.path()).map_err(refused)?;
+    let (truth, _) = rebuilt(index, journal)?;
     let truth_mailboxes = contents(&truth).map_err(refused)?;
     report.accounts = truth.directory().accounts().count() as u64;
     report.mailboxes = truth_mailboxes.len() as u64;
@@ -189,34 +188,15 @@ fn compare(
         report.findings.push(Finding::UnusableIndex("it is not there".to_owned()));
         return Ok(());
     }
-    let index = match Index::open(&layout.index()) {
-        Ok(index) => index,
-        Err(reason) => {
-            report.findings.push(Finding::UnusableIndex(reason));
-            return Ok(());
-        }
-    };
-    let sentinel = match usable(&index, journal) {
-        Ok(Some(sentinel)) => sentinel,
-        Ok(None) if report.records == 0 => return Ok(()),
-        Ok(None) => {
-            report.findings.push(Finding::UnusableIndex("it is empty".to_owned()));
-            return Ok(());
-        }
+    let served = match from_index(layout, journal) {
+        Ok((served, _)) => served,
+        Err(Unusable::Index(_)) if report.records == 0 => return Ok(()),
         Err(Unusable::Index(reason)) => {
             report.findings.push(Finding::UnusableIndex(reason));
             return Ok(());
         }
         Err(Unusable::Journal(reason)) => return Err(OpenError::Refused(reason)),
     };
-    let served = match State::load(index, sentinel.counters) {
-        Ok(state) => state,
-        Err(error) => {
-            report.findings.push(Finding::UnusableIndex(error.to_string()));
-            return Ok(());
-        }
-    };
-    Replay::default().newer(journal, &served, &sentinel)?;
     match contents(&served) {
         Ok(mailboxes) => differences(&truth, &truth_mailboxes, &served, &mailboxes, report),
         Err(error) => report.findings.push(Finding::UnusableIndex(error.to_string())),

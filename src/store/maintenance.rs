@@ -15,6 +15,7 @@
 //! once.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -53,11 +54,13 @@ pub(crate) struct Maintenance {
     pub(crate) inner: Arc<Inner>,
     pub(crate) requests: Sender<Request>,
     pub(crate) orders: Receiver<Order>,
+    /// Segments that can't be compacted, since they are damaged: not tried again before the store is opened again.
+    pub(crate) stuck: BTreeSet<u32>,
 }
 
 impl Maintenance {
     /// Works until it is told to end.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let mut checkpointed = Instant::now();
         let mut checkpointed_octets = self.journal_octets();
         loop {
@@ -147,7 +150,7 @@ impl Maintenance {
     }
 
     /// Compacts all segments of which less than half is needed, but the one that is being written to.
-    fn compact(&self) -> Result<(), Error> {
+    fn compact(&mut self) -> Result<(), Error> {
         let newest =
             self.inner.journal.segments().iter().rev().find(|s| s.purpose == Purpose::Commits).map(|s| s.number);
         let wasteful: Vec<u32> = {
@@ -156,24 +159,39 @@ impl Maintenance {
             segments.filter(|(_, usage)| usage.live * 2 < usage.octets).map(|(number, _)| *number).collect()
         };
         for number in wasteful {
-            if Some(number) != newest
-                && let Some(segment) = self.inner.journal.segment(number)
-            {
-                self.compact_segment(&segment)?;
+            if Some(number) == newest || self.stuck.contains(&number) {
+                continue;
+            }
+            let Some(segment) = self.inner.journal.segment(number) else { continue };
+            let compacted = match self.compact_segment(&segment) {
+                // What can't be read costs its space, and no more: mail goes on being taken.
+                Err(Error::Read(reason) | Error::Damaged(reason)) => {
+                    tracing::error!(
+                        segment = number,
+                        reason,
+                        "a segment can't be compacted; `postbell check` says more"
+                    );
+                    false
+                }
+                compacted => compacted?,
+            };
+            if !compacted {
+                self.stuck.insert(number);
             }
         }
         Ok(())
     }
 
-    fn compact_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
+    /// Compacts a segment; returns whether it could be removed.
+    fn compact_segment(&self, segment: &Arc<Segment>) -> Result<bool, Error> {
         let started = Instant::now();
         let failed =
-            |error: String| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
+            |error: io::Error| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
         let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
-        while let Some(scanned) = scan.next().map_err(|error| failed(error.to_string()))? {
+        while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
             let Scanned::Record(found) = scanned else { continue };
             mailboxes.extend(found.record.mailboxes());
             accounts.extend(found.record.accounts());
@@ -207,19 +225,32 @@ impl Maintenance {
                 moved.push((body, found.place, place));
             }
         }
-        writer.sync().map_err(|error| failed(error.to_string()))?;
+        writer.sync().map_err(failed)?;
         // 3. The index is pointed there.
         let copied = moved.len();
-        {
+        let still_needed = {
             let mut bodies = self.inner.state.bodies();
             for (body, from, to) in moved {
                 bodies.moved(body, from, to, &self.inner.state.index)?;
             }
-            bodies.remove_segment(segment.number);
-        }
+            let still_needed = bodies.segments().get(&segment.number).map_or(0, |usage| usage.live);
+            if still_needed == 0 {
+                bodies.remove_segment(segment.number);
+            }
+            still_needed
+        };
         self.checkpoint()?;
+        if still_needed > 0 {
+            // A record whose header or metadata is damaged was not found; its body may still be read by the index.
+            tracing::error!(
+                segment = segment.number,
+                still_needed,
+                "a segment is damaged, and stays for what is left in it"
+            );
+            return Ok(false);
+        }
         // 4. The old segment goes.
-        self.inner.journal.remove(segment.number).map_err(|error| failed(error.to_string()))?;
+        self.inner.journal.remove(segment.number).map_err(failed)?;
         tracing::info!(
             segment = segment.number,
             copied,
@@ -228,7 +259,7 @@ impl Maintenance {
             took_ms = started.elapsed().as_millis() as u64,
             "a segment is compacted"
         );
-        Ok(())
+        Ok(true)
     }
 
     /// Commits a record that the committer makes from what is published, if it makes one.

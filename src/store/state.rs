@@ -146,10 +146,11 @@ impl Directory {
     fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
         let mailbox = self.mailboxes.remove(&id)?;
         let name = mailbox.read().head.name.clone();
-        if let Some(entry) = self.accounts.get_mut(&mailbox.account())
-            && entry.mailboxes.get(&name).is_some_and(|there| there.id() == id)
-        {
-            entry.mailboxes.remove(&name);
+        if let Some(entry) = self.accounts.get_mut(&mailbox.account()) {
+            // In a rebuild another mailbox may have the name already, or this one may not be named yet.
+            if entry.mailboxes.get(&name).is_some_and(|there| there.id() == id) {
+                entry.mailboxes.remove(&name);
+            }
             entry.used_names.insert(name);
         }
         Some(mailbox)

@@ -1,0 +1,65 @@
+//! Damage costs what it hit and no more.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+
+/// A store in whose first segment two messages stand, of which one is needed; the second segment is begun.
+async fn two_messages(dir: &Path) -> (Store, AccountId, BodyId) {
+    let store = open_with(dir, Options { segment_octets: 1_200, ..Options::default() });
+    let (id, inbox) = account(&store, "a@example.org").await;
+    deliver(&store, &[&inbox], &message("kept")).await;
+    deliver(&store, &[&inbox], &message(&format!("gone {}", "x".repeat(600)))).await;
+    deliver(&store, &[&inbox], &message("newest")).await;
+    let open_inbox = store.open_mailbox(&inbox).await.unwrap();
+    let kept = open_inbox.message(1).unwrap().body;
+    store.expunge(&open_inbox, &UidSet::range(2, 2), false).await.unwrap();
+    drop(open_inbox);
+    (store, id, kept)
+}
+
+/// Where the record of the message with that subject begins in the segment.
+fn record_of(segment: &[u8], subject: &str) -> usize {
+    let needle = format!("Subject: {subject}");
+    let body = segment.windows(needle.len()).position(|window| window == needle.as_bytes()).unwrap();
+    segment[..body].windows(4).rposition(|window| window == b"PbRc").unwrap()
+}
+
+#[tokio::test]
+async fn compaction_keeps_a_segment_in_which_it_does_not_find_what_is_needed() {
+    let dir = TempDir::new().unwrap();
+    let (store, id, kept) = two_messages(dir.path()).await;
+    store.close().await.unwrap();
+    crash(store);
+    let segment = dir.path().join("journal/0000000001.segment");
+    let mut octets = fs::read(&segment).unwrap();
+    let at = record_of(&octets, "kept");
+    // Its commit_seq: the record's checksum is wrong now, and the body is well.
+    octets[at + 8] ^= 1;
+    fs::write(&segment, octets).unwrap();
+
+    let store = open_with(dir.path(), Options { segment_octets: 1_200, ..Options::default() });
+    store.read_body(kept).await.unwrap();
+    for _ in 0..3 {
+        compact(&store).await;
+    }
+    store.read_body(kept).await.unwrap();
+    let inbox = store.mailbox(id, "INBOX").unwrap();
+    assert_eq!(subjects(&store, &inbox).await, [(1, "kept".to_owned()), (3, "newest".to_owned())]);
+    deliver(&store, &[&inbox], &message("mail goes on")).await;
+}
+
+#[tokio::test]
+async fn a_segment_that_can_not_be_read_does_not_stop_the_mail() {
+    let dir = TempDir::new().unwrap();
+    two_messages(dir.path()).await.0.close().await.unwrap();
+    let faults = Arc::new(failing::Faults::default());
+    let disk = Arc::new(failing::FailingDisk(Arc::clone(&faults)));
+    let store = Store::open_on(disk, dir.path(), Options::default()).unwrap();
+    faults.reads.store(true, Ordering::Relaxed);
+    compact(&store).await;
+    faults.reads.store(false, Ordering::Relaxed);
+    let inbox = store.mailbox(store.account("a@example.org").unwrap().id, "INBOX").unwrap();
+    deliver(&store, &[&inbox], &message("goes on")).await;
+    assert_eq!(subjects(&store, &inbox).await.len(), 3);
+}
