@@ -58,6 +58,9 @@ struct Run {
     /// How many transcripts at once
     #[arg(long, default_value_t = 16)]
     jobs: usize,
+    /// Send everything octet by octet
+    #[arg(long)]
+    split: bool,
     /// A file of transcripts that this server is known to fail: on each line a name, a space, and why
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
@@ -110,7 +113,8 @@ impl Run {
             None => String::new(),
         };
         let known = known_differences(&known);
-        let options = Options { filters: self.filters, jobs: self.jobs, known, ..Options::default() };
+        let options =
+            Options { filters: self.filters, jobs: self.jobs, split: self.split, known, ..Options::default() };
         let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {
             let given = given.clone();
             Box::pin(async move {

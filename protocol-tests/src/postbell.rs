@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -20,18 +20,35 @@ pub struct Running {
     /// Where it is, and which accounts it takes.
     pub subject: Subject,
     errors: Arc<Mutex<Vec<u8>>>,
-    // Killed when dropped; before that the folder would still be written to.
-    _child: Child,
+    // Killed when dropped, if it was not stopped before.
+    child: Child,
     _folder: tempfile::TempDir,
 }
 
 impl Running {
-    /// What the server has written to standard error so far.
-    pub fn errors(&self) -> String {
-        let errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        String::from_utf8_lossy(&errors).into_owned()
+    /// Asks the server to end (SIGTERM), and says what was wrong with its life: a panic, or an end that is none.
+    pub async fn stop(mut self) -> Result<(), String> {
+        if let Some(pid) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|e| format!("SIGTERM: {e}"))?;
+        }
+        let ended = tokio::time::timeout(LONGEST_END.mul_f64(self.subject.patience), self.child.wait()).await;
+        let said = || {
+            let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8_lossy(&errors).into_owned()
+        };
+        match ended {
+            Err(_) => Err(format!("it did not end within {LONGEST_END:?} of SIGTERM\n{}", said())),
+            Ok(Err(error)) => Err(format!("waiting for its end: {error}")),
+            Ok(Ok(status)) if !status.success() => Err(format!("it ended with {status}\n{}", said())),
+            // The panic of a parser ends one session and is survived, but it is a bug.
+            Ok(Ok(_)) if said().contains("panicked at") => Err(format!("it panicked\n{}", said())),
+            Ok(Ok(_)) => Ok(()),
+        }
     }
 }
+
+/// How long a server may take to finish what it has begun and to say goodbye.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// The password of every account.
 const PASSWORD: &str = "correct-horse";
@@ -66,7 +83,7 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
         tokio::spawn(async move {
             let mut chunk = [0; 4096];
             while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
-                errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend_from_slice(&chunk[..length]);
+                errors.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..length]);
             }
         });
     }
@@ -76,7 +93,7 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
         other => {
             // What it says last says most; it comes a moment behind the end of its output.
             tokio::time::sleep(Duration::from_millis(200)).await;
-            let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
             let why = other.map_or_else(|_| "no ready line in time".to_owned(), |r| r.err().unwrap_or_default());
             return Err(format!("{} {configuration}: {why}\n{}", binary.display(), String::from_utf8_lossy(&errors)));
         }
@@ -87,7 +104,7 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
         subject.provision =
             Some(Box::new(move |user, password| Box::pin(provision(binary.clone(), file.clone(), user, password))));
     }
-    Ok(Running { subject, errors, _child: child, _folder: folder })
+    Ok(Running { subject, errors, child, _folder: folder })
 }
 
 /// Reads the ready line, and goes on to read what follows so that the server never waits for us.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use base64::Engine as _;
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
@@ -23,8 +25,14 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Runs a transcript with accounts of its own.
-pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
+/// What is longer than this is never sent octet by octet: a millisecond for each is enough to wait.
+const LONGEST_SPLIT: usize = 2_000;
+
+/// How much longer than others a sending octet by octet may take, for each.
+const OCTET_SPLIT: Duration = Duration::from_millis(50);
+
+/// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
+pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
     match subject.lacks(&transcript.needs).await {
         Ok(None) => {}
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
@@ -37,6 +45,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject) -> Outcome {
         log: Log::default(),
         line: 0,
         peer: subject.fresh_peer(),
+        split,
         ended: false,
     };
     let result = match run.accounts(&transcript.users).await {
@@ -63,6 +72,7 @@ struct Run<'a> {
     log: Log,
     line: usize,
     peer: IpAddr,
+    split: bool,
     /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
     ended: bool,
 }
@@ -80,6 +90,9 @@ impl Run<'_> {
             self.bindings.set("domain", domain);
         }
         self.bindings.set("password", self.subject.password.as_str());
+        let user = self.bindings.get("user").unwrap_or_default().to_vec();
+        self.bindings.set("user_base64", base64(&user));
+        self.bindings.set("password_base64", base64(self.subject.password.as_bytes()));
         Ok(())
     }
 
@@ -242,12 +255,17 @@ impl Run<'_> {
     async fn write(&mut self, name: &str, bytes: &[u8], split: bool) -> Result<(), Failure> {
         let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
         self.log.0.push(entry);
-        let deadline = self.subject.deadline();
+        let split = split && bytes.len() <= LONGEST_SPLIT;
+        // A busy machine lets a millisecond grow to many.
+        let octets = if split { bytes.len() } else { 0 };
+        let deadline = self.subject.deadline() + OCTET_SPLIT * u32::try_from(octets).unwrap_or(u32::MAX);
         let sent = self.connection(name)?.send(bytes, split, deadline).await;
         sent.map_err(|e| self.fail(e))
     }
 
     async fn send(&mut self, name: &str, what: &Sending, split: bool) -> Result<(), Failure> {
+        // Raw octets are written together because they are meant to arrive together.
+        let split = split || (self.split && !matches!(what, Sending::Raw(_)));
         match what {
             Sending::Line(parts) => self.send_line(name, parts, split).await,
             Sending::Raw(parts) => {
@@ -310,17 +328,7 @@ impl Run<'_> {
         let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
         let name = format!("({})", service.name());
-        let plain = |connection: String| Connect {
-            connection,
-            service,
-            raw: false,
-            cold: false,
-            starttls: false,
-            ehlo: true,
-            login: None,
-            select: None,
-        };
-        self.connect(&plain(name.clone())).await?;
+        self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
         self.exchange(
             &name,
             &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
@@ -350,17 +358,8 @@ impl Run<'_> {
 
     async fn append(&mut self, message: &[u8], arguments: &str) -> Result<(), Failure> {
         if !self.connections.contains_key(SETUP) {
-            self.connect(&Connect {
-                connection: SETUP.to_owned(),
-                service: Service::Imap,
-                raw: false,
-                cold: false,
-                starttls: false,
-                ehlo: false,
-                login: Some("user".to_owned()),
-                select: None,
-            })
-            .await?;
+            let login = Some("user".to_owned());
+            self.connect(&Connect { login, ..Connect::to(SETUP, Service::Imap) }).await?;
         }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
         self.write(SETUP, line.as_bytes(), false).await?;
@@ -382,6 +381,10 @@ impl Run<'_> {
         }
         Err(self.fail(format!("{} and {}", printable(&left), printable(&right))))
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// The two sides of an address.

@@ -37,6 +37,8 @@ pub struct Options {
     pub exact: bool,
     /// How many transcripts at once.
     pub jobs: usize,
+    /// Everything that is sent goes out octet by octet, as far as it is short enough for that.
+    pub split: bool,
     /// What is not offered counts as a failure: for a server that promises all of it.
     pub all_offered: bool,
     /// Transcripts that this server is known to fail, and why: they are reported, and do not count as failures.
@@ -45,7 +47,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { filters: Vec::new(), exact: false, jobs: 16, all_offered: false, known: BTreeMap::new() }
+        Options {
+            filters: Vec::new(),
+            exact: false,
+            jobs: 16,
+            split: false,
+            all_offered: false,
+            known: BTreeMap::new(),
+        }
     }
 }
 
@@ -123,11 +132,11 @@ impl Corpus {
                 subjects.insert(transcript.server.clone(), provider(transcript.server.clone()).await);
             }
             let subject = subjects[&transcript.server].clone();
-            let room = room.clone();
+            let (room, split) = (room.clone(), options.split);
             running.spawn(async move {
                 let _permit = room.acquire_owned().await;
                 let outcome = match subject {
-                    Ok(subject) => one(&transcript, subject.as_ref().as_ref()).await,
+                    Ok(subject) => one(&transcript, subject.as_ref().as_ref(), split).await,
                     Err(error) => Outcome::NotOffered(error),
                 };
                 (name, outcome)
@@ -170,9 +179,9 @@ impl Corpus {
     }
 }
 
-async fn one(transcript: &Transcript, subject: &Subject) -> Outcome {
+async fn one(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
     let longest = LONGEST.mul_f64(subject.patience);
-    match tokio::time::timeout(longest, run::transcript(transcript, subject)).await {
+    match tokio::time::timeout(longest, run::transcript(transcript, subject, split)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::Failed(format!("{}: not done after {longest:?}", transcript.name)),
     }

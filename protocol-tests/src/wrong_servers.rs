@@ -51,7 +51,7 @@ async fn outcome(service: Service, greeting: &'static str, script: Script, body:
     subject.patience = 0.1;
     let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
     let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
-    run::transcript(&transcript, &subject).await
+    run::transcript(&transcript, &subject, false).await
 }
 
 async fn imap(script: Script, body: &str) -> Outcome {
@@ -182,7 +182,7 @@ async fn what_is_not_offered_is_not_passed() {
     for (needs, lacking) in [("imap IDLE", "imap IDLE"), ("pop3", "pop3")] {
         let source = format!("# A rule.\nrfc: RFC 1 §1\nneeds: {needs}\n\nconnect imap\n");
         let transcript = parse::parse("x", &source, &|_| Err(String::new())).unwrap();
-        let outcome = run::transcript(&transcript, &subject).await;
+        let outcome = run::transcript(&transcript, &subject, false).await;
         assert!(matches!(&outcome, Outcome::NotOffered(what) if what == lacking), "{outcome:?}");
     }
     assert_eq!(

@@ -1,11 +1,12 @@
 //! The transcripts against a freshly started Postbell: `cargo test --test conformance [FILTER …]`.
 //!
 //! A harness of its own, since the tests are files. It knows the arguments that people give to `cargo test`: filters,
-//! `--exact`, `--list`, `--test-threads N`; others are ignored.
+//! `--exact`, `--list`, `--test-threads N`, and one of its own, `--split`; others are ignored.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol_tests::postbell::{self, Running};
 use protocol_tests::subject::Subject;
@@ -28,6 +29,7 @@ async fn main() -> ExitCode {
         match argument.as_str() {
             "--exact" => options.exact = true,
             "--list" => list = true,
+            "--split" => options.split = true,
             "--test-threads" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(options.jobs),
             "--format" | "--color" | "--logfile" | "--skip" | "-Z" => drop(arguments.next()),
             flag if flag.starts_with('-') => {}
@@ -38,17 +40,33 @@ async fn main() -> ExitCode {
     if list {
         return names(&corpus, &options);
     }
-    let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {
+    let started = Arc::new(Mutex::new(Vec::new()));
+    let provider = |configuration: String| -> Pin<Box<dyn Future<Output = _>>> {
         let configurations = corpus.root.join("configurations");
+        let started = started.clone();
         Box::pin(async move {
             let binary = Path::new(env!("CARGO_BIN_EXE_postbell"));
-            let running = postbell::start(binary, &configuration, &configurations).await?;
-            let server: Arc<dyn AsRef<Subject> + Send + Sync> = Arc::new(Server(running));
+            let server = Arc::new(Server(postbell::start(binary, &configuration, &configurations).await?));
+            started.lock().unwrap_or_else(PoisonError::into_inner).push((configuration, server.clone()));
+            let server: Arc<dyn AsRef<Subject> + Send + Sync> = server;
             Ok(server)
         })
     };
-    match corpus.run(&options, &provider).await {
-        Ok(summary) if summary.failed == 0 => ExitCode::SUCCESS,
+    let outcome = corpus.run(&options, &provider).await;
+    let servers = std::mem::take(&mut *started.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut all_ended_well = true;
+    for (configuration, server) in servers {
+        let ended = match Arc::into_inner(server) {
+            Some(Server(running)) => running.stop().await,
+            None => Err("a transcript still holds it".to_owned()),
+        };
+        if let Err(error) = ended {
+            println!("the server that ran as {configuration}: {error}");
+            all_ended_well = false;
+        }
+    }
+    match outcome {
+        Ok(summary) if summary.failed == 0 && all_ended_well => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");

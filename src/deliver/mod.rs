@@ -77,7 +77,8 @@ impl<'a> Transaction<'a> {
 
     /// Adds a recipient.
     pub async fn add_recipient(&mut self, path: &Path) -> Result<(), Reply> {
-        let account = self.to.directory.resolve(path.local_part(), path.domain()).await.map_err(|unknown| {
+        let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
+        let account = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
             tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply
@@ -93,7 +94,8 @@ impl<'a> Transaction<'a> {
     pub async fn open(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
         let now_unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.opened += 1;
-        let id = format!("{now_unix_s:x}.{:x}.{:x}", self.connection, self.opened);
+        // An atom, as the ID clause wants it (RFC 5321 §4.4).
+        let id = format!("{now_unix_s:x}-{:x}-{:x}", self.connection, self.opened);
         let date = Zoned { unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX), offset_min: 0 };
         let trace = trace_header(&envelope, self.to.hostname, &id, &date.to_string());
         let mut body = self.to.store.incoming();

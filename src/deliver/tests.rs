@@ -101,6 +101,9 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     let trace = "Return-Path: <sender@example.org>\r\n\
                  Received: from client.example ([192.0.2.1])\r\n\tby mx.example with ESMTP\r\n\tid ";
     assert!(alice[0].starts_with(trace), "{}", alice[0]);
+    // RFC 5321 §4.4: the ID clause has an atom, so no dot.
+    let id = alice[0][trace.len()..].split(';').next().unwrap();
+    assert!(id.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-'), "{id}");
     assert!(!alice[0].contains("for <"), "no recipient is told of the others");
     assert!(alice[0].as_bytes().ends_with(MESSAGE));
 
@@ -109,6 +112,18 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     assert_eq!(told, [("alice@x.example", 1, "Grüße"), ("bob@x.example", 1, "Grüße")]);
     assert_eq!(notes[0].octets, alice[0].len() as u64);
     assert_eq!(notes[0].mailbox, "INBOX");
+}
+
+/// RFC 5321 §4.1.2: quotes around a local part are not part of it, quotes in it are.
+#[tokio::test]
+async fn a_quote_in_a_name_is_part_of_the_name() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    for recipient in [r#""alice"@x.example"#, r#""\"alice\""@x.example"#] {
+        transaction.add_recipient(&path(recipient)).await.unwrap();
+    }
+    let names: Vec<_> = world.store.accounts().iter().map(|account| account.name.clone()).collect();
+    assert_eq!(names, [r#""\"alice\""@x.example"#, "alice@x.example"]);
 }
 
 #[tokio::test]

@@ -175,9 +175,8 @@ impl Facts {
     /// The facts of a command.
     ///
     /// RFC 3501 §7.4.1 forbids EXPUNGE in the answers to FETCH, STORE and SEARCH, and §5.5 does not count their UID forms
-    /// among them: those carry UIDs, which no EXPUNGE can make mean another message. COPY by sequence number is
-    /// treated like the three, though it need not be: clients are told not to send another command with numbers behind it
-    /// before it is done (§5.5), but where one does, the wrong message would be stored away or deleted.
+    /// among them: those carry UIDs, which no EXPUNGE can make mean another message. COPY brings them, as RFC 2180 §4.4
+    /// wants it: no client may have another command with numbers under way behind it.
     pub(crate) fn of(command: &CommandBody) -> Self {
         use Allowed::{AfterLogin, Always, BeforeLogin, Selected};
         use ExpungeAllowed::{No, Yes};
@@ -215,7 +214,7 @@ impl Facts {
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),
             CommandBody::Store { by: Uid, .. } => Self::new("UID STORE", Selected, Yes),
-            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, No),
+            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes),
             CommandBody::Copy { by: Uid, .. } => Self::new("UID COPY", Selected, Yes),
             CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes),
             CommandBody::Move { by: Uid, .. } => Self::new("UID MOVE", Selected, Yes),

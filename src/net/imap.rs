@@ -2,7 +2,7 @@
 //!
 //! - A command's future is made when the command is there and dropped when it is done, so that an idle connection holds
 //!   none, nor any buffer: what one costs is its state, and [`serve`]'s own future.
-//! - There is one place that waits ([`Peer::wait`]): for octets, for the bell of the selected mailbox, for a deadline, and
+//! - There is one place that waits (`Peer::wait`): for octets, for the bell of the selected mailbox, for a deadline, and
 //!   for the end of the server. So each of them is heard within the same moment, in IDLE and out of it.
 //! - News in IDLE are written the moment the bell rings, without any delay that would collect more of them; what has
 //!   gathered while the last write was under way leaves together.
@@ -159,21 +159,22 @@ impl Driver {
         }
     }
 
-    /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once.
+    /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once. Other news wait
+    /// for the next command, since out of IDLE a client need not read (RFC 3501 §5.3), and put off no autologout.
     async fn wait(&mut self) -> io::Result<Go> {
         let until = self.peer.patience();
-        let bell = self.session.selected().map(|selected| &mut selected.bell);
-        match self.peer.wait(bell, until).await? {
-            Woken::Input => Ok(Go::On),
-            Woken::Deadline => Err(self.peer.out_of_time()),
-            Woken::Bell => match self.session.selected() {
-                Some(selected) if selected.mailbox.head().gone => {
-                    self.peer.say(&exec::bye_deleted().into()).await?;
-                    Ok(Go::Away)
+        loop {
+            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            match self.peer.wait(bell, until).await? {
+                Woken::Input => return Ok(Go::On),
+                Woken::Deadline => return Err(self.peer.out_of_time()),
+                Woken::Bell => {
+                    if self.session.selected().is_some_and(|selected| selected.mailbox.head().gone) {
+                        self.peer.say(&exec::bye_deleted().into()).await?;
+                        return Ok(Go::Away);
+                    }
                 }
-                // Other news wait for the next command: out of IDLE a client need not read (RFC 3501 §5.3).
-                _ => Ok(Go::On),
-            },
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub use stream::{Connection, Stream};
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -63,6 +63,16 @@ impl Services {
 pub(crate) async fn stopping(shutdown: &mut watch::Receiver<bool>) {
     // The sender is gone only when the server is, and then this is as true.
     let _stopping = shutdown.wait_for(|stopping| *stopping).await;
+}
+
+/// How long a driver may go on writing when the server stops: the rest of a usual message, and well within the ten
+/// seconds of a stop.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Waits until the server has been stopping for the grace.
+async fn grace_is_over(shutdown: &mut watch::Receiver<bool>) {
+    stopping(shutdown).await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
 /// Tokio's clock, which tests may pause, as the sessions take it.

@@ -6,14 +6,11 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::watch;
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
-use super::{Connection, Services, now, stopping};
+use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::auth::LoginError;
 use crate::auth::sasl::Login;
 use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
@@ -21,10 +18,6 @@ use crate::store::{self, Mailbox, UidSet};
 
 #[cfg(test)]
 mod tests;
-
-/// How long an answer under way may go on when the server stops: the rest of a usual message, and well within the ten
-/// seconds of a stop.
-const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
@@ -139,10 +132,4 @@ impl Client<'_> {
             tracing::warn!(connection = self.connection, %error, "POP3 could not remove messages");
         })
     }
-}
-
-/// Waits until the server has been stopping for the grace.
-async fn grace_is_over(shutdown: &mut watch::Receiver<bool>) {
-    stopping(shutdown).await;
-    tokio::time::sleep(STOP_GRACE).await;
 }

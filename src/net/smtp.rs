@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 
 use super::io::{close, read_some, write_all};
 use super::tls::upgrade;
-use super::{Connection, Services, now, stopping};
+use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::deliver::{Destination, TRACE_OCTETS, Transaction};
 use crate::smtp::{Ask, Dialect, Limits, Peer, Reply, Session, Step, Tls};
 
@@ -53,7 +53,10 @@ async fn converse(
     let mut session = Session::new(dialect, services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
         match session.poll() {
-            Step::Write(octets) => write_all(&mut connection.stream, &octets, limits.write_timeout).await?,
+            Step::Write(octets) => tokio::select! {
+                written = write_all(&mut connection.stream, &octets, limits.write_timeout) => written?,
+                () = grace_is_over(&mut shutdown) => return Ok(()),
+            },
             Step::Ask(ask) => {
                 let answer = answer(transaction, ask).await;
                 session.answer(answer, now());

@@ -8,7 +8,7 @@
 //! Rules that hold here:
 //! - What DELE marked is removed by QUIT and by nothing else: not by a lost connection, not by the autologout, not by a
 //!   stop of the server (RFC 1939 §6).
-//! - Many sessions may read one maildrop at a time; there is no lock (`docs/decisions/pop3-no-maildrop-lock.md`).
+//! - Many sessions may read one maildrop at a time; there is no lock (`docs/decisions/0003-pop3-no-maildrop-lock.md`).
 //! - POP3 changes no flag: to fetch a copy is not to read it.
 //! - APOP is not offered: it would need the password itself in the store.
 

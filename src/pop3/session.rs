@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::command::{BadCommand, Command};
+use super::command::{self, BadCommand, Command};
 use super::maildrop::{Maildrop, Total};
 use super::reply::{self, Code};
 use super::{LINE_OCTETS_MAX, Limits, parse};
@@ -310,6 +310,7 @@ impl Session {
 
     /// Refuses something that no mail client sends, or not often.
     fn bad_command(&mut self, text: std::fmt::Arguments<'_>) {
+        self.forget_user();
         self.bad_commands += 1;
         if self.bad_commands >= self.limits.bad_commands {
             reply::err(&mut self.output, format_args!("too many bad commands"));
@@ -320,6 +321,9 @@ impl Session {
     }
 
     fn run(&mut self, command: Command) {
+        if !matches!(command, Command::Authorization(command::Authorization::Pass { .. })) {
+            self.forget_user();
+        }
         match (command, &self.state) {
             (Command::Capa, _) => self.capa(),
             (Command::Quit, _) => self.quit(),

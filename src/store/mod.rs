@@ -12,6 +12,7 @@
 //!
 //! The store knows no protocol, and shows no type of sled's.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -88,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     pub(crate) intake: Arc<Intake>,
     pub(crate) options: Options,
+    /// Bodies that were read in pieces lately, and match their checksums.
+    pub(crate) verified: Mutex<HashSet<BodyId>>,
     /// Why the store takes no more changes, once it does not.
     failure: watch::Sender<Option<String>>,
     /// Held for as long as the store is open: one process owns a store.

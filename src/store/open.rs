@@ -146,6 +146,7 @@ impl Store {
             state: opened.state,
             intake: Arc::new(intake),
             options,
+            verified: Mutex::default(),
             failure: watch::Sender::new(None),
             _lock: lock,
         });

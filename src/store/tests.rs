@@ -398,6 +398,9 @@ async fn a_flipped_bit_hits_one_message_and_is_found() {
     let bodies: Vec<_> = inbox.messages(&UidSet::range(1, 3)).iter().map(|message| message.body).collect();
     store.read_body(bodies[0]).await.unwrap();
     assert!(matches!(store.read_body(bodies[1]).await, Err(Error::Damaged(_))));
+    // Not even the octets before the damage are given out.
+    assert!(matches!(store.read_range(bodies[1], 0, 5).await, Err(Error::Damaged(_))));
+    assert_eq!(store.read_range(bodies[2], 1, 4).await.unwrap().as_ref(), b"rom:");
     store.read_body(bodies[2]).await.unwrap();
 }
 

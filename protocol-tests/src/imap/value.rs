@@ -193,7 +193,10 @@ impl<'a> Reader<'a> {
                 Ok(Value::List(values))
             }
             Some(b'"') => self.quoted(),
-            Some(b'{') => self.literal(),
+            Some(b'{') => match self.literal()? {
+                Value::Text(bytes) if bytes.contains(&0) => Err("NUL in a literal that is no literal8".to_owned()),
+                text => Ok(text),
+            },
             Some(b'~') if self.rest().starts_with(b"~{") => {
                 self.at += 1;
                 self.literal()
@@ -300,7 +303,15 @@ mod tests {
 
     #[test]
     fn bad_forms_are_refused() {
-        for bad in ["* 1 FETCH (FLAGS", "*", "* LIST () \"/", "a1 FETCH", "* LIST () \"/\" \"\u{e4}\"", "* FLAGS  x"] {
+        for bad in [
+            "* 1 FETCH (FLAGS",
+            "*",
+            "* LIST () \"/",
+            "a1 FETCH",
+            "* LIST () \"/\" \"\u{e4}\"",
+            "* FLAGS  x",
+            "* X {1}\r\n\0",
+        ] {
             assert!(Response::read(bad.as_bytes()).is_err(), "{bad} was read");
         }
     }

@@ -198,6 +198,22 @@ pub struct Connect {
     pub select: Option<(String, bool)>,
 }
 
+impl Connect {
+    /// A connection that takes the greeting and does nothing more.
+    pub fn to(connection: &str, service: Service) -> Connect {
+        Connect {
+            connection: connection.to_owned(),
+            service,
+            raw: false,
+            cold: false,
+            starttls: false,
+            ehlo: false,
+            login: None,
+            select: None,
+        }
+    }
+}
+
 /// What the client sends.
 #[derive(Debug)]
 pub enum Sending {

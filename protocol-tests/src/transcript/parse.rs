@@ -210,16 +210,7 @@ impl Parser<'_> {
         };
         let mut words = rest.split_whitespace().peekable();
         let service = words.next().and_then(Service::named).ok_or("connect [NAME:] SERVICE …, such as imap")?;
-        let mut connect = Connect {
-            connection: connection.clone(),
-            service,
-            raw: false,
-            cold: false,
-            starttls: false,
-            ehlo: false,
-            login: None,
-            select: None,
-        };
+        let mut connect = Connect::to(&connection, service);
         while let Some(word) = words.next() {
             match word {
                 "raw" => connect.raw = true,

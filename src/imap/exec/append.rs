@@ -36,7 +36,7 @@ pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
 }
 
 fn target(cx: &Context<'_>, name: &str) -> Result<Arc<Mailbox>, Failure> {
-    cx.store().mailbox(cx.account()?, name).ok_or(Failure::TryCreate)
+    cx.store().mailbox(cx.account()?, name).ok_or_else(|| Failure::no_target(name))
 }
 
 /// Takes the message. When the store won't, the rest of it is read all the same: it would else be taken for commands.

@@ -16,7 +16,7 @@ pub(super) async fn copy(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet,
     let account = cx.account()?;
     let selected = cx.selected()?;
     let uids = present(selected, by, set)?;
-    let target = store.mailbox(account, target).ok_or(Failure::TryCreate)?;
+    let target = store.mailbox(account, target).ok_or_else(|| Failure::no_target(target))?;
     let copied = store.copy(&selected.mailbox, &uids, &target).await.map_err(Failure::in_target)?;
     Ok(match code(copied) {
         Some(code) => Done::ok("COPY done").with_code(code),
@@ -29,7 +29,7 @@ pub(super) async fn move_messages(cx: &mut Context<'_>, by: Numbering, set: &Seq
     let account = cx.account()?;
     let selected = cx.writable()?;
     let uids = present(selected, by, set)?;
-    let target = store.mailbox(account, target).ok_or(Failure::TryCreate)?;
+    let target = store.mailbox(account, target).ok_or_else(|| Failure::no_target(target))?;
     let moved = store.move_messages(&selected.mailbox, &uids, &target).await.map_err(Failure::in_target)?;
     // RFC 6851 §4.3: COPYUID goes ahead of the EXPUNGE responses, untagged, so that the client knows where each message
     // went before it loses sight of it.

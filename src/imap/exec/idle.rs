@@ -7,13 +7,14 @@
 
 use std::io;
 
-use super::{After, Context, Deleted, bye_deleted, bye_hopeless, news as printer};
+use super::news::{Deleted, tell};
+use super::{After, Context, bye_deleted, bye_hopeless};
 use crate::imap::Limits;
 use crate::imap::command::Tag;
 use crate::imap::parse;
 use crate::imap::print;
 use crate::imap::response::{Response, Status};
-use crate::imap::session::{Found, Session};
+use crate::imap::session::Session;
 use crate::imap::view::ExpungeAllowed;
 use crate::store::Store;
 
@@ -41,24 +42,13 @@ pub(super) async fn begin(cx: &mut Context<'_>, tag: Tag) -> io::Result<After> {
 
 /// Looks at the selected mailbox, and appends what is new.
 pub(crate) fn news(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> Told {
-    match look(session, store, out) {
+    match tell(session, store, ExpungeAllowed::Yes, out) {
         Ok(false) => Told::Nothing,
         Ok(true) => Told::News,
         Err(Deleted) => {
             print::response(out, &bye_deleted().into());
             Told::Bye
         }
-    }
-}
-
-fn look(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> Result<bool, Deleted> {
-    let Some(selected) = session.selected() else { return Ok(false) };
-    match selected.look(store, ExpungeAllowed::Yes) {
-        Found::News(news) => {
-            printer::print(out, &news, selected);
-            Ok(!news.is_empty())
-        }
-        Found::Deleted => Err(Deleted),
     }
 }
 

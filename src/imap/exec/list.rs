@@ -19,8 +19,8 @@ const PATTERNS_MAX: usize = 100;
 
 pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     // An empty pattern asks for the separator and for the root of the reference (RFC 3501 §6.3.8). All our names have one
-    // root, which has no name.
-    if list.select.is_none() && list.patterns.iter().all(String::is_empty) {
+    // root, which has no name. With options it is a pattern that matches nothing (RFC 5258 §3).
+    if list.select.is_none() && list.returns.is_none() && list.patterns.iter().all(String::is_empty) {
         cx.put(Data::List(ListEntry {
             attributes: vec![ListAttribute::NoSelect],
             separator: Some(SEPARATOR),

@@ -10,6 +10,10 @@ use crate::store::UidSet;
 /// no more.
 pub(super) const BATCH: u32 = 4096;
 
+/// A message up to this size is read as a whole, whatever is needed of it, and together with its neighbours: that costs
+/// less than reading parts of each, and a whole message is checked against its checksum.
+pub(super) const SMALL_OCTETS: u32 = 16 * 1024;
+
 /// The UIDs that a command names, as far as the client counts them. A UID that is not there is passed over (RFC 3501
 /// §6.4.8); a sequence number that is not there is an error of the client (§9, `seq-number`).
 pub(super) fn named(view: &View, by: Numbering, set: &SequenceSet) -> Result<UidSet, Failure> {

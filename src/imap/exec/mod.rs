@@ -50,7 +50,7 @@ pub(crate) use context::{Client, Context, Environment, Pending};
 use self::failure::Failure;
 use super::command::{Command, CommandBody, Tag};
 use super::response::{Code, Condition, Status};
-use super::session::{Facts, Found};
+use super::session::Facts;
 
 /// What the connection does when a command is done.
 #[derive(Debug, PartialEq, Eq)]
@@ -159,6 +159,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
 
 /// News, then the tagged response (RFC 3501 §5.2, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
+    let mut farewell = None;
     let (status, after) = match outcome {
         // Nothing tagged before DONE.
         Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
@@ -169,18 +170,23 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
         Err(failure) => {
             failure.report(facts.name);
             let after = if failure.closes() { Next::Close } else { Next::Continue };
+            farewell = failure.farewell();
             (failure.into_status(&tag)?, after)
         }
     };
     let bad = status.condition == Condition::Bad;
-    let told = if bad { Ok(()) } else { tell(cx, facts) };
+    let told =
+        if bad { Ok(false) } else { news::tell(cx.session, cx.environment.store, facts.expunge, &mut cx.output) };
     cx.put(status);
-    if let Err(Deleted) = told {
+    if told.is_err() {
         cx.put(bye_deleted());
     }
     let hopeless = cx.session.count(bad, cx.environment.limits);
     if hopeless {
         cx.put(bye_hopeless());
+    }
+    if let Some(bye) = farewell {
+        cx.put(bye);
     }
     cx.flush().await?;
     Ok(match after {
@@ -189,22 +195,6 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
         Next::Close => After::Close,
         Next::Continue | Next::Idle => After::Continue,
     })
-}
-
-/// The selected mailbox is gone.
-struct Deleted;
-
-/// What is new in the selected mailbox, where there is one.
-fn tell(cx: &mut Context<'_>, facts: Facts) -> Result<(), Deleted> {
-    let store = cx.store();
-    let Some(selected) = cx.session.selected() else { return Ok(()) };
-    match selected.look(store, facts.expunge) {
-        Found::News(news) => {
-            cx.put_news(&news);
-            Ok(())
-        }
-        Found::Deleted => Err(Deleted),
-    }
 }
 
 /// The client does not speak IMAP, or is in a loop.

@@ -1,11 +1,33 @@
-//! A view's news as responses.
+//! What is new in the selected mailbox, as responses.
 
 use super::flags;
 use crate::imap::print;
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Data, Response};
-use crate::imap::session::Selected;
-use crate::imap::view::News;
+use crate::imap::session::{Found, Selected, Session};
+use crate::imap::view::{ExpungeAllowed, News};
+use crate::store::Store;
+
+/// The selected mailbox is gone.
+#[derive(Debug)]
+pub(super) struct Deleted;
+
+/// Looks at the selected mailbox, where there is one, and appends what is new; says whether there was anything.
+pub(super) fn tell(
+    session: &mut Session,
+    store: &Store,
+    expunge: ExpungeAllowed,
+    out: &mut Vec<u8>,
+) -> Result<bool, Deleted> {
+    let Some(selected) = session.selected() else { return Ok(false) };
+    match selected.look(store, expunge) {
+        Found::News(news) => {
+            print(out, &news, selected);
+            Ok(!news.is_empty())
+        }
+        Found::Deleted => Err(Deleted),
+    }
+}
 
 /// Appends the responses, in the order of the news.
 ///

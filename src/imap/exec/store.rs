@@ -35,12 +35,13 @@ pub(super) async fn run(cx: &mut Context<'_>, change: Change) -> Outcome {
     let changed =
         store.change_flags(&selected.mailbox, &uids, change.action, change.flags.clone(), None).await?.messages;
     if change.silent {
+        // Whatever is gone needs no flags: that is no failure (RFC 2180 §4.2.1).
         reckon(selected, &before, &changed, &change);
-    } else {
-        answer(cx, &changed, change.by).await?;
+        return Ok(Done::ok("STORE done"));
     }
-    // A client that numbers messages named one that is gone without its knowledge (RFC 2180 §4.2); a UID that is not there
-    // is passed over (RFC 3501 §6.4.8).
+    answer(cx, &changed, change.by).await?;
+    // A client that numbers messages named one that is gone without its knowledge (RFC 2180 §4.2.2, §4.2.3); a UID that is
+    // not there is passed over (RFC 3501 §6.4.8).
     if change.by == Numbering::Sequence && changed.len() < uids.len() as usize {
         return Err(Failure::no(Code::ExpungeIssued, "Some of the messages are no longer there"));
     }

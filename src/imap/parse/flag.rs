@@ -20,7 +20,8 @@ enum Flag {
 
 /// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension`
 ///
-/// No flag-extension is defined, and `\Recent` is not for clients.
+/// No flag-extension is defined: one that a client names is none of PERMANENTFLAGS, and passed over (RFC 3501 §7.1).
+/// `\Recent` is no flag here, and not for clients.
 fn flag(rest: &[u8]) -> Parsed<'_, Flag> {
     let Ok((name, _)) = octet(b'\\', "a flag").parse(rest) else {
         return named("a flag", keyword).map(Flag::Keyword).parse(rest);
@@ -33,7 +34,7 @@ fn flag(rest: &[u8]) -> Parsed<'_, Flag> {
         "deleted" => Flags::DELETED,
         "draft" => Flags::DRAFT,
         "recent" => return fail(rest, Fault::Invalid("\\Recent is not for clients to set")),
-        _ => return fail(rest, Fault::Invalid("Unknown system flag")),
+        _ => Flags::NONE,
     };
     Ok((behind, Flag::System(system)))
 }

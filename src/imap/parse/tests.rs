@@ -332,7 +332,6 @@ fn store_copy_move() {
         "STORE 1 + FLAGS (\\Seen)",
         "STORE 1 +FLAGS (\\Seen",
         "STORE 1 +FLAGS (\\Recent)",
-        "STORE 1 +FLAGS (\\Foo)",
         "STORE 1 +FLAGS (\\*)",
         "STORE 1 +FLAGS \\",
         "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)",

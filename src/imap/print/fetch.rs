@@ -123,9 +123,15 @@ impl<'o> FetchWriter<'o> {
         number(self.out, octets);
     }
 
-    /// Octets of the literal that was begun last.
+    /// Octets of the literal that was begun last. A literal has no NUL (RFC 3501 §9, CHAR8): each is shown as 0x80, which
+    /// no text holds alone, so that lengths and offsets stay; [`FetchWriter::binary`] gives them as they are.
     pub fn octets(&mut self, octets: &[u8]) {
+        let from = self.out.len();
         self.out.extend_from_slice(octets);
+        // Searched for in a pass of its own, which is as fast as the memory: hardly any message has one.
+        for at in memchr::memchr_iter(0, octets) {
+            self.out[from + at] = 0x80;
+        }
     }
 
     /// What is written so far, to be sent before more is added: for literals that do not fit one step of output.

@@ -150,6 +150,16 @@ fn fetch_items() {
 }
 
 #[test]
+fn a_plain_literal_of_fetch_has_no_nul_and_keeps_its_length() {
+    let mut out = Vec::new();
+    let mut line = FetchWriter::begin(&mut out, 1);
+    line.body_section(&Section::default(), None, 5);
+    line.octets(b"a\0\0\xffb");
+    line.end();
+    assert_eq!(out, b"* 1 FETCH (BODY[] {5}\r\na\x80\x80\xffb)\r\n");
+}
+
+#[test]
 fn fetch_octets() {
     let from_ten = Some(Partial { offset: 10, length: 99 });
     let fields = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();

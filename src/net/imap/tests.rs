@@ -107,6 +107,61 @@ async fn every_idling_session_of_a_mailbox_hears_it() {
     }
 }
 
+/// The last number that `* n EXISTS` told, up to a line that begins with `end`.
+async fn exists_until(client: &mut Client<TcpStream>, exists: &mut u32, end: &[&str]) {
+    loop {
+        let line = client.line().await;
+        if let Some(number) = line.strip_prefix("* ").and_then(|rest| rest.strip_suffix(" EXISTS")) {
+            *exists = number.parse().unwrap();
+        }
+        if end.iter().any(|end| line.starts_with(end) || line.ends_with(end)) {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_delivery_is_lost_between_two_idles() {
+    const DELIVERIES: u32 = 150;
+    let server = Arc::new(Server::start().await);
+    let mut client = select(&server).await;
+    let sender = Arc::clone(&server);
+    let delivering = tokio::spawn(async move {
+        for _ in 0..DELIVERIES {
+            sender.deliver(b"Subject: one\r\n\r\n").await;
+        }
+    });
+    let listening = async {
+        let mut exists = 0;
+        // It goes out of IDLE with each news, and back, and never asks: a wake-up that is lost would leave it waiting.
+        while exists < DELIVERIES {
+            let before = exists;
+            client.says("3 IDLE").await;
+            exists_until(&mut client, &mut exists, &["+ idling"]).await;
+            while exists == before {
+                exists_until(&mut client, &mut exists, &[" EXISTS"]).await;
+            }
+            client.says("DONE").await;
+            exists_until(&mut client, &mut exists, &["3 OK"]).await;
+        }
+        assert_eq!(exists, DELIVERIES);
+    };
+    tokio::time::timeout(Duration::from_secs(60), listening).await.expect("every delivery rings");
+    delivering.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let server = Server::with(|services| services.imap.stalled_output = Duration::from_millis(200)).await;
+    // More than both ends of a connection hold for it.
+    server.deliver(&b"0123456789abcdef".repeat(2 << 20)).await;
+    let (mut client, served) = connect(&server).await;
+    asks(&mut client, "1 LOGIN alice secret").await;
+    asks(&mut client, "2 SELECT INBOX").await;
+    client.says("3 FETCH 1 BODY.PEEK[]").await;
+    served.await.unwrap();
+}
+
 #[tokio::test]
 async fn the_observer_is_told_of_each_push() {
     #[derive(Default)]

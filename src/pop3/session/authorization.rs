@@ -55,6 +55,13 @@ impl Session {
         }
     }
 
+    /// RFC 1939 §7: PASS comes immediately behind USER. Whatever else comes, USER has to come again.
+    pub(super) fn forget_user(&mut self) {
+        if let State::Authorization(Authorization::Idle { user }) = &mut self.state {
+            *user = None;
+        }
+    }
+
     fn pass(&mut self, password: String) {
         if self.refuses_passwords() {
             return;
@@ -63,7 +70,6 @@ impl Session {
             State::Authorization(Authorization::Idle { user: Some(name) }) => {
                 self.state = State::Authorization(Authorization::Checking(Login { name, password }));
             }
-            // RFC 1939 §7: PASS may only be given right after a USER that was answered +OK.
             _ => self.bad_command(format_args!("USER comes first")),
         }
     }

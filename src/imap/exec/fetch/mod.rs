@@ -11,6 +11,8 @@ mod plan;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use self::octets::Reader;
 use self::plan::Plan;
 use super::failure::Failure;
@@ -83,21 +85,29 @@ impl Fetch {
         let newly_seen = if self.sets_seen { see(cx, &mut messages).await? } else { UidSet::new() };
         let keywords = if self.plan.tells_flags || !newly_seen.is_empty() { cx.keywords()? } else { Arc::default() };
         let mut summaries = self.summaries(cx, &messages).await.into_iter();
-        for message in messages {
-            let summary = match summaries.next() {
-                None => None,
-                Some(Ok(summary)) => Some(summary),
-                Some(Err(error)) => {
-                    self.unreadable(message.uid, error)?;
-                    continue;
-                }
-            };
-            let tells_flags = self.plan.tells_flags || newly_seen.contains(message.uid);
-            let line = Line { message: &message, summary: summary.as_deref(), keywords: &keywords, tells_flags };
-            self.line(cx, line).await?;
-            cx.step().await?;
+        for messages in messages.chunks(octets::SMALL_MESSAGES) {
+            let mut bodies = self.bodies(cx, messages).await.into_iter();
+            for message in messages {
+                // What was read, in the order of the messages; nothing where nothing is needed.
+                let read = (summaries.next().transpose(), bodies.next().flatten().transpose());
+                let (summary, whole) = match read {
+                    (Ok(summary), Ok(whole)) => (summary, whole),
+                    (Err(error), _) | (_, Err(error)) => {
+                        self.unreadable(message.uid, error)?;
+                        continue;
+                    }
+                };
+                let tells_flags = self.plan.tells_flags || newly_seen.contains(message.uid);
+                let summary = summary.as_deref();
+                self.line(cx, Line { message, summary, whole, keywords: &keywords, tells_flags }).await?;
+                cx.step().await?;
+            }
         }
         Ok(())
+    }
+
+    async fn bodies(&self, cx: &Context<'_>, messages: &[Message]) -> Vec<Option<Result<Bytes, Error>>> {
+        if self.plan.reads_octets { octets::read_small(cx.store(), messages).await } else { Vec::new() }
     }
 
     async fn summaries(&self, cx: &Context<'_>, messages: &[Message]) -> Vec<Result<Arc<Summary>, Error>> {
@@ -110,12 +120,12 @@ impl Fetch {
     /// Writes the line of one message.
     async fn line(&mut self, cx: &mut Context<'_>, line: Line<'_>) -> Result<(), Failure> {
         let Some(selected) = cx.session.selected() else { return Ok(()) };
-        let Line { message, summary, keywords, tells_flags } = line;
+        let Line { message, summary, whole, keywords, tells_flags } = line;
         let Some(sequence) = selected.view.sequence(message.uid) else { return Ok(()) };
         let beginning = cx.output.len();
         let store = cx.environment.store;
         let mut writer = FetchWriter::begin(&mut cx.output, sequence);
-        let mut reader = Reader::new(store, &mut *cx.client, message, summary);
+        let mut reader = Reader::new(store, &mut *cx.client, message, summary, whole);
         if tells_flags {
             writer.flags(message.flags, keywords, selected.view.is_recent(message.uid));
         }
@@ -166,6 +176,8 @@ impl Fetch {
 struct Line<'a> {
     message: &'a Message,
     summary: Option<&'a Summary>,
+    /// The message's octets, where they were read already.
+    whole: Option<Bytes>,
     keywords: &'a [String],
     tells_flags: bool,
 }

@@ -4,8 +4,7 @@
 //! long is passed on in pieces, and an error in the middle of it can only end the connection: no other answer would be
 //! understood.
 //!
-//! Octets are what the message holds, NUL too, though RFC 3501 §9 has no NUL in a literal: we differ on purpose, since a
-//! client must get what was stored, and counts octets anyway. BINARY is the way for clients that mind.
+//! Octets are what the message holds, but for NUL, which only BINARY can carry ([`FetchWriter::octets`]).
 
 use std::borrow::Cow;
 use std::io;
@@ -15,6 +14,7 @@ use bytes::Bytes;
 use super::plan::text_of;
 use crate::imap::command::{FetchItem, Partial};
 use crate::imap::exec::context::{Client, STEP_OCTETS};
+use crate::imap::exec::messages::SMALL_OCTETS;
 use crate::imap::print::fetch::FetchWriter;
 use crate::message::binary::{self, BinaryError, Encoding};
 use crate::message::section::Place;
@@ -24,9 +24,8 @@ use crate::store::{Error, Message, Store};
 /// What is read in one go of a message that is passed on in pieces, and decoded without leaving the thread.
 const PIECE_OCTETS: u64 = 64 * 1024;
 
-/// A message up to this size is read once, whatever its items are: several of them share the read, and it is checked
-/// against its checksum.
-const SHARED_OCTETS: u32 = 16 * 1024;
+/// How many small messages are read together: 1 MiB at the most.
+pub(super) const SMALL_MESSAGES: usize = 64;
 
 /// A message up to this size is read whole if the whole is asked for, and so is checked against its checksum. A larger one
 /// goes out in pieces: what a connection holds of a message at a time is at most this.
@@ -69,6 +68,14 @@ enum Octets {
     From { offset: u64, octets: u64 },
 }
 
+/// Reads the small ones of up to [`SMALL_MESSAGES`] messages in one go; `None` for the others.
+pub(super) async fn read_small(store: &Store, messages: &[Message]) -> Vec<Option<Result<Bytes, Error>>> {
+    let small = |message: &&Message| message.size <= SMALL_OCTETS;
+    let bodies = messages.iter().filter(small).map(|message| message.body).collect();
+    let mut read = store.read_bodies(bodies).await.into_iter();
+    messages.iter().map(|message| if small(&message) { read.next() } else { None }).collect()
+}
+
 impl Octets {
     fn len(&self) -> u64 {
         match self {
@@ -80,14 +87,15 @@ impl Octets {
 }
 
 impl<'a> Reader<'a> {
-    /// Nothing is read yet.
+    /// `whole`: the message, where it was read with its neighbours ([`read_small`]).
     pub(super) fn new(
         store: &'a Store,
         client: &'a mut dyn Client,
         message: &'a Message,
         summary: Option<&'a Summary>,
+        whole: Option<Bytes>,
     ) -> Self {
-        Self { store, client, message, summary, whole: None, flushed: false }
+        Self { store, client, message, summary, whole, flushed: false }
     }
 
     /// Whether some of the line was sent.
@@ -183,7 +191,7 @@ impl<'a> Reader<'a> {
 
     async fn read_exactly(&mut self, offset: u64, octets: u64) -> Result<Bytes, Trouble> {
         let size = self.message.size;
-        if self.whole.is_none() && (size <= SHARED_OCTETS || octets == u64::from(size)) {
+        if self.whole.is_none() && octets == u64::from(size) {
             self.whole = Some(self.store.read_body(self.message.body).await?);
         }
         let read = match &self.whole {

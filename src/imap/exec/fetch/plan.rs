@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) tells_flags: bool,
     /// Some item is made of the summary, or found with it.
     pub(super) needs_summary: bool,
+    /// Some item is made of the message's octets.
+    pub(super) reads_octets: bool,
     /// Some item sets `\Seen`.
     pub(super) sets_seen: bool,
 }
@@ -37,6 +39,7 @@ impl Plan {
         Self {
             tells_flags,
             needs_summary: items.iter().any(needs_summary),
+            reads_octets: items.iter().any(reads_octets),
             sets_seen: items.iter().any(sets_seen),
             items,
         }
@@ -66,6 +69,24 @@ fn needs_summary(item: &FetchItem) -> bool {
         | FetchItem::BodyStructure
         | FetchItem::Binary { .. }
         | FetchItem::BinarySize { .. } => true,
+    }
+}
+
+fn reads_octets(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::BodySection { .. }
+        | FetchItem::Binary { .. }
+        | FetchItem::BinarySize { .. } => true,
+        FetchItem::Envelope
+        | FetchItem::Flags
+        | FetchItem::InternalDate
+        | FetchItem::Rfc822Size
+        | FetchItem::Body
+        | FetchItem::BodyStructure
+        | FetchItem::Uid => false,
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence};
 use super::failure::Failure;
-use super::messages::{BATCH, batches};
+use super::messages::{BATCH, SMALL_OCTETS, batches};
 use super::{Context, Done, Outcome};
 use crate::imap::command::{Numbering, SearchKey};
 use crate::imap::response::{Code, Data, Status};
@@ -70,14 +70,12 @@ struct Search<'a> {
 /// Messages that are to be looked through together.
 #[derive(Default)]
 struct Group {
-    members: Vec<(Message, Arc<Summary>, Text)>,
+    /// To be read as a whole.
+    unread: Vec<(Message, Arc<Summary>)>,
+    /// Their headers are read, and are enough.
+    headers: Vec<(Message, Arc<Summary>, Bytes)>,
+    /// What all of them hold.
     octets: u64,
-}
-
-/// What of a message was read.
-enum Text {
-    Header(Bytes),
-    Whole(Bytes),
 }
 
 impl Search<'_> {
@@ -125,50 +123,56 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Reads what the criteria need of the message, and looks through the group when it is full.
+    /// Takes the message into the group, and looks through the group when it is full.
     async fn read(&mut self, message: Message, summary: Arc<Summary>) -> Result<(), Failure> {
-        let read = if self.criteria.needs_body() {
-            self.store.read_body(message.body).await.map(Text::Whole)
+        if self.criteria.needs_body() || message.size <= SMALL_OCTETS {
+            self.group.octets += u64::from(message.size);
+            self.group.unread.push((message, summary));
         } else {
-            let octets = summary.header_octets() as usize;
-            self.store.read_range(message.body, 0, octets).await.map(Text::Header)
-        };
-        match read {
-            Ok(text) => {
-                self.group.octets += match &text {
-                    Text::Header(octets) | Text::Whole(octets) => octets.len() as u64,
-                };
-                self.group.members.push((message, summary, text));
+            let octets = summary.header_octets();
+            match self.store.read_range(message.body, 0, octets as usize).await {
+                Ok(header) => {
+                    self.group.octets += u64::from(octets);
+                    self.group.headers.push((message, summary, header));
+                }
+                Err(error) => self.unreadable(error)?,
             }
-            Err(error) => self.unreadable(error)?,
         }
-        if self.group.octets >= GROUP_OCTETS || self.group.members.len() >= GROUP_MESSAGES {
+        let members = self.group.unread.len() + self.group.headers.len();
+        if self.group.octets >= GROUP_OCTETS || members >= GROUP_MESSAGES {
             self.look_through().await?;
         }
         Ok(())
     }
 
     async fn look_through(&mut self) -> Result<(), Failure> {
-        let Group { members, .. } = std::mem::take(&mut self.group);
-        if members.is_empty() {
+        let Group { unread, headers, .. } = std::mem::take(&mut self.group);
+        if unread.is_empty() && headers.is_empty() {
             return Ok(());
+        }
+        let bodies = unread.iter().map(|(message, _)| message.body).collect();
+        let mut wholes = Vec::with_capacity(unread.len());
+        for ((message, summary), read) in unread.into_iter().zip(self.store.read_bodies(bodies).await) {
+            match read {
+                Ok(body) => wholes.push((message, summary, body)),
+                Err(error) => self.unreadable(error)?,
+            }
         }
         let criteria = Arc::clone(&self.criteria);
         let matching = tokio::task::spawn_blocking(move || {
-            let matches = |(message, summary, text): &(Message, Arc<Summary>, Text)| {
-                let evidence = Evidence { summary: Some(summary), ..Evidence::index(message) };
-                let evidence = match text {
-                    Text::Header(header) => Evidence { header: Some(header), ..evidence },
-                    Text::Whole(body) => Evidence { body: Some(body), ..evidence },
-                };
-                // With everything at hand there is no doubt left.
-                criteria.decide(&evidence).unwrap_or(false)
-            };
-            members.iter().filter(|member| matches(member)).map(|(message, ..)| message.uid).collect::<Vec<_>>()
+            let by_header = headers.iter().map(|(message, summary, header)| {
+                (message.uid, Evidence { summary: Some(summary), header: Some(header), ..Evidence::index(message) })
+            });
+            let by_body = wholes.iter().map(|(message, summary, body)| {
+                (message.uid, Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) })
+            });
+            // With everything at hand there is no doubt left.
+            let matches = |evidence: &Evidence<'_>| criteria.decide(evidence).unwrap_or(false);
+            let found = by_header.chain(by_body).filter(|(_, evidence)| matches(evidence));
+            found.map(|(uid, _)| uid).collect::<Vec<_>>()
         });
         // It errs only when a message made it panic, or when the server stops: neither says which matched.
-        let matching = matching.await.map_err(|error| Error::Read(error.to_string()))?;
-        for uid in matching {
+        for uid in matching.await.map_err(|error| Error::Read(error.to_string()))? {
             self.found.insert(uid);
         }
         Ok(())

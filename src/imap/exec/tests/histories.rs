@@ -24,8 +24,7 @@ impl Reader<'_> {
     async fn says(&mut self, command: &str) {
         let heard = self.speaker.says(command).await;
         let completion = heard.last().expect("a completion");
-        if command.contains(".SILENT") && (completion.starts_with("OK") || completion.starts_with("NO [EXPUNGEISSUED]"))
-        {
+        if command.contains(".SILENT") && completion.starts_with("OK") {
             self.reckons(command);
         }
         self.reads(&heard, command);
@@ -61,7 +60,7 @@ impl Reader<'_> {
     }
 
     fn reads(&mut self, heard: &[String], command: &str) {
-        let uid_or_other = !["FETCH", "STORE", "SEARCH", "COPY"].iter().any(|name| command.starts_with(name));
+        let uid_or_other = !["FETCH", "STORE", "SEARCH"].iter().any(|name| command.starts_with(name));
         for line in heard {
             let Some(data) = line.strip_prefix("* ") else { continue };
             let Some((number, rest)) = data.split_once(' ') else { continue };

@@ -105,6 +105,7 @@ async fn subscriptions_outlive_their_mailboxes() {
     alice.says("DELETE news/rust").await;
     hears(&alice.says("LSUB \"\" *").await, &["* LSUB () \"/\" news/rust", "OK"]);
     hears(&alice.says("LSUB \"\" %").await, &["* LSUB (\\Noselect) \"/\" news", "OK"]);
+    hears(&alice.says("LSUB \"\" news").await, &["OK"]);
     hears(&alice.says("UNSUBSCRIBE news/rust").await, &["OK"]);
     hears(&alice.says("LSUB \"\" *").await, &["OK"]);
 }
@@ -143,6 +144,8 @@ async fn an_append_that_is_refused_takes_no_message() {
     // The client waits for `+`, hears NO, and goes on.
     hears(&alice.says("APPEND nowhere {5}").await, &["NO [TRYCREATE]"]);
     hears(&alice.says("NOOP").await, &["OK"]);
+    // What can't be created, nobody is asked to create.
+    hears(&alice.says("APPEND no//where {5}").await, &["NO [CANNOT]"]);
     // The client does not wait: its message is thrown away.
     hears(&alice.says("APPEND nowhere {5+}\r\nhello").await, &["NO [TRYCREATE]"]);
     hears(&alice.says("NOOP").await, &["OK"]);
@@ -188,6 +191,8 @@ async fn options_of_list() {
     alice.says("SUBSCRIBE a/b").await;
     alice.says("UNSUBSCRIBE INBOX").await;
     alice.says("SUBSCRIBE gone").await;
+    // With options an empty pattern asks for no root (RFC 5258 §3).
+    hears(&alice.says("LIST \"\" \"\" RETURN (CHILDREN)").await, &["OK"]);
     let heard = alice.says("LIST (SUBSCRIBED) \"\" *").await;
     hears(
         &heard,
