@@ -41,7 +41,7 @@ pub struct Report {
 /// Something that is wrong with a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A segment has no whole header; nothing in it was ever answered, unless the file was damaged later.
+    /// A segment has no whole header and nothing behind it: a crash ended it before it began, and nothing is lost.
     SegmentHeader(String),
     /// Octets that are no record, with records behind them: what stood there is lost.
     LostRecords {
@@ -124,10 +124,12 @@ impl Store {
         let layout = Layout::new(dir);
         let _lock = layout.lock()?;
         let segment_octets = Options::default().segment_octets;
-        let (journal, damaged) =
+        let (journal, never_whole) =
             Journal::open(Arc::new(RealDisk), &layout.journal(), segment_octets).map_err(refused)?;
         let mut report = Report::default();
-        report.findings.extend(damaged.iter().map(|error| Finding::SegmentHeader(error.path.display().to_string())));
+        report
+            .findings
+            .extend(never_whole.iter().map(|error| Finding::SegmentHeader(error.path.display().to_string())));
         let damaged_bodies = verify_journal(&journal, &mut report)?;
         compare(&layout, &journal, &damaged_bodies, &mut report)?;
         if rebuild {

@@ -59,7 +59,8 @@ pub(crate) struct Opened {
     pub(crate) commit_seq: CommitSeq,
     pub(crate) writer: Writer,
     pub(crate) damage: Vec<Damage>,
-    pub(crate) damaged_headers: Vec<String>,
+    /// Segments that a crash ended before they began.
+    pub(crate) never_whole: Vec<String>,
     /// Why the index was made anew, if it was.
     pub(crate) rebuilt: Option<String>,
 }
@@ -129,8 +130,8 @@ impl Store {
             let Damage { segment, from, to } = damage;
             tracing::error!(segment, from, to, "the journal is damaged: records between these octets are lost");
         }
-        for path in &opened.damaged_headers {
-            tracing::warn!(path, "a journal segment without a whole header is passed over");
+        for path in &opened.never_whole {
+            tracing::warn!(path, "a journal segment that was never begun is passed over");
         }
         let intake = Intake {
             used: AtomicU64::new(0),
@@ -192,7 +193,7 @@ pub(crate) fn open_state(
     segment_octets: u64,
     rebuild: bool,
 ) -> Result<Opened, OpenError> {
-    let (journal, damaged) =
+    let (journal, never_whole) =
         Journal::open(disk, &layout.journal(), segment_octets).map_err(|error| match error.error {
             HeaderError::Io(io) => OpenError::Io { path: error.path, error: io },
             _ => OpenError::Refused(format!("{error}; nothing was changed")),
@@ -224,7 +225,7 @@ pub(crate) fn open_state(
         commit_seq: replay.commit_seq,
         writer,
         damage: replay.damage,
-        damaged_headers: damaged.iter().map(|error| error.path.display().to_string()).collect(),
+        never_whole: never_whole.iter().map(|error| error.path.display().to_string()).collect(),
         rebuilt,
         journal,
     })

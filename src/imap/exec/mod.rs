@@ -161,6 +161,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
 
 /// News, then the tagged response (RFC 3501 §5.2, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
+    let mut farewell = None;
     let (status, after) = match outcome {
         // Nothing tagged before DONE.
         Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
@@ -171,6 +172,7 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
         Err(failure) => {
             failure.report(facts.name);
             let after = if failure.closes() { Next::Close } else { Next::Continue };
+            farewell = failure.farewell();
             (failure.into_status(&tag)?, after)
         }
     };
@@ -184,6 +186,9 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     let hopeless = cx.session.count(bad, cx.environment.limits);
     if hopeless {
         cx.put(bye_hopeless());
+    }
+    if let Some(bye) = farewell {
+        cx.put(bye);
     }
     cx.flush().await?;
     Ok(match after {

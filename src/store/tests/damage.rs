@@ -63,3 +63,32 @@ async fn a_segment_that_can_not_be_read_does_not_stop_the_mail() {
     deliver(&store, &[&inbox], &message("goes on")).await;
     assert_eq!(subjects(&store, &inbox).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_segment_is_never_passed_over_for_its_damaged_header() {
+    let dir = TempDir::new().unwrap();
+    let (store, id, _) = two_messages(dir.path()).await;
+    store.close().await.unwrap();
+    crash(store);
+    let segment = dir.path().join("journal/0000000001.segment");
+    let whole = fs::read(&segment).unwrap();
+    let write = |damaged: &[usize]| {
+        let mut octets = whole.clone();
+        damaged.iter().for_each(|at| octets[*at] ^= 1);
+        fs::write(&segment, octets).unwrap();
+    };
+    // The header stands twice.
+    for damaged in [8, 33, 63, 64 + 33] {
+        write(&[damaged]);
+        let store = open(dir.path());
+        let inbox = store.mailbox(id, "INBOX").unwrap();
+        assert_eq!(subjects(&store, &inbox).await, [(1, "kept".to_owned()), (3, "newest".to_owned())]);
+    }
+    write(&[33, 64 + 33]);
+    let refused = Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(refused.to_string().contains("0000000001.segment: its header is damaged"), "{refused}");
+    write(&[]);
+    fs::copy(&segment, dir.path().join("journal/copy.segment")).unwrap();
+    let refused = Store::open(dir.path(), Options::default()).unwrap_err();
+    assert!(refused.to_string().contains("copy.segment: its header says that it is segment 1"), "{refused}");
+}

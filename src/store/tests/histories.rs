@@ -260,7 +260,7 @@ impl History {
         {
             // A commit that was never answered, cut off.
             let octets = fs::read(newest).unwrap();
-            let record = &octets[64.min(octets.len())..];
+            let record = &octets[super::super::journal::segment::SEGMENT_HEADER_OCTETS.min(octets.len())..];
             let torn = [&octets[..], &record[..tail.min(record.len())]].concat();
             fs::write(newest, torn).unwrap();
         }
