@@ -107,12 +107,18 @@ impl fmt::Display for Report {
 }
 
 impl Store {
+    /// Whether `dir` holds a store, whole or not: its journal is there.
+    pub fn is_in(dir: &Path) -> bool {
+        Layout::new(dir).journal().is_dir()
+    }
+
     /// Verifies the store in `dir`, which nobody has open; with `rebuild`, makes its index anew afterwards. Blocks, for as
     /// long as it takes to read all of it.
     ///
     /// Errors: the store is in use, can't be read, or is of another version. What is wrong inside is in the report.
     pub fn check(dir: &Path, rebuild: bool) -> Result<Report, OpenError> {
-        if !dir.is_dir() {
+        // Nothing is made in a folder that was named by mistake.
+        if !Store::is_in(dir) {
             return Err(OpenError::Refused(format!("there is no store in {}", dir.display())));
         }
         let layout = Layout::new(dir);

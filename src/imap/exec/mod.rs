@@ -40,12 +40,14 @@ mod status;
 mod store;
 mod subscribe;
 mod tree;
+mod workspace;
 
 use std::borrow::Cow;
 use std::io;
 
 pub(crate) use capability::capabilities;
 pub(crate) use context::{Client, Context, Environment, Pending};
+pub(crate) use workspace::Workspace;
 
 use self::failure::Failure;
 use super::command::{Command, CommandBody, Tag};

@@ -25,6 +25,7 @@ struct World {
     store: Store,
     authenticator: Authenticator,
     limits: Limits,
+    workspace: Workspace,
     folder: TempDir,
 }
 
@@ -34,7 +35,7 @@ impl World {
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
-        Self { store, authenticator, limits: Limits::default(), folder }
+        Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
     }
 
     fn environment(&self) -> Environment<'_> {
@@ -42,6 +43,7 @@ impl World {
             store: &self.store,
             authenticator: &self.authenticator,
             limits: &self.limits,
+            workspace: &self.workspace,
             peer: "127.0.0.1".parse().unwrap(),
         }
     }
