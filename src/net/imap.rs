@@ -201,6 +201,7 @@ impl Driver {
             store: &services.store,
             authenticator: &services.authenticator,
             limits: &services.imap,
+            workspace: &services.imap_workspace,
             peer: self.peer.connection.peer.ip().to_canonical(),
             now_unix_s: now_unix_s(),
         };

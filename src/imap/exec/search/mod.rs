@@ -4,7 +4,7 @@
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
 //! as far as it takes to be sure of it: `UNSEEN BODY x` reads no message that was seen. Bodies are read in groups of
-//! bounded size, and looked through off the runtime.
+//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)).
 
 mod criteria;
 mod result;
@@ -15,8 +15,9 @@ use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence, Ground};
 use super::failure::Failure;
-use super::messages::{BATCH, SMALL_OCTETS, batches};
-use super::{Context, Done, Outcome};
+use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
+use super::workspace::Workspace;
+use super::{Context, Done, Environment, Outcome};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::Selected;
@@ -58,14 +59,14 @@ pub(super) async fn run(
 
 /// The UIDs of what matches; tells of messages that could not be searched.
 async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
-    let store = cx.store();
-    let now_unix_s = cx.environment.now_unix_s;
+    let Environment { store, workspace, now_unix_s, .. } = cx.environment;
     let selected = cx.selected()?;
     let keywords = selected.mailbox.head().keywords;
     let ground = Ground { view: &selected.view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
     let criteria = Criteria::new(key, &ground)?;
     let mut search = Search {
         store,
+        workspace,
         mailbox: &selected.mailbox,
         criteria: Arc::new(criteria),
         group: Group::default(),
@@ -89,6 +90,7 @@ fn candidates(selected: &Selected) -> UidSet {
 /// A search in progress.
 struct Search<'a> {
     store: &'a Store,
+    workspace: &'a Workspace,
     mailbox: &'a OpenMailbox,
     criteria: Arc<Criteria>,
     group: Group,
@@ -118,13 +120,15 @@ impl Search<'_> {
                     None => undecided.push(message),
                 }
             }
-            for messages in undecided.chunks(GROUP_MESSAGES) {
+            for messages in groups(&undecided, GROUP_MESSAGES) {
+                let _place = self.workspace.for_search().await;
                 self.by_summary(messages).await?;
+                self.look_through().await?;
             }
             // Long loops without a wait let others have the thread.
             tokio::task::yield_now().await;
         }
-        self.look_through().await
+        Ok(())
     }
 
     fn note(&mut self, uid: Uid, matches: bool) {
