@@ -2,7 +2,8 @@
 //!
 //! Ids count up, and would tell how many mailboxes and messages a server has. So what is shown is a keyed hash of the id:
 //! HMAC-SHA-256 with the store's random id, which every journal segment carries, as its key. The same store gives the same
-//! names for ever, through restarts and rebuilds; 128 bits of it never meet.
+//! names for ever, through restarts and rebuilds; 128 bits of hash never meet. A store without any record has no id to keep
+//! yet, and nothing to name.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,6 +71,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::store::{Credentials, INBOX, Options};
 
     /// What was given out is kept by clients: these must never change.
     #[test]
@@ -95,5 +97,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_opened_again_gives_the_same_names() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let credentials = Credentials { password_hash: String::new(), scram_sha_256: None };
+        let account = store.add_account("alice", "alice", credentials).await.unwrap().id;
+        let name = |store: &Store| store.object_ids().mailbox(store.mailbox(account, INBOX).unwrap().id());
+        let before = name(&store);
+        store.close().await.unwrap();
+        drop(store);
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        assert_eq!(name(&store), before);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fetch::FetchWriter;
 use super::*;
-use crate::imap::command::{Partial, Tag};
+use crate::imap::command::{Numbering, Partial, Tag};
 use crate::imap::response::*;
 use crate::message::{Section, SectionText, Summary};
 use crate::store::{Date, FlagNames, Flags, SpecialUse, UidSet};
@@ -75,6 +75,7 @@ fn response_codes() {
             "COPYUID 9 1:3,7,9 20:24",
         ),
         (Code::UnknownCte, "UNKNOWN-CTE"),
+        (Code::MailboxId("Ma-b_1".to_owned()), "MAILBOXID (Ma-b_1)"),
         (Code::ReadOnly, "READ-ONLY"),
         (Code::BadUrl("/a]b".to_owned()), "BADURL /a%5Db"),
     ];
@@ -259,4 +260,30 @@ fn body_and_body_structure() {
         )
         .to_ascii_uppercase()
     );
+}
+
+#[test]
+fn esearch_says_what_is_there() {
+    let found = |by, min, max, all: &[(u32, u32)], count| {
+        let mut set = UidSet::new();
+        all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
+        line(Data::ESearch(ESearch { tag: tag(), by, min, max, all: set, count }))
+    };
+    let sequence = Numbering::Sequence;
+    assert_eq!(found(sequence, None, None, &[], None), "* ESEARCH (TAG \"a1\")");
+    assert_eq!(found(Numbering::Uid, None, None, &[], Some(0)), "* ESEARCH (TAG \"a1\") UID COUNT 0");
+    assert_eq!(
+        found(sequence, Some(2), Some(9), &[(2, 4), (9, 9)], Some(4)),
+        "* ESEARCH (TAG \"a1\") MIN 2 MAX 9 ALL 2:4,9 COUNT 4"
+    );
+}
+
+#[test]
+fn object_identifiers_and_the_save_date() {
+    assert_eq!(fetched(|line| line.email_id("Ea-b_1")), "EMAILID (Ea-b_1)");
+    assert_eq!(fetched(|line| line.thread_id_nil()), "THREADID NIL");
+    assert_eq!(fetched(|line| line.save_date(0)), "SAVEDATE \" 1-Jan-1970 00:00:00 +0000\"");
+    let items = vec![StatusValue::MailboxId("M1".to_owned()), StatusValue::Size(1 << 40), StatusValue::AppendLimit(7)];
+    let status = line(Data::Status { mailbox: "a".to_owned(), items });
+    assert_eq!(status, "* STATUS a (MAILBOXID (M1) SIZE 1099511627776 APPENDLIMIT 7)");
 }
