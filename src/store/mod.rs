@@ -25,6 +25,7 @@ mod bodies;
 mod change;
 mod check;
 mod committer;
+mod directory;
 mod disk;
 mod incoming;
 mod index;

@@ -346,10 +346,17 @@ fn usable(index: &Index, journal: &Journal) -> Result<Sentinel, Unusable> {
     }
     // An older batch of sled's knows segments that compaction has removed since.
     let known = index.segments().map_err(unusable)?;
-    match known.keys().find(|number| !numbers.contains(number)) {
-        Some(number) => Err(Unusable::Index(format!("it knows segment {number}, which is not there"))),
-        None => Ok(sentinel),
+    if let Some(number) = known.keys().find(|number| !numbers.contains(number)) {
+        return Err(Unusable::Index(format!("it knows segment {number}, which is not there")));
     }
+    // A journal that was put back from a backup: the index is written only when the journal is synced that far.
+    if let Some((number, end)) = sentinel.position
+        && let Some(segment) = journal.segment(number)
+        && segment.file.len().map_err(|error| Unusable::Journal(error.to_string()))? < end
+    {
+        return Err(Unusable::Index("it is newer than the journal".to_owned()));
+    }
+    Ok(sentinel)
 }
 
 /// Reads the journal into a state.

@@ -301,6 +301,27 @@ async fn an_older_index_is_brought_up_to_date() {
     assert_eq!(check(dir.path()).findings, []);
 }
 
+#[tokio::test]
+async fn a_journal_from_a_backup_is_not_mixed_with_a_newer_index() {
+    let dir = TempDir::new().unwrap();
+    let (journal, backup) = (dir.path().join("journal"), dir.path().join("backup"));
+    let store = open(dir.path());
+    let (id, inbox) = account(&store, "a@example.org").await;
+    deliver(&store, &[&inbox], &message("saved")).await;
+    copy_dir(&journal, &backup);
+    deliver(&store, &[&inbox], &message("not saved")).await;
+    store.close().await.unwrap();
+    crash(store);
+    fs::remove_dir_all(&journal).unwrap();
+    fs::rename(&backup, &journal).unwrap();
+
+    let store = open(dir.path());
+    let inbox = store.mailbox(id, "INBOX").unwrap();
+    assert_eq!(subjects(&store, &inbox).await, [(1, "saved".to_owned())]);
+    crash(store);
+    assert_eq!(check(dir.path()).findings, []);
+}
+
 fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

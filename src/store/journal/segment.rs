@@ -16,7 +16,7 @@ pub(crate) const SEGMENT_HEADER_OCTETS: usize = 2 * COPY_OCTETS;
 /// Octets of one copy.
 const COPY_OCTETS: usize = 64;
 /// The form of everything in a segment. A store of another version is refused, never changed.
-pub(crate) const FORMAT_VERSION: u32 = 2;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"Postbell";
 

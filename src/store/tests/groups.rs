@@ -55,3 +55,41 @@ async fn a_keyword_of_a_change_that_came_to_nothing_is_not_taken_for_known() {
     let names: Vec<_> = flags.keywords().map(|index| open_inbox.head().keywords.get(index).cloned()).collect();
     assert_eq!(names, [Some("Ghost".to_owned())]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compaction_and_changes_at_once_leave_index_and_journal_alike() {
+    let dir = TempDir::new().unwrap();
+    let store = open_with(dir.path(), Options { segment_octets: 2_000, ..Options::default() });
+    let (id, inbox) = account(&store, "a@example.org").await;
+    let archive = store.create_mailbox(id, "Archive", None).await.unwrap();
+    let writers: Vec<_> = (0..4u32)
+        .map(|writer| {
+            let (store, inbox, archive) = (store.clone(), Arc::clone(&inbox), Arc::clone(&archive));
+            tokio::spawn(async move {
+                for number in 0..20 {
+                    let uid = deliver(&store, &[&inbox], &message(&format!("{writer}-{number}"))).await.places[0].uid;
+                    let (open_inbox, uids) = (store.open_mailbox(&inbox).await.unwrap(), UidSet::range(uid, uid));
+                    match number % 4 {
+                        0 => drop(store.move_messages(&open_inbox, &uids, &archive).await.unwrap()),
+                        1 | 2 => drop(store.expunge(&open_inbox, &uids, false).await.unwrap()),
+                        _ => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    while !writers.iter().all(|writer| writer.is_finished()) {
+        compact(&store).await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let before = (subjects(&store, &inbox).await, subjects(&store, &archive).await);
+    assert_eq!((before.0.len(), before.1.len()), (20, 20));
+    crash(store);
+    assert_eq!(check(dir.path()).findings, []);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    let store = open(dir.path());
+    let mailbox = |name| store.mailbox(id, name).unwrap();
+    assert_eq!((subjects(&store, &mailbox("INBOX")).await, subjects(&store, &mailbox("Archive")).await), before);
+}
