@@ -1,11 +1,14 @@
 //! STATUS (RFC 3501 §6.3.10): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, condstore};
 use crate::imap::command::StatusItem;
 use crate::imap::response::{Data, StatusValue};
 use crate::store::{Error, Head};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Outcome {
+    if items.contains(&StatusItem::HighestModSeq) {
+        condstore::enable(cx);
+    }
     let account = cx.account()?;
     let store = cx.store();
     let mailbox = store.mailbox(account, name).ok_or(Error::NoSuchMailbox)?;
@@ -30,5 +33,6 @@ fn value(item: StatusItem, head: &Head, recent: u32) -> StatusValue {
         StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
         StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
         StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+        StatusItem::HighestModSeq => StatusValue::HighestModSeq(head.highest_mod_seq),
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN"`
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "HIGHESTMODSEQ"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
     let item = match item.as_str() {
@@ -114,6 +114,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UIDNEXT" => StatusItem::UidNext,
         "UIDVALIDITY" => StatusItem::UidValidity,
         "UNSEEN" => StatusItem::Unseen,
+        "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
         _ => return fail(rest, Fault::Invalid("Unknown status item")),
     };
     Ok((behind, item))

@@ -58,13 +58,14 @@ pub(super) fn status(out: &mut Vec<u8>, name: &str, items: &[StatusValue]) {
     out.push(b' ');
     list(out, items, |out, item| {
         let (name, value): (&[u8], _) = match *item {
-            StatusValue::Messages(value) => (b"MESSAGES ", value),
-            StatusValue::Recent(value) => (b"RECENT ", value),
-            StatusValue::UidNext(value) => (b"UIDNEXT ", value),
-            StatusValue::UidValidity(value) => (b"UIDVALIDITY ", value),
-            StatusValue::Unseen(value) => (b"UNSEEN ", value),
+            StatusValue::Messages(value) => (b"MESSAGES ", u64::from(value)),
+            StatusValue::Recent(value) => (b"RECENT ", u64::from(value)),
+            StatusValue::UidNext(value) => (b"UIDNEXT ", u64::from(value)),
+            StatusValue::UidValidity(value) => (b"UIDVALIDITY ", u64::from(value)),
+            StatusValue::Unseen(value) => (b"UNSEEN ", u64::from(value)),
+            StatusValue::HighestModSeq(value) => (b"HIGHESTMODSEQ ", value),
         };
         out.extend_from_slice(name);
-        number(out, u64::from(value));
+        number(out, value);
     });
 }

@@ -5,12 +5,14 @@
 //! - `status`: completions and their codes
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
 //! - `command`, `search`: what clients and tests send
+//! - `condstore`: what RFC 7162 puts into several of them
 
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
 use lexeme::{Literals, list, number, string, text};
 
 mod command;
+mod condstore;
 mod date;
 mod envelope;
 pub mod fetch;
@@ -58,12 +60,13 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"STATUS ");
             mailbox::status(out, mailbox, items);
         }
-        Data::Search(numbers) => {
+        Data::Search { numbers, mod_seq } => {
             out.extend_from_slice(b"SEARCH");
             for found in numbers {
                 out.push(b' ');
                 number(out, u64::from(*found));
             }
+            condstore::search_mod_seq(out, *mod_seq);
         }
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
@@ -72,6 +75,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
         Data::Exists(count) => counted(out, *count, b" EXISTS"),
         Data::Recent(count) => counted(out, *count, b" RECENT"),
         Data::Expunge(sequence_number) => counted(out, *sequence_number, b" EXPUNGE"),
+        Data::Vanished { earlier, uids } => condstore::vanished(out, *earlier, uids),
         Data::Namespace { separator } => {
             // RFC 2342 §5: personal, other users', shared.
             out.extend_from_slice(b"NAMESPACE ((\"\" ");

@@ -37,6 +37,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         }
         SearchKey::Keyword(keyword) => atom(out, b"KEYWORD ", keyword),
         SearchKey::Larger(octets) => size(out, b"LARGER ", *octets),
+        SearchKey::ModSeq(mod_seq) => size(out, b"MODSEQ ", *mod_seq),
         SearchKey::New => word(out, b"NEW"),
         SearchKey::Not(key) => {
             word(out, b"NOT ");

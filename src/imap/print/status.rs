@@ -54,6 +54,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::AppendUid { .. } => b"APPENDUID ",
         Code::CopyUid { .. } => b"COPYUID ",
         Code::UidNotSticky => b"UIDNOTSTICKY",
+        Code::HighestModSeq(_) => b"HIGHESTMODSEQ ",
+        Code::Modified(_) => b"MODIFIED ",
         Code::Closed => b"CLOSED",
         Code::ExpungeIssued => b"EXPUNGEISSUED",
         Code::AuthenticationFailed => b"AUTHENTICATIONFAILED",
@@ -96,6 +98,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             out.push(b' ');
             uids_in_order(out, to);
         }
+        Code::HighestModSeq(mod_seq) => number(out, *mod_seq),
+        Code::Modified(numbers) => uid_set(out, numbers),
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),
         _ => {}
@@ -103,7 +107,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
 }
 
 /// `uid-set = (uniqueid / uid-range) *("," uid-set)` (RFC 4315 §4)
-fn uid_set(out: &mut Vec<u8>, uids: &UidSet) {
+pub(super) fn uid_set(out: &mut Vec<u8>, uids: &UidSet) {
     for (index, (first, last)) in uids.ranges().enumerate() {
         range(out, index == 0, first, last);
     }

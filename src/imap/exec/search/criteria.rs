@@ -10,7 +10,7 @@ use crate::imap::view::View;
 use crate::message::date::Civil;
 use crate::message::search::Needle;
 use crate::message::{Address, Envelope, Summary};
-use crate::store::{Date, Flags, Message, UidSet};
+use crate::store::{Date, Flags, Message, ModSeq, UidSet};
 
 /// What is at hand of a message.
 #[derive(Clone, Copy)]
@@ -95,6 +95,8 @@ pub(super) enum Criteria {
     /// `Date:` falls on one of these days, in its own zone.
     Sent(Days),
     LargerThan(u64),
+    /// This mod-sequence or a higher one (RFC 7162 §3.1.5).
+    ModSeq(ModSeq),
     SmallerThan(u64),
     Addresses(Field, Needle),
     Subject(Needle),
@@ -127,6 +129,7 @@ impl Criteria {
             SearchKey::Header(name, text) => Self::Header(name, Needle::new(&text)),
             SearchKey::Keyword(name) => keyword(&name),
             SearchKey::Larger(octets) => Self::LargerThan(octets),
+            SearchKey::ModSeq(mod_seq) => Self::ModSeq(mod_seq),
             // RECENT and UNSEEN, both (RFC 3501 §6.4.4).
             SearchKey::New => Self::All(vec![recent(), not(Self::Flags(Flags::SEEN))]),
             SearchKey::Not(key) => not(resolve(*key)?),
@@ -164,6 +167,7 @@ impl Criteria {
             Self::Uids(uids) => Some(uids.contains(message.uid)),
             Self::Received(days) => Some(days.contain(unix_days(message.internal_date))),
             Self::LargerThan(octets) => Some(u64::from(message.size) > *octets),
+            Self::ModSeq(mod_seq) => Some(message.mod_seq >= *mod_seq),
             Self::SmallerThan(octets) => Some(u64::from(message.size) < *octets),
             // A message without a date was sent on no day.
             Self::Sent(days) => {

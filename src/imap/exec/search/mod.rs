@@ -14,12 +14,12 @@ use bytes::Bytes;
 use self::criteria::{Criteria, Evidence};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches};
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::Selected;
 use crate::message::Summary;
-use crate::store::{Error, Message, OpenMailbox, Store, Uid, UidSet};
+use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
 
 /// How many octets of messages are read before they are looked through, and how many messages: one group is in memory at
 /// a time, and one message of the greatest size makes a group.
@@ -28,6 +28,10 @@ const GROUP_MESSAGES: usize = 256;
 
 pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> Outcome {
     let store = cx.store();
+    let by_mod_seq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
+    if by_mod_seq {
+        condstore::enable(cx);
+    }
     let selected = cx.selected()?;
     let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords)?;
     let mut search = Search {
@@ -36,10 +40,11 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> 
         criteria: Arc::new(criteria),
         group: Group::default(),
         found: UidSet::new(),
+        highest_mod_seq: None,
         damaged: 0,
     };
     search.through(&candidates(selected)).await?;
-    let Search { found, damaged, .. } = search;
+    let Search { found, highest_mod_seq, damaged, .. } = search;
     let numbers = match by {
         Numbering::Uid => found.iter().collect(),
         Numbering::Sequence => found.iter().filter_map(|uid| selected.view.sequence(uid)).collect(),
@@ -48,7 +53,7 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> 
         let text = format!("{damaged} messages could not be searched");
         cx.put(Status::untagged_no(text).with_code(Code::Corruption));
     }
-    cx.put(Data::Search(numbers));
+    cx.put(Data::Search { numbers, mod_seq: highest_mod_seq.filter(|_| by_mod_seq) });
     Ok(Done::ok("SEARCH done"))
 }
 
@@ -64,6 +69,8 @@ struct Search<'a> {
     criteria: Arc<Criteria>,
     group: Group,
     found: UidSet,
+    /// The highest of what was found.
+    highest_mod_seq: Option<ModSeq>,
     damaged: usize,
 }
 
@@ -85,7 +92,7 @@ impl Search<'_> {
             let mut undecided = Vec::new();
             for message in messages {
                 match self.criteria.decide(&Evidence::index(&message)) {
-                    Some(matches) => self.note(message.uid, matches),
+                    Some(matches) => self.note(&message, matches),
                     None => undecided.push(message),
                 }
             }
@@ -98,10 +105,15 @@ impl Search<'_> {
         self.look_through().await
     }
 
-    fn note(&mut self, uid: Uid, matches: bool) {
+    fn note(&mut self, message: &Message, matches: bool) {
         if matches {
-            self.found.insert(uid);
+            self.take(message.uid, message.mod_seq);
         }
+    }
+
+    fn take(&mut self, uid: Uid, mod_seq: ModSeq) {
+        self.found.insert(uid);
+        self.highest_mod_seq = self.highest_mod_seq.max(Some(mod_seq));
     }
 
     async fn by_summary(&mut self, messages: &[Message]) -> Result<(), Failure> {
@@ -116,7 +128,7 @@ impl Search<'_> {
                 }
             };
             match self.criteria.decide(&Evidence { summary: Some(&summary), ..Evidence::index(message) }) {
-                Some(matches) => self.note(message.uid, matches),
+                Some(matches) => self.note(message, matches),
                 None => self.read(*message, summary).await?,
             }
         }
@@ -161,19 +173,19 @@ impl Search<'_> {
         let criteria = Arc::clone(&self.criteria);
         let matching = tokio::task::spawn_blocking(move || {
             let by_header = headers.iter().map(|(message, summary, header)| {
-                (message.uid, Evidence { summary: Some(summary), header: Some(header), ..Evidence::index(message) })
+                (message, Evidence { summary: Some(summary), header: Some(header), ..Evidence::index(message) })
             });
             let by_body = wholes.iter().map(|(message, summary, body)| {
-                (message.uid, Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) })
+                (message, Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) })
             });
             // With everything at hand there is no doubt left.
             let matches = |evidence: &Evidence<'_>| criteria.decide(evidence).unwrap_or(false);
             let found = by_header.chain(by_body).filter(|(_, evidence)| matches(evidence));
-            found.map(|(uid, _)| uid).collect::<Vec<_>>()
+            found.map(|(message, _)| (message.uid, message.mod_seq)).collect::<Vec<_>>()
         });
         // It errs only when a message made it panic, or when the server stops: neither says which matched.
-        for uid in matching.await.map_err(|error| Error::Read(error.to_string()))? {
-            self.found.insert(uid);
+        for (uid, mod_seq) in matching.await.map_err(|error| Error::Read(error.to_string()))? {
+            self.take(uid, mod_seq);
         }
         Ok(())
     }
