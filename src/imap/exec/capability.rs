@@ -10,7 +10,7 @@ use crate::imap::response::Data;
 use crate::imap::session::Session;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 13] = [
+const ALWAYS: [&str; 15] = [
     "IMAP4rev1",   // RFC 3501
     "LITERAL+",    // RFC 7888
     "SASL-IR",     // RFC 4959
@@ -24,6 +24,8 @@ const ALWAYS: [&str; 13] = [
     "MOVE",        // RFC 6851
     "SPECIAL-USE", // RFC 6154
     "BINARY",      // RFC 3516
+    "CONDSTORE",   // RFC 7162
+    "QRESYNC",     // RFC 7162
 ];
 
 /// The capabilities of this session at this moment.
