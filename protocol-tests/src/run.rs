@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use tokio::time::Instant;
@@ -26,6 +27,9 @@ pub enum Outcome {
 
 /// What is longer than this is never sent octet by octet: a millisecond for each is enough to wait.
 const LONGEST_SPLIT: usize = 2_000;
+
+/// How much longer than others a sending octet by octet may take, for each.
+const OCTET_SPLIT: Duration = Duration::from_millis(50);
 
 /// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
 pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
@@ -252,7 +256,9 @@ impl Run<'_> {
         let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
         self.log.0.push(entry);
         let split = split && bytes.len() <= LONGEST_SPLIT;
-        let deadline = self.subject.deadline();
+        // A busy machine lets a millisecond grow to many.
+        let octets = if split { bytes.len() } else { 0 };
+        let deadline = self.subject.deadline() + OCTET_SPLIT * u32::try_from(octets).unwrap_or(u32::MAX);
         let sent = self.connection(name)?.send(bytes, split, deadline).await;
         sent.map_err(|e| self.fail(e))
     }

@@ -206,6 +206,7 @@ fn what_is_not_understood_is_2_and_help_is_0() {
     let site = Site::new();
     let filter = run(postbell(&["serve", "--config", &site.config()]).env("RUST_LOG", "a=b=c"));
     assert_eq!(code(&filter), 2, "{}", stderr(&filter));
+    assert_eq!(code(&site.account_with_password("add", "alice@example.org", "secret")), 0);
     let no_terminal = site.account(&["remove", "alice@example.org"]);
     assert_eq!(code(&no_terminal), 2, "{}", stderr(&no_terminal));
 }
@@ -407,6 +408,26 @@ fn accounts_are_kept_with_and_without_a_running_server() {
         ["Alice@example.org"],
         "a socket without a server is no hindrance"
     );
+}
+
+#[test]
+fn a_folder_without_a_store_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for folder in [folder.path().to_owned(), folder.path().join("misspelt")] {
+        let data = folder.to_str().unwrap();
+        for arguments in [
+            &["account", "list"][..],
+            &["account", "passwd", "alice@example.org", "--password-stdin"],
+            &["account", "remove", "alice@example.org", "--yes"],
+            &["check"],
+            &["check", "--rebuild"],
+        ] {
+            let output = run(postbell(arguments).args(["--data", data]));
+            assert_eq!(code(&output), 1, "{arguments:?}");
+            assert_eq!(stderr(&output), format!("postbell: there is no store in {data}\n"), "{arguments:?}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -71,7 +71,8 @@ impl Directory {
         Self { store, membership, making: Arc::default() }
     }
 
-    /// The account that `local_part` at `domain` belongs to, `+detail` cut off; made where membership is open.
+    /// The account that `local_part` at `domain` belongs to, `+detail` cut off; made where membership is open. The local
+    /// part is written as in an address, in quotes where it needs them.
     /// An empty domain is a bare name (`postmaster`, or dev's `alice`).
     pub async fn resolve(&self, local_part: &str, domain: &str) -> Result<Arc<Account>, Unknown> {
         match &self.membership {

@@ -4,7 +4,7 @@
 //! are given here ([`Owner`]). A password comes from a prompt or from standard input, never from the command line, where
 //! every user of the machine can read it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -13,7 +13,7 @@ use crate::auth::credentials_from_password;
 use crate::config::Config;
 use crate::server::control::{self, Answer, Owner, Question};
 use crate::server::open_store;
-use crate::store::Credentials;
+use crate::store::{Credentials, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct AccountArgs {
@@ -69,13 +69,13 @@ impl AccountArgs {
                 ask(&place, Question::AddAccount { address, credentials })
             }
             Action::Passwd { address, place, password_stdin } => {
-                let place = place.resolve()?;
+                let place = existing(place)?;
                 let credentials = new_credentials(&address, password_stdin)?;
                 ask(&place, Question::SetCredentials { address, credentials })
             }
-            Action::List { place } => ask(&place.resolve()?, Question::ListAccounts),
+            Action::List { place } => ask(&existing(place)?, Question::ListAccounts),
             Action::Remove { address, place, yes } => {
-                let place = place.resolve()?;
+                let place = existing(place)?;
                 if !yes && !password::confirm(&format!("Remove {address} and all its mail?"))? {
                     return Err(Failure::new("nothing was removed"));
                 }
@@ -85,13 +85,23 @@ impl AccountArgs {
     }
 }
 
+/// Where there is a store already: only the first account makes one, and a folder that was misspelt stays unmade.
+fn existing(place: Place) -> Result<(PathBuf, Option<Config>), Failure> {
+    let place = place.resolve()?;
+    if Store::is_in(&place.0) {
+        Ok(place)
+    } else {
+        Err(Failure::new(format_args!("there is no store in {}", place.0.display())))
+    }
+}
+
 fn new_credentials(address: &str, from_stdin: bool) -> Result<Credentials, Failure> {
     let password = if from_stdin { password::from_stdin()? } else { password::new_from_terminal(address)? };
     credentials_from_password(&password).map_err(Failure::new)
 }
 
 /// Has the owner of the store answer, or becomes it for a moment.
-fn ask((data_dir, config): &(std::path::PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
     let asked = control::ask(data_dir, &question)
         .map_err(|error| Failure::new(format_args!("{}: {error}", control::path(data_dir).display())))?;
     let answer = match asked {

@@ -144,7 +144,7 @@ impl Dev {
         };
         row("deliver", &[(Role::Smtp, "(STARTTLS)"), (Role::Lmtp, "")]);
         row("read", &[(Role::Imap, "(STARTTLS)"), (Role::Imaps, "(TLS)")]);
-        row("", &[(Role::Pop3, "(STARTTLS)"), (Role::Pop3s, "(TLS)")]);
+        row("", &[(Role::Pop3, "(STLS)"), (Role::Pop3s, "(TLS)")]);
         let fate = if self.data.is_some() { "" } else { "  (gone when this ends; keep it with --data DIR)" };
         let _infallible = write!(text, "  {:<9}{}{fate}\n\n", "mail", data.display());
 

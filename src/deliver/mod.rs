@@ -77,7 +77,8 @@ impl<'a> Transaction<'a> {
 
     /// Adds a recipient.
     pub async fn add_recipient(&mut self, path: &Path) -> Result<(), Reply> {
-        let account = self.to.directory.resolve(path.local_part(), path.domain()).await.map_err(|unknown| {
+        let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
+        let account = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
             tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply

@@ -114,6 +114,18 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     assert_eq!(notes[0].mailbox, "INBOX");
 }
 
+/// RFC 5321 §4.1.2: quotes around a local part are not part of it, quotes in it are.
+#[tokio::test]
+async fn a_quote_in_a_name_is_part_of_the_name() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    for recipient in [r#""alice"@x.example"#, r#""\"alice\""@x.example"#] {
+        transaction.add_recipient(&path(recipient)).await.unwrap();
+    }
+    let names: Vec<_> = world.store.accounts().iter().map(|account| account.name.clone()).collect();
+    assert_eq!(names, [r#""\"alice\""@x.example"#, "alice@x.example"]);
+}
+
 #[tokio::test]
 async fn one_transaction_leaves_nothing_to_the_next() {
     let world = World::new(Options::default()).await;

@@ -284,7 +284,7 @@ pub struct List {
     pub returns: Option<ListReturn>,
 }
 
-/// Selection options (RFC 5258 §3.1, RFC 6154 §3).
+/// Selection options (RFC 5258 §3.1, RFC 6154 §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListSelect {
     /// `SUBSCRIBED`
@@ -297,7 +297,7 @@ pub struct ListSelect {
     pub special_use: bool,
 }
 
-/// Return options (RFC 5258 §3.2, RFC 6154 §3).
+/// Return options (RFC 5258 §3.2, RFC 6154 §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListReturn {
     /// `SUBSCRIBED`

@@ -198,6 +198,7 @@ impl Driver {
             store: &services.store,
             authenticator: &services.authenticator,
             limits: &services.imap,
+            workspace: &services.imap_workspace,
             peer: self.peer.connection.peer.ip().to_canonical(),
         };
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);

@@ -45,6 +45,8 @@ pub struct Services {
     pub pop3: crate::pop3::Limits,
     /// What an IMAP client may do.
     pub imap: crate::imap::Limits,
+    /// What IMAP clients share of the memory.
+    pub(crate) imap_workspace: crate::imap::exec::Workspace,
     /// Who may have how many sessions; a driver asks for its place when its user has logged in.
     pub sessions: Arc<limits::Sessions>,
     /// Turns true when the server stops: every driver says goodbye and ends.

@@ -53,6 +53,7 @@ impl Server {
             smtp: Default::default(),
             pop3: Default::default(),
             imap: Default::default(),
+            imap_workspace: Default::default(),
             sessions: Sessions::new(SessionLimits::default()),
             shutdown,
         };

@@ -138,6 +138,7 @@ impl Server {
             smtp,
             pop3,
             imap,
+            imap_workspace: Default::default(),
             sessions,
             shutdown: shutdown.clone(),
         });

@@ -9,6 +9,7 @@
 //! is taken (`alice`; whether it is anybody is the directory's to say; the RFC has this for `postmaster` only), and a
 //! label of a domain may have an underscore (hosts are named so, whatever RFC 1123 says).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -40,6 +41,14 @@ impl Path {
         &self.local_part
     }
 
+    /// The local part as addresses have it: a quoted string where it is no dot-string.
+    pub fn quoted_local_part(&self) -> Cow<'_, str> {
+        if matches!(dot_string(&self.local_part), Ok(("", _))) {
+            return Cow::Borrowed(&self.local_part);
+        }
+        Cow::Owned(format!("\"{}\"", self.local_part.replace('\\', "\\\\").replace('"', "\\\"")))
+    }
+
     /// The domain, or the address literal with its brackets; empty for a bare name.
     pub fn domain(&self) -> &str {
         &self.domain
@@ -59,18 +68,7 @@ impl Path {
 /// Without the angle brackets.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(dot_string(&self.local_part), Ok(("", _))) {
-            f.write_str(&self.local_part)?;
-        } else {
-            f.write_str("\"")?;
-            for character in self.local_part.chars() {
-                if matches!(character, '"' | '\\') {
-                    f.write_str("\\")?;
-                }
-                write!(f, "{character}")?;
-            }
-            f.write_str("\"")?;
-        }
+        f.write_str(&self.quoted_local_part())?;
         match self.domain.as_str() {
             "" => Ok(()),
             domain => write!(f, "@{domain}"),

@@ -2,10 +2,14 @@
 //!
 //! What changed since the last checkpoint stands here in memory, over what the index says; a checkpoint writes it there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 
 use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
-use super::journal::segment::Place;
+use super::journal::Journal;
+use super::journal::record::Stated;
+use super::journal::segment::{Place, SEGMENT_HEADER_OCTETS};
 use super::{BodyId, Error};
 
 #[derive(Debug, Default)]
@@ -30,6 +34,19 @@ impl Bodies {
     pub(crate) fn count_record(&mut self, place: &Place) {
         self.segments.entry(place.segment).or_default().octets += place.record_octets();
         self.changed_segments.insert(place.segment);
+    }
+
+    /// Counts the segments that no record was counted for: an interrupted compaction left copies there, of records that
+    /// stand elsewhere. Nothing of them is needed, so the next compaction removes them.
+    pub(crate) fn adopt_segments(&mut self, journal: &Journal) -> io::Result<()> {
+        for segment in journal.segments() {
+            if let Entry::Vacant(unknown) = self.segments.entry(segment.number) {
+                let octets = segment.file.len()?.saturating_sub(SEGMENT_HEADER_OCTETS as u64);
+                unknown.insert(SegmentUse { octets, live: 0 });
+                self.changed_segments.insert(segment.number);
+            }
+        }
+        Ok(())
     }
 
     /// A body came in.
@@ -74,6 +91,16 @@ impl Bodies {
         self.changed_segments.insert(segment);
     }
 
+    /// A mailbox's state was said again, in `new`, or is needed no more.
+    pub(crate) fn restate(&mut self, old: Option<Stated>, new: Option<Stated>) {
+        if let Some(old) = old {
+            self.use_segment(old.segment, old.octets, false);
+        }
+        if let Some(new) = new {
+            self.use_segment(new.segment, new.octets, true);
+        }
+    }
+
     /// Compaction copied a body; it counts only if the body is still needed.
     pub(crate) fn moved(&mut self, body: BodyId, from: Place, to: Place, index: &Index) -> Result<(), Error> {
         self.count_record(&to);
@@ -99,8 +126,8 @@ impl Bodies {
         &self.segments
     }
 
-    /// Ends a rebuild: counts the references afresh.
-    pub(crate) fn recount(&mut self, references: &HashMap<BodyId, u32>) {
+    /// Ends a rebuild: counts the references, and what the mailboxes' last states take, afresh.
+    pub(crate) fn recount(&mut self, references: &HashMap<BodyId, u32>, stated: &[Stated]) {
         self.rebuilding = false;
         for usage in self.segments.values_mut() {
             usage.live = 0;
@@ -114,6 +141,9 @@ impl Bodies {
             self.use_segment(entry.place.segment, entry.place.record_octets(), true);
         }
         self.changed = changed;
+        for stated in stated {
+            self.restate(None, Some(*stated));
+        }
     }
 
     pub(crate) fn is_clean(&self) -> bool {

@@ -13,7 +13,7 @@ use super::index::Index;
 use super::journal::Journal;
 use super::journal::record::{HeadRecord, Record};
 use super::journal::segment::{Scan, Scanned};
-use super::open::{Layout, OpenError, Replay, Unusable, open_state, refused, usable};
+use super::open::{Layout, OpenError, Unusable, from_index, open_state, rebuilt, refused};
 use super::state::State;
 use super::{BodyId, MailboxId, Message, Options, Store};
 
@@ -41,7 +41,7 @@ pub struct Report {
 /// Something that is wrong with a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A segment has no whole header; nothing in it was ever answered, unless the file was damaged later.
+    /// A segment has no whole header and nothing behind it: a crash ended it before it began, and nothing is lost.
     SegmentHeader(String),
     /// Octets that are no record, with records behind them: what stood there is lost.
     LostRecords {
@@ -107,21 +107,29 @@ impl fmt::Display for Report {
 }
 
 impl Store {
+    /// Whether `dir` holds a store, whole or not: its journal is there.
+    pub fn is_in(dir: &Path) -> bool {
+        Layout::new(dir).journal().is_dir()
+    }
+
     /// Verifies the store in `dir`, which nobody has open; with `rebuild`, makes its index anew afterwards. Blocks, for as
     /// long as it takes to read all of it.
     ///
     /// Errors: the store is in use, can't be read, or is of another version. What is wrong inside is in the report.
     pub fn check(dir: &Path, rebuild: bool) -> Result<Report, OpenError> {
-        if !dir.is_dir() {
+        // Nothing is made in a folder that was named by mistake.
+        if !Store::is_in(dir) {
             return Err(OpenError::Refused(format!("there is no store in {}", dir.display())));
         }
         let layout = Layout::new(dir);
         let _lock = layout.lock()?;
         let segment_octets = Options::default().segment_octets;
-        let (journal, damaged) =
+        let (journal, never_whole) =
             Journal::open(Arc::new(RealDisk), &layout.journal(), segment_octets).map_err(refused)?;
         let mut report = Report::default();
-        report.findings.extend(damaged.iter().map(|error| Finding::SegmentHeader(error.path.display().to_string())));
+        report
+            .findings
+            .extend(never_whole.iter().map(|error| Finding::SegmentHeader(error.path.display().to_string())));
         let damaged_bodies = verify_journal(&journal, &mut report)?;
         compare(&layout, &journal, &damaged_bodies, &mut report)?;
         if rebuild {
@@ -168,9 +176,8 @@ fn compare(
     report: &mut Report,
 ) -> Result<(), OpenError> {
     let scratch = tempfile::tempdir().map_err(refused)?;
-    let mut truth = State::rebuild(Index::open(scratch.path()).map_err(refused)?);
-    Replay::default().all(journal, &truth)?;
-    truth.end_rebuild().map_err(refused)?;
+    let index = Index::open(scratch.path()).map_err(refused)?;
+    let (truth, _) = rebuilt(index, journal)?;
     let truth_mailboxes = contents(&truth).map_err(refused)?;
     report.accounts = truth.directory().accounts().count() as u64;
     report.mailboxes = truth_mailboxes.len() as u64;
@@ -189,34 +196,15 @@ fn compare(
         report.findings.push(Finding::UnusableIndex("it is not there".to_owned()));
         return Ok(());
     }
-    let index = match Index::open(&layout.index()) {
-        Ok(index) => index,
-        Err(reason) => {
-            report.findings.push(Finding::UnusableIndex(reason));
-            return Ok(());
-        }
-    };
-    let sentinel = match usable(&index, journal) {
-        Ok(Some(sentinel)) => sentinel,
-        Ok(None) if report.records == 0 => return Ok(()),
-        Ok(None) => {
-            report.findings.push(Finding::UnusableIndex("it is empty".to_owned()));
-            return Ok(());
-        }
+    let served = match from_index(layout, journal) {
+        Ok((served, _)) => served,
+        Err(Unusable::Index(_)) if report.records == 0 => return Ok(()),
         Err(Unusable::Index(reason)) => {
             report.findings.push(Finding::UnusableIndex(reason));
             return Ok(());
         }
         Err(Unusable::Journal(reason)) => return Err(OpenError::Refused(reason)),
     };
-    let served = match State::load(index, sentinel.counters) {
-        Ok(state) => state,
-        Err(error) => {
-            report.findings.push(Finding::UnusableIndex(error.to_string()));
-            return Ok(());
-        }
-    };
-    Replay::default().newer(journal, &served, &sentinel)?;
     match contents(&served) {
         Ok(mailboxes) => differences(&truth, &truth_mailboxes, &served, &mailboxes, report),
         Err(error) => report.findings.push(Finding::UnusableIndex(error.to_string())),
@@ -233,8 +221,9 @@ fn contents(state: &State) -> Result<Contents, super::Error> {
         state.load_messages(&mailbox)?;
         let data = mailbox.read();
         let mut head = data.head.clone();
-        // The journal does not say which messages were told as recent, nor when the history was trimmed.
-        (head.first_recent_uid, head.history_from) = (0, 0);
+        // The journal does not say which messages were told as recent, nor when the history was trimmed; and where the last
+        // state stands is not the mailbox's content.
+        (head.first_recent_uid, head.history_from, head.stated) = (0, 0, None);
         let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());
         let messages = chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect();
         contents.insert(mailbox.id(), (head, messages));

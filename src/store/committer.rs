@@ -95,6 +95,8 @@ pub(crate) struct Decider<'a> {
     uid_next: HashMap<MailboxId, Uid>,
     mod_seq: HashMap<AccountId, ModSeq>,
     keywords: HashMap<MailboxId, Vec<String>>,
+    /// The tables that the job being decided added a keyword to, once for each.
+    added: Vec<MailboxId>,
 }
 
 /// Unix seconds now.
@@ -164,6 +166,7 @@ impl Decider<'_> {
                 Some(index) => index,
                 None if table.len() < KEYWORDS_MAX => {
                     table.push(name.clone());
+                    self.added.push(mailbox.id());
                     new.push(name.clone());
                     table.len() - 1
                 }
@@ -175,6 +178,16 @@ impl Decider<'_> {
             flags = flags.union(Flags::keyword(index));
         }
         (flags, new, full)
+    }
+
+    /// The job that was being decided commits nothing: no record names the keywords that it added. (UIDs and
+    /// mod-sequences that it took are just never given.)
+    fn take_back(&mut self) {
+        for mailbox in self.added.drain(..) {
+            if let Some(table) = self.keywords.get_mut(&mailbox) {
+                table.pop();
+            }
+        }
     }
 
     /// What was decided is published.
@@ -233,6 +246,7 @@ impl Committer {
             uid_next: HashMap::new(),
             mod_seq: HashMap::new(),
             keywords: HashMap::new(),
+            added: Vec::new(),
         };
         let mut waiting = None;
         loop {
@@ -283,11 +297,15 @@ impl Committer {
 
     fn join(&mut self, job: Job, group: &mut Group, decider: &mut Decider<'_>) {
         let Job { touches, octets, decide, permit } = job;
-        if let Some(staged) = decide(decider) {
-            self.commit_seq += 1;
-            group.staged.push((self.commit_seq, staged));
-            group.octets += octets;
-            group.add(touches);
+        match decide(decider) {
+            Some(staged) => {
+                decider.added.clear();
+                self.commit_seq += 1;
+                group.staged.push((self.commit_seq, staged));
+                group.octets += octets;
+                group.add(touches);
+            }
+            None => decider.take_back(),
         }
         drop(permit);
     }
@@ -313,7 +331,7 @@ impl Committer {
         let mut bells: HashMap<Bell, usize> = HashMap::new();
         let mut answers = Vec::with_capacity(group.staged.len());
         for ((commit_seq, staged), place) in group.staged.into_iter().zip(places) {
-            match self.inner.state.apply(staged.record, place) {
+            match self.inner.state.apply(staged.record, commit_seq, place) {
                 Ok(of_this) => {
                     bells.extend(of_this.iter().map(|bell| (*bell, 0)));
                     rung.push(of_this);

@@ -32,7 +32,7 @@ use super::mailbox::{Chunk, Messages};
 use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq};
 
 /// The form of everything in the index; another one is thrown away and made anew.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Values are cut into pieces of this size.
 const PIECE_OCTETS: usize = 7 * 1024;
 /// What sled may keep in memory.
@@ -75,7 +75,7 @@ pub(crate) struct BodyEntry {
 pub(crate) struct SegmentUse {
     /// Octets of all records.
     pub(crate) octets: u64,
-    /// Octets of deliveries that some message refers to.
+    /// Octets of deliveries that some message refers to, and of the last states of mailboxes.
     pub(crate) live: u64,
 }
 

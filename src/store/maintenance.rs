@@ -5,7 +5,7 @@
 //!
 //! **Compaction** gives back the space of expunged messages, a segment at a time, once less than half of it is needed:
 //! 1. All that the segment's records say about accounts and mailboxes is said again, as state records in the present
-//!    segment (commits like any other, synced); so a rebuild without the old segment never repeats a UID and brings
+//!    segment (commits like any other, synced), unless a later state says it already; so a rebuild without the old segment never repeats a UID and brings
 //!    nothing back.
 //! 2. Bodies that are needed are copied into a segment of its own kind, with the `commit_seq` they always had, and synced.
 //! 3. The index is pointed there by a checkpoint, synced.
@@ -15,6 +15,7 @@
 //! once.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -53,11 +54,13 @@ pub(crate) struct Maintenance {
     pub(crate) inner: Arc<Inner>,
     pub(crate) requests: Sender<Request>,
     pub(crate) orders: Receiver<Order>,
+    /// Segments that can't be compacted, since they are damaged: not tried again before the store is opened again.
+    pub(crate) stuck: BTreeSet<u32>,
 }
 
 impl Maintenance {
     /// Works until it is told to end.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         let mut checkpointed = Instant::now();
         let mut checkpointed_octets = self.journal_octets();
         loop {
@@ -147,7 +150,7 @@ impl Maintenance {
     }
 
     /// Compacts all segments of which less than half is needed, but the one that is being written to.
-    fn compact(&self) -> Result<(), Error> {
+    fn compact(&mut self) -> Result<(), Error> {
         let newest =
             self.inner.journal.segments().iter().rev().find(|s| s.purpose == Purpose::Commits).map(|s| s.number);
         let wasteful: Vec<u32> = {
@@ -156,26 +159,44 @@ impl Maintenance {
             segments.filter(|(_, usage)| usage.live * 2 < usage.octets).map(|(number, _)| *number).collect()
         };
         for number in wasteful {
-            if Some(number) != newest
-                && let Some(segment) = self.inner.journal.segment(number)
-            {
-                self.compact_segment(&segment)?;
+            if Some(number) == newest || self.stuck.contains(&number) {
+                continue;
+            }
+            let Some(segment) = self.inner.journal.segment(number) else { continue };
+            let compacted = match self.compact_segment(&segment) {
+                // What can't be read costs its space, and no more: mail goes on being taken.
+                Err(Error::Read(reason) | Error::Damaged(reason)) => {
+                    tracing::error!(
+                        segment = number,
+                        reason,
+                        "a segment can't be compacted; `postbell check` says more"
+                    );
+                    false
+                }
+                compacted => compacted?,
+            };
+            if !compacted {
+                self.stuck.insert(number);
             }
         }
         Ok(())
     }
 
-    fn compact_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
+    /// Compacts a segment; returns whether it could be removed.
+    fn compact_segment(&self, segment: &Arc<Segment>) -> Result<bool, Error> {
         let started = Instant::now();
         let failed =
-            |error: String| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
+            |error: io::Error| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
         let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
-        while let Some(scanned) = scan.next().map_err(|error| failed(error.to_string()))? {
+        while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
             let Scanned::Record(found) = scanned else { continue };
-            mailboxes.extend(found.record.mailboxes());
+            // What came before a mailbox's last state need not be said again.
+            let stated = |mailbox: &MailboxId| self.inner.state.stated(*mailbox);
+            mailboxes
+                .extend(found.record.mailboxes().into_iter().filter(|mailbox| found.commit_seq >= stated(mailbox)));
             accounts.extend(found.record.accounts());
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));
@@ -184,19 +205,27 @@ impl Maintenance {
         // 1. What the records say is said again.
         let (mailboxes_said, accounts_said) = (mailboxes.len(), accounts.len());
         for account in accounts {
-            self.commit_state(move |inner| {
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 Ok(inner.state.directory().account(account).map(|entry| Record::AccountState(entry.record())))
             })?;
+            wait(said)?;
         }
+        // Asked for together, so that they share syncs.
+        let mut said = Vec::with_capacity(mailboxes_said);
         for mailbox in mailboxes {
-            self.commit_state(move |inner| {
+            let exists = self.inner.state.directory().mailbox(mailbox).map_or(0, |mailbox| mailbox.read().head.exists);
+            let octets = u64::from(exists) * MESSAGE_OCTETS;
+            said.push(self.commit_state(Touches::Changes(vec![mailbox]), octets, move |inner| {
                 let Some(mailbox) = inner.state.directory().mailbox(mailbox).cloned() else { return Ok(None) };
                 inner.state.load_messages(&mailbox)?;
                 let data = mailbox.read();
                 Ok(data.state_record().map(Record::MailboxState))
-            })?;
+            })?);
         }
-        self.commit_state(|inner| Ok(Some(Record::StoreState(inner.state.directory().record()))))?;
+        said.into_iter().try_for_each(wait)?;
+        wait(self.commit_state(Touches::Everything, 0, |inner| {
+            Ok(Some(Record::StoreState(inner.state.directory().record())))
+        })?)?;
         // 2. Bodies that are needed are copied.
         let mut writer = Writer::new(Arc::clone(&self.inner.journal), Purpose::Compacted);
         let mut moved = Vec::new();
@@ -207,19 +236,32 @@ impl Maintenance {
                 moved.push((body, found.place, place));
             }
         }
-        writer.sync().map_err(|error| failed(error.to_string()))?;
+        writer.sync().map_err(failed)?;
         // 3. The index is pointed there.
         let copied = moved.len();
-        {
+        let still_needed = {
             let mut bodies = self.inner.state.bodies();
             for (body, from, to) in moved {
                 bodies.moved(body, from, to, &self.inner.state.index)?;
             }
-            bodies.remove_segment(segment.number);
-        }
+            let still_needed = bodies.segments().get(&segment.number).map_or(0, |usage| usage.live);
+            if still_needed == 0 {
+                bodies.remove_segment(segment.number);
+            }
+            still_needed
+        };
         self.checkpoint()?;
+        if still_needed > 0 {
+            // A record whose header or metadata is damaged was not found; its body may still be read by the index.
+            tracing::error!(
+                segment = segment.number,
+                still_needed,
+                "a segment is damaged, and stays for what is left in it"
+            );
+            return Ok(false);
+        }
         // 4. The old segment goes.
-        self.inner.journal.remove(segment.number).map_err(|error| failed(error.to_string()))?;
+        self.inner.journal.remove(segment.number).map_err(failed)?;
         tracing::info!(
             segment = segment.number,
             copied,
@@ -228,15 +270,17 @@ impl Maintenance {
             took_ms = started.elapsed().as_millis() as u64,
             "a segment is compacted"
         );
-        Ok(())
+        Ok(true)
     }
 
-    /// Commits a record that the committer makes from what is published, if it makes one.
+    /// Asks for a record that the committer makes from what is published, if it makes one; [`wait`] follows.
     fn commit_state(
         &self,
+        touches: Touches,
+        octets: u64,
         make: impl FnOnce(&Inner) -> Result<Option<Record>, Error> + Send + 'static,
-    ) -> Result<(), Error> {
-        // The queue's bound is for clients; this thread waits for each of its jobs.
+    ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
+        // The queue's bound is for clients; what this thread asks for is bounded by the mailboxes of one segment.
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().map_err(|_| Error::Closing)?;
         let (answer, answered) = oneshot::channel();
         let decide = Box::new(move |decider: &mut super::Decider<'_>| match make(decider.inner) {
@@ -257,8 +301,12 @@ impl Maintenance {
                 None
             }
         });
-        let job = Job { touches: Touches::Everything, octets: 0, decide, permit };
-        self.requests.send(Request::Job(job)).map_err(|_| Error::Closing)?;
-        answered.blocking_recv().map_err(|_| Error::Closing)?
+        self.requests.send(Request::Job(Job { touches, octets, decide, permit })).map_err(|_| Error::Closing)?;
+        Ok(answered)
     }
+}
+
+/// Waits until what [`Maintenance::commit_state`] asked for is durable.
+fn wait(said: oneshot::Receiver<Result<(), Error>>) -> Result<(), Error> {
+    said.blocking_recv().map_err(|_| Error::Closing)?
 }

@@ -51,8 +51,8 @@ pub fn canonical_name(name: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-/// What a mailbox of this name is for, as clients name them when they make them themselves (RFC 6154 §5: a server may give
-/// attributes of its own accord).
+/// What a mailbox of this name is for, as clients name them when they make them themselves. RFC 6154 §2 says what the uses
+/// are, and leaves it to us how a mailbox comes by one.
 pub(crate) fn customary_use(name: &str) -> Option<SpecialUse> {
     match name {
         "Archive" | "Archives" => Some(SpecialUse::Archive),

@@ -1,7 +1,7 @@
 //! Opening a store: what the index says, then what is newer in the journal; or everything from the journal.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,8 @@ use super::committer::{Committer, now_unix_s};
 use super::disk::{Disk, RealDisk};
 use super::incoming::Intake;
 use super::index::{Index, Sentinel};
-use super::journal::segment::{self, HeaderError, Purpose, Scan, Scanned, Segment};
+use super::journal::record::Counters;
+use super::journal::segment::{self, HeaderError, Purpose, Scan, ScanError, Scanned, Segment};
 use super::journal::{Journal, Writer};
 use super::maintenance::Maintenance;
 use super::state::State;
@@ -58,7 +59,8 @@ pub(crate) struct Opened {
     pub(crate) commit_seq: CommitSeq,
     pub(crate) writer: Writer,
     pub(crate) damage: Vec<Damage>,
-    pub(crate) damaged_headers: Vec<String>,
+    /// Segments that a crash ended before they began.
+    pub(crate) never_whole: Vec<String>,
     /// Why the index was made anew, if it was.
     pub(crate) rebuilt: Option<String>,
 }
@@ -128,8 +130,8 @@ impl Store {
             let Damage { segment, from, to } = damage;
             tracing::error!(segment, from, to, "the journal is damaged: records between these octets are lost");
         }
-        for path in &opened.damaged_headers {
-            tracing::warn!(path, "a journal segment without a whole header is passed over");
+        for path in &opened.never_whole {
+            tracing::warn!(path, "a journal segment that was never begun is passed over");
         }
         let intake = Intake {
             used: AtomicU64::new(0),
@@ -152,7 +154,8 @@ impl Store {
         let (maintenance, orders) = std::sync::mpsc::channel();
         let committer =
             Committer { inner: Arc::clone(&inner), writer: opened.writer, commit_seq: opened.commit_seq, messages };
-        let keeper = Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders };
+        let keeper =
+            Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders, stuck: BTreeSet::new() };
         let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
             let inner = Arc::clone(&inner);
             std::thread::Builder::new()
@@ -190,25 +193,19 @@ pub(crate) fn open_state(
     segment_octets: u64,
     rebuild: bool,
 ) -> Result<Opened, OpenError> {
-    let (journal, damaged) =
+    let (journal, never_whole) =
         Journal::open(disk, &layout.journal(), segment_octets).map_err(|error| match error.error {
             HeaderError::Io(io) => OpenError::Io { path: error.path, error: io },
             _ => OpenError::Refused(format!("{error}; nothing was changed")),
         })?;
-    let mut replay = Replay::default();
-    let (state, rebuilt) = match open_index(layout, &journal, rebuild)? {
-        Found::Usable(index, sentinel) => {
-            let state = State::load(index, sentinel.counters).map_err(refused)?;
-            replay.newer(&journal, &state, &sentinel)?;
-            (state, None)
-        }
-        Found::Fresh(index, reason) => {
-            let mut state = State::rebuild(index);
-            replay.all(&journal, &state)?;
-            state.end_rebuild().map_err(refused)?;
-            (state, reason)
+    let (state, replay, rebuilt) = match reusable(layout, &journal, rebuild)? {
+        Ok((state, replay)) => (state, replay, None),
+        Err(reason) => {
+            let (state, replay) = from_journal(layout, &journal, &reason)?;
+            (state, replay, Some(reason))
         }
     };
+    state.bodies().adopt_segments(&journal).map_err(|error| OpenError::Io { path: layout.journal(), error })?;
     let writer = match replay.end {
         Some((segment, end)) => {
             // What was just read may still be only in the system's memory, and is about to be told to clients.
@@ -228,7 +225,7 @@ pub(crate) fn open_state(
         commit_seq: replay.commit_seq,
         writer,
         damage: replay.damage,
-        damaged_headers: damaged.iter().map(|error| error.path.display().to_string()).collect(),
+        never_whole: never_whole.iter().map(|error| error.path.display().to_string()).collect(),
         rebuilt,
         journal,
     })
@@ -250,41 +247,53 @@ fn checkpoint(state: &State, journal: &Journal, writer: &Writer, commit_seq: Com
     Ok(())
 }
 
-/// What the index folder holds.
-enum Found {
-    /// An index that can be gone on with.
-    Usable(Index, Sentinel),
-    /// A new one, and why the old one can't be used, if there was one.
-    Fresh(Index, Option<String>),
+/// What index and journal say together, or why the index can't be used.
+fn reusable(layout: &Layout, journal: &Journal, rebuild: bool) -> Result<Result<(State, Replay), String>, OpenError> {
+    if rebuild {
+        return Ok(Err("it was asked for".to_owned()));
+    }
+    if !layout.index().exists() && !journal.segments().is_empty() {
+        return Ok(Err("it is not there".to_owned()));
+    }
+    match from_index(layout, journal) {
+        Ok(opened) => Ok(Ok(opened)),
+        Err(Unusable::Index(reason)) => Ok(Err(reason)),
+        Err(Unusable::Journal(reason)) => Err(OpenError::Refused(reason)),
+    }
 }
 
-/// Opens the index; one that can't be used is put aside, and a new one begun.
-fn open_index(layout: &Layout, journal: &Journal, rebuild: bool) -> Result<Found, OpenError> {
-    let dir = layout.index();
-    let there = dir.exists();
-    let has_commits = !journal.segments().is_empty();
-    let reason = if rebuild {
-        "it was asked for".to_owned()
-    } else if !there && has_commits {
-        "it is not there".to_owned()
-    } else {
-        match Index::open(&dir) {
-            Ok(index) => match usable(&index, journal) {
-                Ok(Some(sentinel)) => return Ok(Found::Usable(index, sentinel)),
-                Ok(None) if !has_commits => return Ok(Found::Fresh(index, None)),
-                Ok(None) => "it is empty".to_owned(),
-                Err(Unusable::Index(reason)) => reason,
-                Err(Unusable::Journal(reason)) => return Err(OpenError::Refused(reason)),
-            },
-            Err(reason) => reason,
-        }
+/// What the index says, and then what is newer in the journal.
+pub(crate) fn from_index(layout: &Layout, journal: &Journal) -> Result<(State, Replay), Unusable> {
+    let read = || {
+        let index = Index::open(&layout.index()).map_err(Unusable::Index)?;
+        let sentinel = usable(&index, journal)?;
+        let state = State::load(index, sentinel.counters).map_err(unusable)?;
+        let mut replay = Replay::default();
+        replay.newer(journal, &state, &sentinel)?;
+        Ok((state, replay))
     };
+    // sled reads its pages when they are asked for: what a crash left may come to light at any of these steps.
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Unusable::Index("reading it panicked".to_owned())))
+}
+
+/// Puts aside the index that can't be used, and makes a new one from the journal.
+fn from_journal(layout: &Layout, journal: &Journal, reason: &str) -> Result<(State, Replay), OpenError> {
     tracing::warn!(reason, "the index can't be used; it is made anew from the journal");
-    if there {
+    let dir = layout.index();
+    if dir.exists() {
         put_aside(&dir)?;
     }
     let index = Index::open(&dir).map_err(|reason| refused(format!("a new index can't be made: {reason}")))?;
-    Ok(Found::Fresh(index, Some(reason)))
+    rebuilt(index, journal)
+}
+
+/// What all of the journal says. The index is new.
+pub(crate) fn rebuilt(index: Index, journal: &Journal) -> Result<(State, Replay), OpenError> {
+    let mut state = State::rebuild(index);
+    let mut replay = Replay::default();
+    replay.all(journal, &state).map_err(refused)?;
+    state.end_rebuild().map_err(refused)?;
+    Ok((state, replay))
 }
 
 /// Keeps the index that can't be used, for whoever wants to know why; only the last one.
@@ -297,18 +306,36 @@ fn put_aside(dir: &Path) -> Result<(), OpenError> {
 }
 
 /// Whose fault it is that index and journal do not fit.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Unusable {
     /// The index: it can be made anew.
+    #[error("{0}")]
     Index(String),
-    /// The journal: making the index anew would lose what only the index still knows of.
+    /// The journal: making the index anew would lose what only the index still knows of, or would fail as well.
+    #[error("{0}")]
     Journal(String),
 }
 
-/// The index's sentinel, if it fits the journal; `None` in an empty index.
-pub(crate) fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel>, Unusable> {
-    let read = |error: Error| Unusable::Index(error.to_string());
-    let Some(sentinel) = index.sentinel().map_err(read)? else { return Ok(None) };
+impl From<ScanError> for Unusable {
+    fn from(error: ScanError) -> Self {
+        Unusable::Journal(error.to_string())
+    }
+}
+
+/// An error of the store's while a record is applied: only the index can have caused it.
+fn unusable(error: Error) -> Unusable {
+    Unusable::Index(error.to_string())
+}
+
+/// The index's sentinel, if index and journal fit each other; that of a new index, where there is no journal yet.
+fn usable(index: &Index, journal: &Journal) -> Result<Sentinel, Unusable> {
     let numbers: Vec<u32> = journal.segments().iter().map(|segment| segment.number).collect();
+    let Some(sentinel) = index.sentinel().map_err(unusable)? else {
+        return match numbers.is_empty() {
+            true => Ok(Sentinel::new(*journal.store_id(), 0, None, Counters::default())),
+            false => Err(Unusable::Index("it is empty".to_owned())),
+        };
+    };
     if numbers.is_empty() && sentinel.commit_seq > 0 {
         return Err(Unusable::Journal(
             "the index is there and the journal is not: the journal holds the mail; put its folder back".to_owned(),
@@ -318,10 +345,10 @@ pub(crate) fn usable(index: &Index, journal: &Journal) -> Result<Option<Sentinel
         return Err(Unusable::Index("it belongs to another store".to_owned()));
     }
     // An older batch of sled's knows segments that compaction has removed since.
-    let known = index.segments().map_err(read)?;
+    let known = index.segments().map_err(unusable)?;
     match known.keys().find(|number| !numbers.contains(number)) {
         Some(number) => Err(Unusable::Index(format!("it knows segment {number}, which is not there"))),
-        None => Ok(Some(sentinel)),
+        None => Ok(sentinel),
     }
 }
 
@@ -337,26 +364,39 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Applies what the index does not know.
-    pub(crate) fn newer(&mut self, journal: &Journal, state: &State, sentinel: &Sentinel) -> Result<(), OpenError> {
+    fn newer(&mut self, journal: &Journal, state: &State, sentinel: &Sentinel) -> Result<(), Unusable> {
         self.commit_seq = sentinel.commit_seq;
         let (first, offset) = sentinel.position.unwrap_or((0, 0));
+        let all = journal.segments();
+        let mut before = first;
         // What compaction wrote is older than the checkpoint, or stands in another segment, too.
-        let segments = journal.segments().into_iter().filter(|segment| segment.purpose == Purpose::Commits);
-        for segment in segments.filter(|segment| segment.number >= first) {
+        for segment in all.iter().filter(|segment| segment.purpose == Purpose::Commits && segment.number >= first) {
             let offset = (segment.number == first).then_some(offset);
-            let mut scan = Scan::new(Arc::clone(&segment), offset);
+            let mut scan = Scan::new(Arc::clone(segment), offset);
+            let mut begins = true;
             while let Some(record) = self.next(&mut scan)? {
-                if record.commit_seq > sentinel.commit_seq {
-                    self.apply(record, state)?;
+                if record.commit_seq <= sentinel.commit_seq {
+                    continue;
                 }
+                // Segments between that are gone held the commits between: compaction has said what they said, but as
+                // states that replace all before them, in segments that are not read here.
+                let between = all.iter().filter(|other| (before + 1..segment.number).contains(&other.number)).count();
+                let gone = (segment.number - before).saturating_sub(1) as usize > between;
+                if begins && gone && record.commit_seq > self.commit_seq + 1 {
+                    let (from, to) = (self.commit_seq + 1, record.commit_seq - 1);
+                    return Err(Unusable::Index(format!("it is older than a compaction, and lacks {from} to {to}")));
+                }
+                begins = false;
+                self.apply(record, state).map_err(unusable)?;
             }
+            before = segment.number;
         }
         Ok(())
     }
 
     /// Applies all of the journal, in the order of `commit_seq`: within a segment records are in order, so the segments
     /// are merged.
-    pub(crate) fn all(&mut self, journal: &Journal, state: &State) -> Result<(), OpenError> {
+    fn all(&mut self, journal: &Journal, state: &State) -> Result<(), Unusable> {
         let mut scans: BTreeMap<u32, Scan> =
             journal.segments().into_iter().map(|s| (s.number, Scan::new(s, None))).collect();
         let mut heads = BTreeMap::new();
@@ -374,7 +414,7 @@ impl Replay {
                 && commit_seq > applied
             {
                 applied = commit_seq;
-                self.apply(record, state)?;
+                self.apply(record, state).map_err(unusable)?;
             }
             if let Some(scan) = scans.get_mut(&number)
                 && let Some(record) = self.next(scan)?
@@ -386,16 +426,16 @@ impl Replay {
         Ok(())
     }
 
-    fn apply(&mut self, record: segment::Found, state: &State) -> Result<(), OpenError> {
+    fn apply(&mut self, record: segment::Found, state: &State) -> Result<(), Error> {
         self.commit_seq = self.commit_seq.max(record.commit_seq);
-        state.apply(record.record, record.place).map_err(refused)?;
+        state.apply(record.record, record.commit_seq, record.place)?;
         Ok(())
     }
 
     /// The next record of a segment; damage is noted.
-    fn next(&mut self, scan: &mut Scan) -> Result<Option<segment::Found>, OpenError> {
+    fn next(&mut self, scan: &mut Scan) -> Result<Option<segment::Found>, ScanError> {
         loop {
-            let whole = match scan.next().map_err(refused)? {
+            let whole = match scan.next()? {
                 Some(Scanned::Record(record)) => return Ok(Some(*record)),
                 Some(Scanned::Damage { from, to }) => {
                     self.damage.push(Damage { segment: scan.segment().number, from, to });

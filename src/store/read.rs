@@ -92,11 +92,12 @@ impl Inner {
 
     fn header(&self, entry: &BodyEntry, segment: &Segment) -> Result<Header, Error> {
         let octets = self.journal.read(segment, u64::from(entry.place.offset), HEADER_OCTETS)?;
-        let header = octets.first_chunk().and_then(Header::decode).map(|(header, _)| header);
         let place = &entry.place;
-        // The header's own checksum covers the metadata, which need not be read here: lengths that fit are enough to trust
-        // it, and the checksums that it holds are about to be used.
-        header
+        // Lengths that fit are enough to trust it: the checksums that it holds are about to be used, and a message is not
+        // given up for another octet of its header.
+        octets
+            .first_chunk()
+            .map(Header::decode_damaged)
             .filter(|header| {
                 (header.meta_len, header.cache_len, header.body_len)
                     == (place.meta_len, place.cache_len, place.body_len)

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use super::bodies::Bodies;
 use super::index::{Batch, Index};
 use super::journal::record::{
-    AccountState, AddAccount, Counters, Delivery, HeadRecord, MailboxStep, MailboxesChange, Record, References,
+    AccountState, AddAccount, Counters, Delivery, HeadRecord, MailboxStep, MailboxesChange, Record, References, Stated,
     StoreState,
 };
 use super::journal::segment::Place;
 use super::mailbox::{Dirty, Mailbox, MailboxData, Messages};
 use super::names::INBOX;
-use super::{Account, AccountId, Bell, BodyId, Error, MailboxId, Message, ModSeq};
+use super::{Account, AccountId, Bell, BodyId, CommitSeq, Error, MailboxId, Message, ModSeq};
 
 /// Accounts and mailboxes by name and id.
 #[derive(Debug, Default)]
@@ -146,10 +146,11 @@ impl Directory {
     fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
         let mailbox = self.mailboxes.remove(&id)?;
         let name = mailbox.read().head.name.clone();
-        if let Some(entry) = self.accounts.get_mut(&mailbox.account())
-            && entry.mailboxes.get(&name).is_some_and(|there| there.id() == id)
-        {
-            entry.mailboxes.remove(&name);
+        if let Some(entry) = self.accounts.get_mut(&mailbox.account()) {
+            // In a rebuild another mailbox may have the name already, or this one may not be named yet.
+            if entry.mailboxes.get(&name).is_some_and(|there| there.id() == id) {
+                entry.mailboxes.remove(&name);
+            }
             entry.used_names.insert(name);
         }
         Some(mailbox)
@@ -244,7 +245,7 @@ impl State {
     }
 
     /// Does what the record says; returns the bells to ring. `place` is where it stands.
-    pub(crate) fn apply(&self, record: Record, place: Place) -> Result<Vec<Bell>, Error> {
+    pub(crate) fn apply(&self, record: Record, commit_seq: CommitSeq, place: Place) -> Result<Vec<Bell>, Error> {
         let mut bells: Vec<Bell> = record.mailboxes().into_iter().map(Bell::Mailbox).collect();
         bells.extend(record.accounts().into_iter().map(Bell::Account));
         self.mark_changed(&record);
@@ -277,8 +278,17 @@ impl State {
             }
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
-            Record::MailboxState(_) if !self.rebuilding => {}
-            Record::MailboxState(state) => {
+            Record::MailboxState(state) if !self.rebuilding => {
+                if let Some(mailbox) = self.directory().mailbox(state.head.mailbox) {
+                    let stated = Some(Stated { commit_seq, segment: place.segment, octets: place.record_octets() });
+                    let mut data = mailbox.write();
+                    self.bodies().restate(data.head.stated, stated);
+                    data.head.stated = stated;
+                    data.dirty.head = true;
+                }
+            }
+            Record::MailboxState(mut state) => {
+                state.head.stated = Some(Stated { commit_seq, segment: place.segment, octets: place.record_octets() });
                 let (id, account) = (state.head.mailbox, state.head.account);
                 let known = self.directory().mailbox(id).cloned();
                 let mailbox = match known {
@@ -303,6 +313,12 @@ impl State {
         changed.anything = true;
         changed.mailboxes.extend(record.mailboxes());
         changed.accounts.extend(record.accounts());
+    }
+
+    /// The commit of the mailbox's last state; 0 when there is none.
+    pub(crate) fn stated(&self, id: MailboxId) -> CommitSeq {
+        let mailbox = self.directory().mailbox(id).cloned();
+        mailbox.and_then(|mailbox| mailbox.read().head.stated).map_or(0, |stated| stated.commit_seq)
     }
 
     /// A mailbox that is there, its messages in memory.
@@ -420,14 +436,15 @@ impl State {
         let Some(mailbox) = self.loaded(id)? else { return Ok(()) };
         self.directory_mut().remove_mailbox(id);
         self.changed().removed_mailboxes.push(id);
-        let messages: Vec<Message> = {
+        let (messages, stated): (Vec<Message>, _) = {
             let mut data = mailbox.write();
             data.gone = true;
             data.head.highest_mod_seq = data.head.highest_mod_seq.max(mod_seq);
             data.dirty = Dirty::default();
             let chunks = data.messages.iter().flat_map(|messages| messages.chunks.iter());
-            chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect()
+            (chunks.flat_map(|chunk| chunk.messages.iter().copied()).collect(), data.head.stated)
         };
+        self.bodies().restate(stated, None);
         self.release(&messages)
     }
 
@@ -498,15 +515,17 @@ impl State {
             self.delete_mailbox(id, 0)?;
         }
         let mut references: HashMap<BodyId, u32> = HashMap::new();
+        let mut stated = Vec::new();
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
+            stated.extend(data.head.stated);
             data.dirty.head = true;
             for message in data.messages.iter().flat_map(|messages| messages.chunks.iter()).flat_map(|c| &c.messages) {
                 *references.entry(message.body).or_default() += 1;
             }
         }
-        self.bodies().recount(&references);
+        self.bodies().recount(&references, &stated);
         Ok(())
     }
 

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use super::maintenance::Order;
 use super::*;
 
+mod damage;
+mod groups;
+mod histories;
 mod rebuild;
 
 fn nobody() -> Credentials {
@@ -547,7 +550,7 @@ async fn one_process_owns_a_store() {
 }
 
 mod failing {
-    //! A disk whose syncs fail when they are told to.
+    //! A disk whose syncs and reads fail when they are told to.
 
     use std::io;
     use std::path::PathBuf;
@@ -556,21 +559,36 @@ mod failing {
     use super::super::disk::{Disk, DiskFile, RealDisk};
     use super::*;
 
-    #[derive(Debug)]
-    struct FailingDisk(Arc<AtomicBool>);
+    /// What fails at this moment.
+    #[derive(Debug, Default)]
+    pub(super) struct Faults {
+        pub(super) syncs: AtomicBool,
+        pub(super) reads: AtomicBool,
+    }
+
+    impl Faults {
+        fn meet(fault: &AtomicBool) -> io::Result<()> {
+            if fault.load(Ordering::Relaxed) { Err(io::Error::other("EIO")) } else { Ok(()) }
+        }
+    }
 
     #[derive(Debug)]
-    struct FailingFile(Arc<dyn DiskFile>, Arc<AtomicBool>);
+    pub(super) struct FailingDisk(pub(super) Arc<Faults>);
+
+    #[derive(Debug)]
+    struct FailingFile(Arc<dyn DiskFile>, Arc<Faults>);
 
     impl DiskFile for FailingFile {
         fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
             self.0.write_at(bytes, offset)
         }
         fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            Faults::meet(&self.1.reads)?;
             self.0.read_at(buffer, offset)
         }
         fn sync_data(&self) -> io::Result<()> {
-            if self.1.load(Ordering::Relaxed) { Err(io::Error::other("EIO")) } else { self.0.sync_data() }
+            Faults::meet(&self.1.syncs)?;
+            self.0.sync_data()
         }
         fn len(&self) -> io::Result<u64> {
             self.0.len()
@@ -601,12 +619,12 @@ mod failing {
     #[tokio::test]
     async fn a_failed_sync_is_never_called_a_success() {
         let dir = TempDir::new().unwrap();
-        let fails = Arc::new(AtomicBool::new(false));
-        let disk = Arc::new(FailingDisk(Arc::clone(&fails)));
+        let faults = Arc::new(Faults::default());
+        let disk = Arc::new(FailingDisk(Arc::clone(&faults)));
         let store = Store::open_on(disk, dir.path(), Options::default()).unwrap();
         let (_, inbox) = account(&store, "a@example.org").await;
         deliver(&store, &[&inbox], &message("before")).await;
-        fails.store(true, Ordering::Relaxed);
+        faults.syncs.store(true, Ordering::Relaxed);
         let send = async || {
             let mut body = store.incoming();
             body.push(&message("failing")).await?;
@@ -616,7 +634,7 @@ mod failing {
         assert!(matches!(send().await, Err(Error::WriteFailed(_))));
         assert!(store.failed().await.contains("EIO"));
         // The disk seems well again, and proves nothing by that.
-        fails.store(false, Ordering::Relaxed);
+        faults.syncs.store(false, Ordering::Relaxed);
         assert!(matches!(send().await, Err(Error::WriteFailed(_))));
         assert_eq!(subjects(&store, &inbox).await, [(1, "before".to_owned())], "reads go on");
     }

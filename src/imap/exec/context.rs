@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::news;
+use super::workspace::Workspace;
 use crate::auth::Authenticator;
 use crate::imap::Limits;
 use crate::imap::framer::{Event, Framer};
@@ -48,6 +49,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) authenticator: &'a Authenticator,
     /// What a client may do.
     pub(crate) limits: &'a Limits,
+    /// Memory for what is large.
+    pub(crate) workspace: &'a Workspace,
     /// Who the client is, for the throttle of logins.
     pub(crate) peer: IpAddr,
 }

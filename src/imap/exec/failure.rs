@@ -32,6 +32,12 @@ pub(crate) enum Failure {
     /// There is no such mailbox, but there could be: what COPY, MOVE and APPEND say (RFC 3501 §6.3.11, §6.4.7).
     #[error("there is no such mailbox; it can be created")]
     TryCreate,
+    /// The name or the password is wrong; which is not told.
+    #[error("wrong name or password")]
+    Login {
+        /// It was the last try that the connection had.
+        last: bool,
+    },
     /// Answered already, with this tagged response.
     #[error("refused")]
     Refused {
@@ -73,7 +79,12 @@ impl Failure {
 
     /// Whether the connection can't go on after the answer.
     pub(crate) fn closes(&self) -> bool {
-        matches!(self, Failure::Refused { close: true, .. })
+        matches!(self, Failure::Refused { close: true, .. } | Failure::Login { last: true })
+    }
+
+    /// What is said behind the answer: behind BYE a client need not read on (RFC 3501 §7.1.5).
+    pub(crate) fn farewell(&self) -> Option<Status> {
+        matches!(self, Failure::Login { last: true }).then(|| Status::bye("Too many failed logins"))
     }
 
     /// Leaves a line in the log where the trouble is ours, so that somebody reads of it.
@@ -97,6 +108,7 @@ impl Failure {
                 Status::no(tag, "there is no such mailbox; it can be created").with_code(Code::TryCreate)
             }
             Failure::Store(error) => Status::no(tag, error_text(&error)).with_code(code_of(&error)),
+            Failure::Login { .. } => Status::no(tag, "Wrong name or password").with_code(Code::AuthenticationFailed),
             Failure::Refused { status, .. } => Status { tag: Some(tag.clone()), ..*status },
             Failure::Disconnected(error) => return Err(error),
         })

@@ -11,7 +11,7 @@ use crate::auth::LoginError;
 use crate::auth::sasl::Login;
 use crate::imap::command::Secret;
 use crate::imap::framer;
-use crate::imap::response::{Code, Status};
+use crate::imap::response::Code;
 use crate::imap::session::State;
 
 pub(super) async fn run(cx: &mut Context<'_>, user: &[u8], password: &Secret) -> Outcome {
@@ -59,10 +59,5 @@ pub(super) async fn check(cx: &mut Context<'_>, login: Login) -> Outcome {
 /// The answer to every login that failed for the client's sake; the last one that a connection may have closes it.
 pub(super) fn refused(cx: &mut Context<'_>) -> Failure {
     cx.session.login_failures += 1;
-    let close = cx.session.login_failures >= cx.environment.limits.login_failures;
-    if close {
-        cx.put(Status::bye("Too many failed logins"));
-    }
-    let status = Status::untagged_no("Wrong name or password").with_code(Code::AuthenticationFailed);
-    Failure::Refused { status: Box::new(status), close }
+    Failure::Login { last: cx.session.login_failures >= cx.environment.limits.login_failures }
 }

@@ -42,12 +42,14 @@ mod status;
 mod store;
 mod subscribe;
 mod tree;
+mod workspace;
 
 use std::borrow::Cow;
 use std::io;
 
 pub(crate) use capability::capabilities;
 pub(crate) use context::{Client, Context, Environment, Pending};
+pub(crate) use workspace::Workspace;
 
 use self::failure::Failure;
 use super::command::{Command, CommandBody, Tag};
@@ -168,6 +170,7 @@ async fn dispatch(cx: &mut Context<'_>, body: CommandBody) -> Outcome {
 /// News, then the tagged response (RFC 3501 §5.2, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
     let expunged = outcome.as_ref().is_ok_and(|done| done.expunged);
+    let mut farewell = None;
     let (mut status, after) = match outcome {
         // Nothing tagged before DONE.
         Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
@@ -178,6 +181,7 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
         Err(failure) => {
             failure.report(facts.name);
             let after = if failure.closes() { Next::Close } else { Next::Continue };
+            farewell = failure.farewell();
             (failure.into_status(&tag)?, after)
         }
     };
@@ -194,6 +198,9 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     let hopeless = cx.session.count(bad, cx.environment.limits);
     if hopeless {
         cx.put(bye_hopeless());
+    }
+    if let Some(bye) = farewell {
+        cx.put(bye);
     }
     cx.flush().await?;
     Ok(match after {

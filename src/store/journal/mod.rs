@@ -56,7 +56,7 @@ impl Journal {
     ) -> Result<(Arc<Journal>, Vec<OpenError>), OpenError> {
         let mut segments = BTreeMap::new();
         let mut store_id = None;
-        let mut damaged = Vec::new();
+        let mut never_whole = Vec::new();
         let failed = |path: &Path, error| OpenError { path: path.to_owned(), error };
         for path in disk.list(dir).map_err(|error| failed(dir, error.into()))? {
             if path.extension().is_none_or(|extension| extension != "segment") {
@@ -67,11 +67,15 @@ impl Journal {
                 .map_err(HeaderError::from)
                 .and_then(|file| Segment::read_header(file, store_id.as_ref()));
             match opened {
+                // A copy that somebody made would stand for the segment itself.
+                Ok((segment, _)) if path.file_name() != segment_path(dir, segment.number).file_name() => {
+                    return Err(failed(&path, HeaderError::OtherNumber(segment.number)));
+                }
                 Ok((segment, id)) => {
                     store_id = Some(id);
                     segments.insert(segment.number, Arc::new(segment));
                 }
-                Err(HeaderError::Damaged) => damaged.push(failed(&path, HeaderError::Damaged)),
+                Err(HeaderError::NeverWhole) => never_whole.push(failed(&path, HeaderError::NeverWhole)),
                 Err(error) => return Err(failed(&path, error)),
             }
         }
@@ -80,7 +84,7 @@ impl Journal {
             None => random().map_err(|error| failed(dir, error.into()))?,
         };
         let segments = RwLock::new(segments);
-        Ok((Arc::new(Journal { disk, dir: dir.to_owned(), store_id, segments, segment_octets }), damaged))
+        Ok((Arc::new(Journal { disk, dir: dir.to_owned(), store_id, segments, segment_octets }), never_whole))
     }
 
     pub(crate) fn store_id(&self) -> &StoreId {
@@ -134,18 +138,26 @@ impl Journal {
     }
 
     fn path(&self, number: u32) -> PathBuf {
-        self.dir.join(format!("{number:010}.segment"))
+        segment_path(&self.dir, number)
     }
 
     /// Reads all octets of `len` at `offset` in a segment.
     pub(crate) fn read(&self, segment: &Segment, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
-        let mut octets = vec![0; len];
-        let read = segment.file.read_at(&mut octets, offset).map_err(|error| Error::Read(error.to_string()))?;
-        if read < len {
-            return Err(Error::Damaged(format!("segment {} ends before {}", segment.number, offset + len as u64)));
+        let read_error = |error: io::Error| Error::Read(error.to_string());
+        let ends_before =
+            || Error::Damaged(format!("segment {} ends before {}", segment.number, offset.saturating_add(len as u64)));
+        // Nothing is made room for that can't be there: a length may be damaged.
+        if offset.saturating_add(len as u64) > segment.file.len().map_err(read_error)? {
+            return Err(ends_before());
         }
-        Ok(octets)
+        let mut octets = vec![0; len];
+        let read = segment.file.read_at(&mut octets, offset).map_err(read_error)?;
+        if read < len { Err(ends_before()) } else { Ok(octets) }
     }
+}
+
+fn segment_path(dir: &Path, number: u32) -> PathBuf {
+    dir.join(format!("{number:010}.segment"))
 }
 
 /// Random octets from the operating system.

@@ -4,8 +4,8 @@
 //! offset 8-aligned   40 octets of header | metadata | parsed cache | body | zeros up to the next multiple of 8
 //! ```
 //! All numbers are little-endian. The header's checksum covers header and metadata together with the segment's salt and
-//! the record's offset, so that nothing inside a body can pass for a record, nor a record that was moved. Cache and body
-//! have checksums of their own: a rebuild reads metadata and seeks over both.
+//! the record's offset, so that nothing inside a body can pass for a record, nor a record that was moved; a second one
+//! covers the header alone. Cache and body have checksums of their own: a rebuild reads metadata and seeks over both.
 //!
 //! The metadata is a [`Record`] in postcard's form (<https://postcard.jamesmunns.com/wire-format>). Its variants may only
 //! be added to at the end. A record carries all that it decides (UIDs, mod-sequences, dates), so that replaying it needs
@@ -39,7 +39,7 @@ pub(crate) enum Record {
     Expunge(Expunge),
     /// Mailboxes of one account were made, renamed, deleted, subscribed.
     Mailboxes(MailboxesChange),
-    /// An account was made; its INBOX follows in a record of its own commit group.
+    /// An account was made, with its INBOX.
     AddAccount(AddAccount),
     /// An account got other credentials.
     SetCredentials(AccountId, Credentials),
@@ -164,6 +164,8 @@ pub(crate) struct HeadRecord {
     /// Shared with whoever has asked for the head.
     pub(crate) keywords: Arc<Vec<String>>,
     pub(crate) special_use: Option<SpecialUse>,
+    /// The last [`MailboxState`] about it; in a state, the one before that.
+    pub(crate) stated: Option<Stated>,
     pub(crate) exists: u32,
     pub(crate) unseen: u32,
     pub(crate) deleted: u32,
@@ -191,12 +193,23 @@ impl HeadRecord {
             history_from: 0,
             keywords: Arc::default(),
             special_use,
+            stated: None,
             exists: 0,
             unseen: 0,
             deleted: 0,
             octets: 0,
         }
     }
+}
+
+/// Where a [`MailboxState`] stands. It is needed until there is a later one, and nothing about the mailbox that came before
+/// it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stated {
+    pub(crate) commit_seq: CommitSeq,
+    pub(crate) segment: u32,
+    /// Octets of the whole record.
+    pub(crate) octets: u64,
 }
 
 /// See [`Record::MailboxState`].
@@ -308,17 +321,34 @@ impl Header {
         octets[24..28].copy_from_slice(&self.body_len.to_le_bytes());
         octets[28..32].copy_from_slice(&self.cache_crc.to_le_bytes());
         octets[32..36].copy_from_slice(&self.body_crc.to_le_bytes());
-        // 36..40 is spare, zero, and under the checksum.
+        let own_crc = own_checksum(salt, offset, &octets);
+        octets[36..40].copy_from_slice(&own_crc.to_le_bytes());
         let crc = checksum(salt, offset, &octets, meta);
         octets[4..8].copy_from_slice(&crc.to_le_bytes());
         octets
     }
 
-    /// Reads a header, and its checksum for [`Header::is_intact`]; `None` where there is none.
-    pub(crate) fn decode(octets: &[u8; HEADER_OCTETS]) -> Option<(Header, u32)> {
+    /// Reads the header that was written at this place of this segment, and its checksum for [`Header::is_intact`]; `None`
+    /// where there is none.
+    ///
+    /// A header has a checksum of its own, so that no length is believed, and no metadata read, that is not ours: behind
+    /// damage a scan looks at octets that a sender chose.
+    pub(crate) fn decode(octets: &[u8; HEADER_OCTETS], salt: u64, offset: u64) -> Option<(Header, u32)> {
         if octets[0..4] != Self::MAGIC {
             return None;
         }
+        let (header, crc, own_crc) = Self::fields(octets);
+        (own_checksum(salt, offset, octets) == own_crc).then_some((header, crc))
+    }
+
+    /// Reads a header whatever its checksums say, for a place that the index knows: what is damaged in it need not be what
+    /// is wanted of it.
+    pub(crate) fn decode_damaged(octets: &[u8; HEADER_OCTETS]) -> Header {
+        Self::fields(octets).0
+    }
+
+    /// The header and its two checksums.
+    fn fields(octets: &[u8; HEADER_OCTETS]) -> (Header, u32, u32) {
         let u32_at = |at: usize| u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
         let commit_seq = u64::from(u32_at(8)) | u64::from(u32_at(12)) << 32;
         let header = Header {
@@ -329,7 +359,7 @@ impl Header {
             cache_crc: u32_at(28),
             body_crc: u32_at(32),
         };
-        Some((header, u32_at(4)))
+        (header, u32_at(4), u32_at(36))
     }
 
     /// Whether header and metadata are what was written at this place of this segment.
@@ -338,7 +368,14 @@ impl Header {
     }
 }
 
-/// CRC-32C over salt, offset, the header without its checksum, and the metadata.
+/// CRC-32C over salt, offset, and the header between its two checksums.
+fn own_checksum(salt: u64, offset: u64, header: &[u8; HEADER_OCTETS]) -> u32 {
+    let crc = crc32c::crc32c(&salt.to_le_bytes());
+    let crc = crc32c::crc32c_append(crc, &offset.to_le_bytes());
+    crc32c::crc32c_append(crc, &header[8..36])
+}
+
+/// CRC-32C over salt, offset, the header without its first checksum, and the metadata.
 fn checksum(salt: u64, offset: u64, header: &[u8; HEADER_OCTETS], meta: &[u8]) -> u32 {
     let mut crc = crc32c::crc32c(&salt.to_le_bytes());
     crc = crc32c::crc32c_append(crc, &offset.to_le_bytes());

@@ -1,7 +1,7 @@
 //! A segment: one append-only file of the journal, and reading what stands in it.
 //!
-//! A segment begins with 64 octets: format version, number, the store's id, a random salt, and what it is for. Segments of
-//! commits are written in the order of `commit_seq`; segments that compaction wrote hold records moved there with the
+//! A segment begins with 64 octets, twice: format version, number, the store's id, a random salt, and what it is for.
+//! Segments of commits are written in the order of `commit_seq`; segments that compaction wrote hold records moved there with the
 //! `commit_seq` they always had, also in order.
 
 use std::io;
@@ -11,10 +11,12 @@ use super::record::{ALIGNMENT, HEADER_OCTETS, Header, MAX_META_OCTETS, Record};
 use crate::store::CommitSeq;
 use crate::store::disk::DiskFile;
 
-/// Octets of a segment's own header.
-pub(crate) const SEGMENT_HEADER_OCTETS: usize = 64;
+/// Octets of a segment's own header, both copies: no record of the segment can be verified without it.
+pub(crate) const SEGMENT_HEADER_OCTETS: usize = 2 * COPY_OCTETS;
+/// Octets of one copy.
+const COPY_OCTETS: usize = 64;
 /// The form of everything in a segment. A store of another version is refused, never changed.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"Postbell";
 
@@ -70,9 +72,17 @@ impl Place {
 pub(crate) enum HeaderError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is shorter than a header, or its checksum is wrong: a crash while it was made, or damage.
-    #[error("its header is damaged or was never written whole")]
+    /// No copy of it is whole, and nothing stands behind it: a crash while it was made.
+    #[error("its header was never written whole")]
+    NeverWhole,
+    /// No copy of it is whole, and records stand behind it: since they are written only after the header's sync, this is
+    /// damage. To pass over it would lose its mail, and give its UIDs again.
+    #[error(
+        "its header is damaged, and without it the mail in it can't be read: put the file back from a backup, or move it away to go on without that mail"
+    )]
     Damaged,
+    #[error("its header says that it is segment {0}")]
+    OtherNumber(u32),
     #[error("it has format version {0}, and this Postbell reads version {FORMAT_VERSION}")]
     OtherVersion(u32),
     #[error("it belongs to another store")]
@@ -99,6 +109,7 @@ impl Segment {
         };
         let crc = crc32c::crc32c(&octets[..60]);
         octets[60..64].copy_from_slice(&crc.to_le_bytes());
+        octets.copy_within(..COPY_OCTETS, COPY_OCTETS);
         octets
     }
 
@@ -107,14 +118,18 @@ impl Segment {
         file: Arc<dyn DiskFile>,
         store: Option<&StoreId>,
     ) -> Result<(Segment, StoreId), HeaderError> {
-        let mut octets = [0; SEGMENT_HEADER_OCTETS];
-        if file.read_at(&mut octets, 0)? < SEGMENT_HEADER_OCTETS {
-            return Err(HeaderError::Damaged);
-        }
+        let mut both = [0; SEGMENT_HEADER_OCTETS];
+        let read = file.read_at(&mut both, 0)?;
+        let is_whole = |octets: &&[u8]| {
+            octets.len() == COPY_OCTETS
+                && octets[0..8] == MAGIC
+                && octets[60..64] == crc32c::crc32c(&octets[..60]).to_le_bytes()
+        };
+        let Some(octets) = both[..read].chunks(COPY_OCTETS).find(is_whole) else {
+            let holds_records = file.len()? > SEGMENT_HEADER_OCTETS as u64;
+            return Err(if holds_records { HeaderError::Damaged } else { HeaderError::NeverWhole });
+        };
         let u32_at = |at: usize| u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]]);
-        if octets[0..8] != MAGIC || crc32c::crc32c(&octets[..60]) != u32_at(60) {
-            return Err(HeaderError::Damaged);
-        }
         if u32_at(8) != FORMAT_VERSION {
             return Err(HeaderError::OtherVersion(u32_at(8)));
         }
@@ -134,7 +149,7 @@ impl Segment {
         let mut start = [0; 512];
         let read = self.file.read_at(&mut start, offset)?;
         let Some(octets) = start[..read].first_chunk::<HEADER_OCTETS>() else { return Ok(None) };
-        let Some((header, crc)) = Header::decode(octets) else { return Ok(None) };
+        let Some((header, crc)) = Header::decode(octets, self.salt, offset) else { return Ok(None) };
         if header.meta_len > MAX_META_OCTETS {
             return Ok(None);
         }
@@ -172,9 +187,13 @@ impl Segment {
         loop {
             let read = self.file.read_at(&mut block, offset)?;
             for at in (0..read.saturating_sub(3)).step_by(ALIGNMENT as usize) {
-                if block[at..at + 4] == Header::MAGIC
-                    && let Some(found) = self.read_record(offset + at as u64)?
-                {
+                let place = offset + at as u64;
+                // Most of what looks like a header can be told from the octets at hand, without another read.
+                let may_begin = match block[at..read].first_chunk::<HEADER_OCTETS>() {
+                    Some(octets) => Header::decode(octets, self.salt, place).is_some(),
+                    None => block[at..at + 4] == Header::MAGIC,
+                };
+                if may_begin && let Some(found) = self.read_record(place)? {
                     return Ok(Some(found));
                 }
             }
@@ -280,5 +299,90 @@ impl Scan {
     fn hand_out(&mut self, found: Found) -> Scanned {
         self.offset = u64::from(found.place.offset) + found.place.record_octets();
         Scanned::Record(Box::new(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::store::AccountId;
+
+    /// A file in memory that counts what is read.
+    #[derive(Debug)]
+    struct Memory {
+        octets: Vec<u8>,
+        read: AtomicU64,
+    }
+
+    impl DiskFile for Memory {
+        fn write_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<()> {
+            Err(io::Error::other("read only"))
+        }
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let from = self.octets.len().min(offset as usize);
+            let len = buffer.len().min(self.octets.len() - from);
+            buffer[..len].copy_from_slice(&self.octets[from..from + len]);
+            self.read.fetch_add(len as u64, Ordering::Relaxed);
+            Ok(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.octets.len() as u64)
+        }
+    }
+
+    const SALT: u64 = 0x5eed;
+
+    fn header(meta: &[u8]) -> Header {
+        let meta_len = meta.len() as u32;
+        Header { commit_seq: 1, meta_len, cache_len: 0, body_len: 0, cache_crc: 0, body_crc: 0 }
+    }
+
+    fn scan(octets: Vec<u8>) -> (Vec<Scanned>, u64) {
+        let file = Arc::new(Memory { octets, read: AtomicU64::new(0) });
+        let segment = Segment { number: 1, salt: SALT, purpose: Purpose::Commits, file: Arc::clone(&file) as _ };
+        let mut scan = Scan::new(Arc::new(segment), Some(0));
+        let mut scanned = Vec::new();
+        while let Some(next) = scan.next().unwrap() {
+            scanned.push(next);
+        }
+        (scanned, file.read.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn headers_that_a_sender_made_up_cost_one_read_of_the_file() {
+        // Each promises metadata up to the end of the file, and knows all but the salt.
+        let mut octets = Vec::new();
+        let len = 1024 * 1024;
+        while octets.len() < len {
+            let promised =
+                Header { meta_len: (len - octets.len() - HEADER_OCTETS.min(len - octets.len())) as u32, ..header(&[]) };
+            octets.extend_from_slice(&promised.encode(0, octets.len() as u64, &[]));
+        }
+        let size = octets.len() as u64;
+        let (scanned, read) = scan(octets);
+        assert!(matches!(scanned[..], [Scanned::Tail]));
+        assert!(read < 2 * size, "{read} octets were read of {size}");
+    }
+
+    #[test]
+    fn a_record_behind_damage_is_found_at_the_edge_of_a_block() {
+        let meta = postcard::to_stdvec(&Record::RemoveAccount(AccountId(7))).unwrap();
+        // The header begins in one block of the search and ends in the next.
+        for at in [1024 * 1024 - 8, 1024 * 1024, 1024 * 1024 + 8, 2 * 1024 * 1024] {
+            let mut octets = vec![0xa5; at];
+            octets.extend_from_slice(&header(&meta).encode(SALT, at as u64, &meta));
+            octets.extend_from_slice(&meta);
+            octets.resize(octets.len().next_multiple_of(8), 0);
+            let (scanned, _) = scan(octets);
+            let [Scanned::Damage { from: 0, to }, Scanned::Record(found)] = &scanned[..] else {
+                panic!("{scanned:?}");
+            };
+            assert_eq!((*to, &found.record), (at as u64, &Record::RemoveAccount(AccountId(7))));
+        }
     }
 }

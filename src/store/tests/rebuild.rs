@@ -65,3 +65,116 @@ async fn an_account_is_found_by_a_name_that_another_had_before() {
     let store = open_without_index(dir.path());
     assert_eq!(store.account("a@example.org").map(|account| account.id), Some(second));
 }
+
+#[tokio::test]
+async fn an_index_older_than_a_segment_that_came_and_went_is_made_anew() {
+    let dir = TempDir::new().unwrap();
+    let saved = TempDir::new().unwrap();
+    let store = open_with(dir.path(), small());
+    let (id, inbox) = account(&store, "a@example.org").await;
+    compact(&store).await;
+    copy_dir(&dir.path().join("index"), saved.path());
+
+    // These come into segments that the saved index has not heard of, and which compaction takes away.
+    for text in ["kept", "gone", "gone", "newest"] {
+        deliver(&store, &[&inbox], &message(&format!("{text} {}", "x".repeat(300)))).await;
+    }
+    let open_inbox = store.open_mailbox(&inbox).await.unwrap();
+    store.expunge(&open_inbox, &UidSet::range(2, 3), false).await.unwrap();
+    drop(open_inbox);
+    let before = subjects(&store, &inbox).await;
+    compact_all(&store).await;
+    crash(store);
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    fs::rename(saved.path(), dir.path().join("index")).unwrap();
+
+    let store = open_with(dir.path(), small());
+    let inbox = store.mailbox(id, "INBOX").unwrap();
+    assert_eq!(subjects(&store, &inbox).await, before);
+    crash(store);
+    assert_eq!(check(dir.path()).findings, []);
+}
+
+#[tokio::test]
+async fn an_index_that_opens_and_makes_no_sense_is_made_anew() {
+    let dir = TempDir::new().unwrap();
+    let store = open_with(dir.path(), small());
+    let (id, inbox) = account(&store, "a@example.org").await;
+    deliver(&store, &[&inbox], &message("kept")).await;
+    store.close().await.unwrap();
+    crash(store);
+    for prefix in [b"A", b"M"] {
+        let db = sled::open(dir.path().join("index")).unwrap();
+        let (key, _) = db.scan_prefix(prefix).next().unwrap().unwrap();
+        db.insert(key, &[0xff; 3]).unwrap();
+        db.flush().unwrap();
+        drop(db);
+        let store = open_with(dir.path(), small());
+        let inbox = store.mailbox(id, "INBOX").unwrap();
+        assert_eq!(subjects(&store, &inbox).await, [(1, "kept".to_owned())]);
+        store.close().await.unwrap();
+        crash(store);
+        assert_eq!(check(dir.path()).findings, []);
+    }
+}
+
+#[tokio::test]
+async fn copies_of_an_interrupted_compaction_do_not_stay_for_ever() {
+    for with_index in [true, false] {
+        let dir = TempDir::new().unwrap();
+        let saved = TempDir::new().unwrap();
+        let store = open_with(dir.path(), Options { segment_octets: 1_200, ..Options::default() });
+        let (id, inbox) = account(&store, "a@example.org").await;
+        deliver(&store, &[&inbox], &message("kept")).await;
+        deliver(&store, &[&inbox], &message(&format!("gone {}", "x".repeat(600)))).await;
+        let open_inbox = store.open_mailbox(&inbox).await.unwrap();
+        store.expunge(&open_inbox, &UidSet::range(2, 2), false).await.unwrap();
+        deliver(&store, &[&inbox], &message("newest")).await;
+        drop(open_inbox);
+        let before = subjects(&store, &inbox).await;
+        store.close().await.unwrap();
+        crash(store);
+        copy_dir(dir.path(), saved.path());
+        let store = open_with(dir.path(), small());
+        compact(&store).await;
+        crash(store);
+        assert!(!dir.path().join("journal/0000000001.segment").exists(), "it was compacted");
+        // As if it had ended before the index was pointed to the copies.
+        let copies = segment_files(dir.path()).into_iter().find(|path| fs::read(path).unwrap()[40] == 1).unwrap();
+        fs::copy(saved.path().join("journal/0000000001.segment"), dir.path().join("journal/0000000001.segment"))
+            .unwrap();
+        fs::remove_dir_all(dir.path().join("index")).unwrap();
+        if with_index {
+            copy_dir(&saved.path().join("index"), &dir.path().join("index"));
+        }
+
+        let store = open_with(dir.path(), small());
+        let inbox = store.mailbox(id, "INBOX").unwrap();
+        compact_all(&store).await;
+        assert_eq!(subjects(&store, &inbox).await, before);
+        assert!(!copies.exists());
+        crash(store);
+        assert_eq!(check(dir.path()).findings, []);
+    }
+}
+
+#[tokio::test]
+async fn compaction_comes_to_an_end_though_a_mailbox_state_is_larger_than_a_segment() {
+    let dir = TempDir::new().unwrap();
+    let store = open_with(dir.path(), small());
+    let (_, inbox) = account(&store, "a@example.org").await;
+    for number in 0..40 {
+        deliver(&store, &[&inbox], &message(&number.to_string())).await;
+    }
+    let open_inbox = store.open_mailbox(&inbox).await.unwrap();
+    store.expunge(&open_inbox, &UidSet::range(1, 20), false).await.unwrap();
+    for _ in 0..10 {
+        let before = segment_files(dir.path());
+        compact(&store).await;
+        if segment_files(dir.path()) == before {
+            assert!(before.len() < 40, "the space of the expunged is given back");
+            return;
+        }
+    }
+    panic!("it goes on for ever");
+}

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use self::octets::Reader;
 use self::plan::Plan;
 use super::failure::Failure;
-use super::messages::{batches, named};
+use super::messages::{batches, groups, named};
 use super::{Context, Done, Outcome, condstore, resync};
 use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
 use crate::imap::print::fetch::FetchWriter;
@@ -119,8 +119,8 @@ impl Fetch {
         self.trouble.expunged |= messages.len() < batch.len() as usize;
         let newly_seen = if self.sets_seen { see(cx, &mut messages).await? } else { UidSet::new() };
         let keywords = if self.plan.tells_flags || !newly_seen.is_empty() { cx.keywords()? } else { Arc::default() };
-        let mut summaries = self.summaries(cx, &messages).await.into_iter();
-        for messages in messages.chunks(octets::SMALL_MESSAGES) {
+        for messages in groups(&messages, octets::SMALL_MESSAGES) {
+            let mut summaries = self.summaries(cx, messages).await.into_iter();
             let mut bodies = self.bodies(cx, messages).await.into_iter();
             for message in messages {
                 // What was read, in the order of the messages; nothing where nothing is needed.
@@ -159,9 +159,9 @@ impl Fetch {
         let Line { message, summary, whole, keywords, tells_flags } = line;
         let Some(sequence) = selected.view.sequence(message.uid) else { return Ok(()) };
         let beginning = cx.output.len();
-        let store = cx.environment.store;
+        let environment = cx.environment;
         let mut writer = FetchWriter::begin(&mut cx.output, sequence);
-        let mut reader = Reader::new(store, &mut *cx.client, message, summary, whole);
+        let mut reader = Reader::new(environment, &mut *cx.client, message, summary, whole);
         let unasked = tells_flags && !self.plan.tells_flags && enabled.condstore;
         if tells_flags {
             writer.flags(message.flags, keywords, selected.view.is_recent(message.uid));

@@ -13,8 +13,9 @@ use bytes::Bytes;
 
 use super::plan::text_of;
 use crate::imap::command::{FetchItem, Partial};
-use crate::imap::exec::context::{Client, STEP_OCTETS};
+use crate::imap::exec::context::{Client, Environment, STEP_OCTETS};
 use crate::imap::exec::messages::SMALL_OCTETS;
+use crate::imap::exec::workspace::{self, Workspace};
 use crate::imap::print::fetch::FetchWriter;
 use crate::message::binary::{self, BinaryError, Encoding};
 use crate::message::section::Place;
@@ -54,6 +55,9 @@ pub(super) struct Reader<'a> {
     summary: Option<&'a Summary>,
     /// The whole message, if it was read.
     whole: Option<Bytes>,
+    workspace: &'a Workspace,
+    /// For the item that is being written, if it is large.
+    place: workspace::Place<'a>,
     /// Some of the line was sent.
     flushed: bool,
 }
@@ -89,13 +93,14 @@ impl Octets {
 impl<'a> Reader<'a> {
     /// `whole`: the message, where it was read with its neighbours ([`read_small`]).
     pub(super) fn new(
-        store: &'a Store,
+        environment: Environment<'a>,
         client: &'a mut dyn Client,
         message: &'a Message,
         summary: Option<&'a Summary>,
         whole: Option<Bytes>,
     ) -> Self {
-        Self { store, client, message, summary, whole, flushed: false }
+        let Environment { store, workspace, .. } = environment;
+        Self { store, client, message, summary, whole, workspace, place: None, flushed: false }
     }
 
     /// Whether some of the line was sent.
@@ -144,6 +149,7 @@ impl<'a> Reader<'a> {
             }
             FetchItem::BinarySize { part } => line.binary_size(part, self.decoded_size(part).await?),
         }
+        self.place = None;
         Ok(())
     }
 
@@ -162,7 +168,7 @@ impl<'a> Reader<'a> {
             None => Ok(Octets::Nil),
             Some(Place::Octets(span)) => self.span(span, partial).await,
             Some(Place::Fields(fields)) => {
-                let header = self.read(fields.header).await?;
+                let header = self.read_into_workspace(fields.header).await?;
                 Ok(Octets::Read(cut(fields.select(&header).into(), partial)))
             }
         }
@@ -185,13 +191,16 @@ impl<'a> Reader<'a> {
         Ok(Octets::Read(self.read_exactly(offset, octets).await?))
     }
 
-    async fn read(&mut self, span: Span) -> Result<Bytes, Trouble> {
+    /// Reads all of what can't pass in pieces, as soon as there is memory for it and for what is made of it.
+    async fn read_into_workspace(&mut self, span: Span) -> Result<Bytes, Trouble> {
+        self.place = self.workspace.for_item(u64::from(span.end) - u64::from(span.start)).await;
         self.read_exactly(span.start.into(), u64::from(span.end) - u64::from(span.start)).await
     }
 
     async fn read_exactly(&mut self, offset: u64, octets: u64) -> Result<Bytes, Trouble> {
         let size = self.message.size;
-        if self.whole.is_none() && octets == u64::from(size) {
+        // A large one is not kept: its place in the workspace is for one item.
+        if self.whole.is_none() && octets == u64::from(size) && size <= CHECKED_OCTETS {
             self.whole = Some(self.store.read_body(self.message.body).await?);
         }
         let read = match &self.whole {
@@ -237,6 +246,8 @@ impl<'a> Reader<'a> {
         if output.len() >= STEP_OCTETS {
             self.client.write(output).await?;
             output.clear();
+            // What a large item took is not kept for the smaller ones behind it.
+            output.shrink_to(2 * STEP_OCTETS);
             self.flushed = true;
         }
         Ok(())
@@ -251,10 +262,13 @@ impl<'a> Reader<'a> {
             return match self.span(span, partial).await? {
                 Octets::Nil => Ok(None),
                 Octets::Read(octets) => Ok(Some(octets)),
-                Octets::From { offset, octets } => self.read_exactly(offset, octets).await.map(Some),
+                Octets::From { offset, octets } => {
+                    self.place = self.workspace.for_item(octets).await;
+                    self.read_exactly(offset, octets).await.map(Some)
+                }
             };
         }
-        let encoded = self.read(span).await?;
+        let encoded = self.read_into_workspace(span).await?;
         decode(encoding, encoded, move |decoded| Some(cut(decoded.into_owned().into(), partial))).await
     }
 
@@ -262,7 +276,10 @@ impl<'a> Reader<'a> {
         match self.encoded(part)? {
             None => Ok(0),
             Some((span, Encoding::Identity)) => Ok(u64::from(span.end) - u64::from(span.start)),
-            Some((span, encoding)) => decode(encoding, self.read(span).await?, |decoded| decoded.len() as u64).await,
+            Some((span, encoding)) => {
+                let encoded = self.read_into_workspace(span).await?;
+                decode(encoding, encoded, |decoded| decoded.len() as u64).await
+            }
         }
     }
 

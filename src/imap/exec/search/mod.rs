@@ -3,7 +3,7 @@
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
 //! as far as it takes to be sure of it: `UNSEEN BODY x` reads no message that was seen. Bodies are read in groups of
-//! bounded size, and looked through off the runtime.
+//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)).
 
 mod criteria;
 
@@ -13,8 +13,9 @@ use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence};
 use super::failure::Failure;
-use super::messages::{BATCH, SMALL_OCTETS, batches};
-use super::{Context, Done, Outcome, condstore};
+use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
+use super::workspace::Workspace;
+use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::Selected;
@@ -27,7 +28,7 @@ const GROUP_OCTETS: u64 = 4 << 20;
 const GROUP_MESSAGES: usize = 256;
 
 pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> Outcome {
-    let store = cx.store();
+    let Environment { store, workspace, .. } = cx.environment;
     let by_mod_seq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
     if by_mod_seq {
         condstore::enable(cx);
@@ -36,6 +37,7 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, key: SearchKey) -> 
     let criteria = Criteria::new(key, &selected.view, &selected.mailbox.head().keywords)?;
     let mut search = Search {
         store,
+        workspace,
         mailbox: &selected.mailbox,
         criteria: Arc::new(criteria),
         group: Group::default(),
@@ -65,6 +67,7 @@ fn candidates(selected: &Selected) -> UidSet {
 /// A search in progress.
 struct Search<'a> {
     store: &'a Store,
+    workspace: &'a Workspace,
     mailbox: &'a OpenMailbox,
     criteria: Arc<Criteria>,
     group: Group,
@@ -96,13 +99,15 @@ impl Search<'_> {
                     None => undecided.push(message),
                 }
             }
-            for messages in undecided.chunks(GROUP_MESSAGES) {
+            for messages in groups(&undecided, GROUP_MESSAGES) {
+                let _place = self.workspace.for_search().await;
                 self.by_summary(messages).await?;
+                self.look_through().await?;
             }
             // Long loops without a wait let others have the thread.
             tokio::task::yield_now().await;
         }
-        self.look_through().await
+        Ok(())
     }
 
     fn note(&mut self, message: &Message, matches: bool) {

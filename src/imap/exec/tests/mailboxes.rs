@@ -193,6 +193,8 @@ async fn options_of_list() {
     alice.says("SUBSCRIBE a/b").await;
     alice.says("UNSUBSCRIBE INBOX").await;
     alice.says("SUBSCRIBE gone").await;
+    // With options an empty pattern asks for no root (RFC 5258 §3).
+    hears(&alice.says("LIST \"\" \"\" RETURN (CHILDREN)").await, &["OK"]);
     let heard = alice.says("LIST (SUBSCRIBED) \"\" *").await;
     hears(
         &heard,

@@ -27,6 +27,7 @@ struct World {
     store: Store,
     authenticator: Authenticator,
     limits: Limits,
+    workspace: Workspace,
     folder: TempDir,
 }
 
@@ -39,7 +40,7 @@ impl World {
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
-        Self { store, authenticator, limits: Limits::default(), folder }
+        Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
     }
 
     /// The same mail in a new process: nothing is left of what was in memory.
@@ -55,6 +56,7 @@ impl World {
             store: &self.store,
             authenticator: &self.authenticator,
             limits: &self.limits,
+            workspace: &self.workspace,
             peer: "127.0.0.1".parse().unwrap(),
         }
     }
