@@ -15,8 +15,8 @@
 //! in FETCH responses, unless it is told a HIGHESTMODSEQ (§6): so as long as an expunge waits, each command ends with the
 //! HIGHESTMODSEQ from before it (§3.2), and when it is told, with the new one.
 //!
-//! The order of news: EXPUNGE or VANISHED (EXPUNGE each counted after the ones before it), then EXISTS, RECENT, FLAGS, and the flags of single
-//! messages last, when all their numbers and keywords are known to the client.
+//! The order of news: EXPUNGE (each counted after the ones before it) or VANISHED, then EXISTS, RECENT, FLAGS, the flags of
+//! single messages when all their numbers and keywords are known to the client, and HIGHESTMODSEQ last.
 //!
 //! Knows the nouns of the store, and neither grammar nor sockets nor clocks.
 
