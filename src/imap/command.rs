@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
 use crate::message::date::Civil;
-use crate::store::{Date, FlagAction, FlagNames};
+use crate::store::{Date, FlagAction, FlagNames, ModSeq, UidSet};
 
 /// The client's name for a command, repeated in its completion: `1*<any ASTRING-CHAR except "+">` (RFC 3501 §9).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,11 +108,15 @@ pub enum CommandBody {
     Select {
         /// The mailbox.
         mailbox: String,
+        /// What stands behind it in parentheses.
+        parameters: SelectParameters,
     },
     /// `EXAMINE` (RFC 3501 §6.3.2)
     Examine {
         /// The mailbox.
         mailbox: String,
+        /// What stands behind it in parentheses.
+        parameters: SelectParameters,
     },
     /// `CREATE` (RFC 3501 §6.3.3)
     Create {
@@ -192,6 +196,8 @@ pub enum CommandBody {
         set: SequenceSet,
         /// What is asked, macros replaced by what they stand for; at least one.
         items: Vec<FetchItem>,
+        /// What stands behind the items in parentheses.
+        modifiers: FetchModifiers,
     },
     /// `STORE`, `UID STORE` (RFC 3501 §6.4.6)
     Store {
@@ -199,6 +205,8 @@ pub enum CommandBody {
         by: Numbering,
         /// The messages.
         set: SequenceSet,
+        /// `UNCHANGEDSINCE`: only those that have no higher mod-sequence (RFC 7162 §3.1.3).
+        unchanged_since: Option<ModSeq>,
         /// Add, remove or replace.
         action: FlagAction,
         /// `.SILENT`: no FETCH in answer.
@@ -224,6 +232,46 @@ pub enum CommandBody {
         /// Whereto.
         mailbox: String,
     },
+}
+
+/// Parameters of SELECT and EXAMINE (RFC 4466 §2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectParameters {
+    /// `CONDSTORE` (RFC 7162 §3.1.8)
+    pub condstore: bool,
+    /// `QRESYNC`; boxed, since it is rare and large.
+    pub resync: Option<Box<QuickResync>>,
+}
+
+/// `QRESYNC`: what the client remembers of the mailbox (RFC 7162 §3.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuickResync {
+    /// The UIDVALIDITY of then, 1 or more.
+    pub uid_validity: u32,
+    /// It knows everything up to this mod-sequence, 1 or more.
+    pub mod_seq: ModSeq,
+    /// The UIDs that it asks about, at least one; `None`: all that the mailbox ever gave.
+    pub known_uids: Option<UidSet>,
+    /// Some messages that it knows by both numbers.
+    pub matches: Option<MatchData>,
+}
+
+/// `seq-match-data`: the nth sequence number belonged to the nth UID (RFC 7162 §3.2.5.2). As many in both, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchData {
+    /// Message sequence numbers, ascending.
+    pub numbers: UidSet,
+    /// UIDs, ascending.
+    pub uids: UidSet,
+}
+
+/// Modifiers of FETCH (RFC 4466 §2.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FetchModifiers {
+    /// `CHANGEDSINCE`: only messages with a higher mod-sequence, which is 1 or more (RFC 7162 §3.1.4.1).
+    pub changed_since: Option<ModSeq>,
+    /// `VANISHED`: the expunged ones too. Only in UID FETCH, and beside `CHANGEDSINCE` (RFC 7162 §3.2.6).
+    pub vanished: bool,
 }
 
 /// `LIST` with the options of RFC 5258 §6 and RFC 6154 §6.
@@ -277,6 +325,8 @@ pub enum StatusItem {
     Size,
     AppendLimit,
     MailboxId,
+    /// RFC 7162 §3.1.7
+    HighestModSeq,
 }
 
 /// `APPEND` without the octets of its message.
@@ -340,6 +390,9 @@ pub enum SearchKey {
     Header(String, String),
     Keyword(String),
     Larger(u64),
+    /// This mod-sequence or a higher one. Which metadata item is meant is read and passed over, since a message has one
+    /// mod-sequence for all (RFC 7162 §3.1.5).
+    ModSeq(ModSeq),
     New,
     Not(Box<SearchKey>),
     Old,
@@ -382,6 +435,19 @@ pub enum SearchKey {
     And(Vec<SearchKey>),
 }
 
+impl SearchKey {
+    /// Whether this key, or one inside of it, is such a one.
+    pub(crate) fn any(&self, is_one: &impl Fn(&SearchKey) -> bool) -> bool {
+        is_one(self)
+            || match self {
+                SearchKey::Not(key) => key.any(is_one),
+                SearchKey::Or(one, other) => one.any(is_one) || other.any(is_one),
+                SearchKey::And(keys) => keys.iter().any(|key| key.any(is_one)),
+                _ => false,
+            }
+    }
+}
+
 /// What FETCH asks of each message (RFC 3501 §6.4.5, RFC 3516 §4.2). `ALL`, `FAST` and `FULL` are replaced by the items
 /// that they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -412,6 +478,8 @@ pub enum FetchItem {
     SaveDate,
     /// `UID`
     Uid,
+    /// `MODSEQ` (RFC 7162 §3.1.4.2)
+    ModSeq,
     /// `BODY[section]<partial>`, `BODY.PEEK[section]<partial>`
     BodySection {
         /// `.PEEK`: `\Seen` is not set.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::command::{Numbering, Tag};
-use crate::store::{FlagNames, SpecialUse, Uid, UidSet};
+use crate::store::{FlagNames, ModSeq, SpecialUse, Uid, UidSet};
 
 /// One response line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +142,10 @@ pub enum Code {
     },
     /// RFC 4315 §3
     UidNotSticky,
+    /// RFC 7162 §3.1.2.1
+    HighestModSeq(ModSeq),
+    /// RFC 7162 §3.1.3: sequence numbers or UIDs, at least one.
+    Modified(UidSet),
     /// RFC 7162 §3.2.11
     Closed,
     ExpungeIssued,
@@ -193,8 +197,14 @@ pub enum Data {
         /// What it is.
         items: Vec<StatusValue>,
     },
-    /// `SEARCH` (RFC 3501 §7.2.5): sequence numbers or UIDs.
-    Search(Vec<u32>),
+    /// `SEARCH` (RFC 3501 §7.2.5)
+    Search {
+        /// Sequence numbers or UIDs.
+        numbers: Vec<u32>,
+        /// The highest mod-sequence of what was found, where the client asked by mod-sequence and something was found
+        /// (RFC 7162 §3.1.6).
+        mod_seq: Option<ModSeq>,
+    },
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
     /// `FLAGS` (RFC 3501 §7.2.6)
@@ -205,6 +215,13 @@ pub enum Data {
     Recent(u32),
     /// `EXPUNGE` (RFC 3501 §7.4.1): the sequence number.
     Expunge(u32),
+    /// `VANISHED` (RFC 7162 §3.2.10)
+    Vanished {
+        /// `(EARLIER)`: told in answer to a question; nothing is renumbered by it.
+        earlier: bool,
+        /// At least one.
+        uids: UidSet,
+    },
     /// `NAMESPACE` (RFC 2342 §5): one personal namespace with an empty prefix and this separator, no other.
     Namespace {
         /// The hierarchy separator.
@@ -229,6 +246,9 @@ pub struct ESearch {
     pub all: UidSet,
     /// How many.
     pub count: Option<u32>,
+    /// The highest mod-sequence of what is returned, where the client asked by mod-sequence and something was found
+    /// (RFC 4731 §3.2).
+    pub mod_seq: Option<ModSeq>,
 }
 
 /// A mailbox in LIST or LSUB.
@@ -275,4 +295,6 @@ pub enum StatusValue {
     AppendLimit(u64),
     /// RFC 8474 §4.3
     MailboxId(String),
+    /// RFC 7162 §3.1.7
+    HighestModSeq(ModSeq),
 }

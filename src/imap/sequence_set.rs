@@ -91,6 +91,23 @@ impl SequenceSet {
         }
     }
 
+    /// The numbers of a set without `*`; `None` if there is one in it.
+    pub(crate) fn without_star(&self) -> Option<UidSet> {
+        let has_star = self.ranges.iter().any(|(from, to)| from.is_none() || to.is_none());
+        (!has_star).then(|| self.resolve(Uid::MAX))
+    }
+
+    /// Whether the set has no `*`, and every number in it is above the one before.
+    pub(crate) fn is_ascending(&self) -> bool {
+        let mut before = 0;
+        self.ranges.iter().all(|(from, to)| {
+            let (Some(from), Some(to)) = (from, to) else { return false };
+            let ascends = before < from.get() && from <= to;
+            before = to.get();
+            ascends
+        })
+    }
+
     /// The set with `largest` for `*`. Sorted before it is built: appending is cheap, inserting in the middle is not.
     fn resolve(&self, largest: Uid) -> UidSet {
         let value = |number: Packed| number.map_or(largest, NonZeroU32::get);

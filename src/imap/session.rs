@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Limits;
-use super::command::{CommandBody, Numbering};
+use super::command::{CommandBody, Numbering, SearchKey};
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::notify::Listener;
 use crate::store::{Account, Bell, OpenMailbox, Store};
@@ -19,10 +19,21 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// What its line is worth.
     pub(crate) line: Line,
+    /// What the client has asked to be told beyond RFC 3501.
+    pub(crate) enabled: Enabled,
     /// BAD answers: see [`count`](Session::count).
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
     pub(crate) login_failures: u32,
+}
+
+/// What a client has enabled, until the connection ends (RFC 7162 §3.1, §3.2.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Enabled {
+    /// A CONDSTORE enabling command came: FETCH responses that were not asked for have UID and MODSEQ.
+    pub(crate) condstore: bool,
+    /// `ENABLE QRESYNC`: VANISHED is sent where EXPUNGE would be. Never without `condstore`.
+    pub(crate) qresync: bool,
 }
 
 /// What protects the client's line.
@@ -75,7 +86,7 @@ pub(crate) enum Found {
 
 impl Selected {
     /// Looks at the mailbox and takes in what changed.
-    pub(crate) fn look(&mut self, store: &Store, expunge: ExpungeAllowed) -> Found {
+    pub(crate) fn look(&mut self, store: &Store, expunge: ExpungeAllowed, enabled: Enabled) -> Found {
         // Whatever rings from here on rings for the next look.
         self.bell.take();
         let head = self.mailbox.head();
@@ -84,21 +95,21 @@ impl Selected {
         }
         let owes = expunge == ExpungeAllowed::Yes && self.view.owes_expunges();
         if !owes && head.highest_mod_seq == self.view.mod_seq() {
-            return Found::News(Vec::new());
+            return Found::News(self.view.unchanged(enabled));
         }
         // In the order that `Look` asks for.
         let recent_from = if self.read_only { head.first_recent_uid } else { store.claim_recent(&self.mailbox) };
         let changes = self.mailbox.changes_since(self.view.mod_seq());
         let present = changes.history_lost.then(|| self.mailbox.snapshot().uids);
         let keywords = self.mailbox.head().keywords;
-        Found::News(self.view.catch_up(Look { recent_from, changes, keywords, present }, expunge))
+        Found::News(self.view.catch_up(Look { recent_from, changes, keywords, present }, expunge, enabled))
     }
 }
 
 impl Session {
     /// A session that has just begun.
     pub(crate) fn new(line: Line) -> Self {
-        Self { state: State::NotAuthenticated, line, bad_commands: 0, login_failures: 0 }
+        Self { state: State::NotAuthenticated, line, enabled: Enabled::default(), bad_commands: 0, login_failures: 0 }
     }
 
     /// Whose session it is, after login.
@@ -209,7 +220,11 @@ impl Facts {
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            CommandBody::Search { by: Uid, .. } => Self::new("UID SEARCH", Selected, Yes),
+            // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.
+            CommandBody::Search { by: Uid, key, .. } => {
+                let numbered = key.any(&|key| matches!(key, SearchKey::Sequence(_)));
+                Self::new("UID SEARCH", Selected, if numbered { No } else { Yes })
+            }
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

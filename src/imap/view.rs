@@ -11,14 +11,19 @@
 //! - EXISTS is the size of `known`. So it never shrinks: only EXPUNGE makes it smaller, by one each.
 //! - What arrived and was expunged between two looks was never known, and is never told.
 //!
-//! The order of news: EXPUNGE (each counted after the ones before it), then EXISTS, RECENT, FLAGS, and the flags of single
-//! messages last, when all their numbers and keywords are known to the client.
+//! A client of RFC 7162 remembers a mod-sequence, and asks from there when it comes back. It takes the highest that it reads
+//! in FETCH responses, unless it is told a HIGHESTMODSEQ (§6): so as long as an expunge waits, each command ends with the
+//! HIGHESTMODSEQ from before it (§3.2), and when it is told, with the new one.
+//!
+//! The order of news: EXPUNGE (each counted after the ones before it) or VANISHED, then EXISTS, RECENT, FLAGS, the flags of
+//! single messages when all their numbers and keywords are known to the client, and HIGHESTMODSEQ last.
 //!
 //! Knows the nouns of the store, and neither grammar nor sockets nor clocks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::session::Enabled;
 use crate::store::{Changes, FlagAction, Flags, Message, ModSeq, Snapshot, Uid, UidSet};
 
 /// Whether the client can follow a renumbering at this point (RFC 3501 §7.4.1).
@@ -35,6 +40,8 @@ pub(crate) enum ExpungeAllowed {
 pub(crate) enum News {
     /// `* n EXPUNGE`
     Expunge(u32),
+    /// `* VANISHED`: what EXPUNGE says, for a client that enabled QRESYNC.
+    Vanished(UidSet),
     /// `* n EXISTS`
     Exists(u32),
     /// `* n RECENT`
@@ -51,7 +58,11 @@ pub(crate) enum News {
         flags: Flags,
         /// Whether it is `\Recent` in this session.
         recent: bool,
+        /// Its mod-sequence.
+        mod_seq: ModSeq,
     },
+    /// `* OK [HIGHESTMODSEQ n]`: this one is true, whatever mod-sequences the client has read.
+    HighestModSeq(ModSeq),
 }
 
 /// What a session found when it looked at its mailbox. Take the parts in this order, so that each covers the ones before
@@ -77,8 +88,10 @@ pub(crate) struct View {
     vanished: UidSet,
     /// Those of `known` that this session shows as `\Recent` (RFC 3501 §2.3.2).
     recent: UidSet,
-    /// The client was told everything up to here.
+    /// The client was told everything up to here, but for `vanished`.
     mod_seq: ModSeq,
+    /// The client was told everything up to here, without exception; only while something waits in `vanished`.
+    mod_seq_before_vanished: Option<ModSeq>,
     /// Changes after `mod_seq` that the client knows already, since it asked for them or read them: their flags need not
     /// be told again, as long as the message has the same mod-sequence.
     acknowledged: BTreeMap<ModSeq, UidSet>,
@@ -104,6 +117,7 @@ impl View {
             recent,
             saved: UidSet::new(),
             mod_seq: snapshot.head.highest_mod_seq,
+            mod_seq_before_vanished: None,
             acknowledged: BTreeMap::new(),
             keywords_told: snapshot.head.keywords.len(),
         }
@@ -144,9 +158,14 @@ impl View {
         self.saved = uids.intersection(&self.known);
     }
 
-    /// The client was told everything up to this mod-sequence.
+    /// The client was told everything up to this mod-sequence, but for expunges that it is owed.
     pub(crate) fn mod_seq(&self) -> ModSeq {
         self.mod_seq
+    }
+
+    /// The mod-sequence from which this client can ask when it comes back, and misses nothing.
+    pub(crate) fn safe_mod_seq(&self) -> ModSeq {
+        self.mod_seq_before_vanished.unwrap_or(self.mod_seq)
     }
 
     /// Whether there are expunged messages that the client was not told yet.
@@ -188,7 +207,8 @@ impl View {
 
     /// Takes in what was found, and says what to tell the client, in this order. Afterwards the client knows everything
     /// up to the look, but the expunges that could not be told.
-    pub(crate) fn catch_up(&mut self, look: Look, expunge: ExpungeAllowed) -> Vec<News> {
+    pub(crate) fn catch_up(&mut self, look: Look, expunge: ExpungeAllowed, enabled: Enabled) -> Vec<News> {
+        let owed_before = self.mod_seq_before_vanished;
         let Look { recent_from, changes, keywords, present } = look;
         let mut news = Vec::new();
 
@@ -198,8 +218,9 @@ impl View {
         };
         self.vanished.insert_all(&gone);
         if expunge == ExpungeAllowed::Yes {
-            self.tell_vanished(&mut news);
+            self.tell_vanished(enabled, &mut news);
         }
+        self.mod_seq_before_vanished = self.owes_expunges().then_some(owed_before.unwrap_or(self.mod_seq));
 
         let (known_before, highest_before) = (self.exists(), self.known.last().unwrap_or(0));
         let added = changes.changed.iter().map(|message| message.uid).filter(|uid| *uid > highest_before);
@@ -225,7 +246,16 @@ impl View {
 
         self.mod_seq = self.mod_seq.max(changes.highest_mod_seq);
         self.acknowledged.clear();
+        if enabled.condstore && (owed_before.is_some() || self.owes_expunges()) {
+            news.push(News::HighestModSeq(self.safe_mod_seq()));
+        }
         news
+    }
+
+    /// What to tell the client where nothing has happened since the last look.
+    pub(crate) fn unchanged(&self, enabled: Enabled) -> Vec<News> {
+        let owed = self.mod_seq_before_vanished.filter(|_| enabled.condstore);
+        owed.map(News::HighestModSeq).into_iter().collect()
     }
 
     /// The mailbox has these keywords now: what to tell the client before it sees one that it does not know.
@@ -237,18 +267,26 @@ impl View {
         Some(News::Keywords(Arc::clone(keywords)))
     }
 
-    /// EXPUNGE for each that vanished, counted after the ones before it (RFC 3501 §7.4.1).
-    fn tell_vanished(&mut self, news: &mut Vec<News>) {
+    /// EXPUNGE for each that vanished, counted after the ones before it (RFC 3501 §7.4.1), or VANISHED for all of them (RFC
+    /// 7162 §3.2.10.2).
+    fn tell_vanished(&mut self, enabled: Enabled, news: &mut Vec<News>) {
         let vanished = std::mem::take(&mut self.vanished);
+        if vanished.is_empty() {
+            return;
+        }
+        self.recent.remove_all(&vanished);
+        // What is expunged is taken out of `$` (RFC 5182 §2.1).
+        self.saved.remove_all(&vanished);
+        if enabled.qresync {
+            self.known.remove_all(&vanished);
+            return news.push(News::Vanished(vanished));
+        }
         for (told_before, uid) in (0..).zip(vanished.iter()) {
             if let Some(sequence) = self.sequence(uid) {
                 news.push(News::Expunge(sequence - told_before));
             }
         }
         self.known.remove_all(&vanished);
-        self.recent.remove_all(&vanished);
-        // What is expunged is taken out of `$` (RFC 5182 §2.1).
-        self.saved.remove_all(&vanished);
     }
 
     /// FETCH FLAGS for those up to `highest` whose state the client does not know. What is above it was not known before:
@@ -256,8 +294,8 @@ impl View {
     fn tell_flags(&mut self, changed: &[Message], highest: Uid, news: &mut Vec<News>) {
         for message in changed.iter().filter(|message| message.uid <= highest && !self.is_told(message)) {
             if let Some(sequence) = self.sequence(message.uid) {
-                let (uid, flags, recent) = (message.uid, message.flags, self.is_recent(message.uid));
-                news.push(News::Flags { sequence, uid, flags, recent });
+                let Message { uid, flags, mod_seq, .. } = *message;
+                news.push(News::Flags { sequence, uid, flags, recent: self.is_recent(uid), mod_seq });
             }
         }
     }

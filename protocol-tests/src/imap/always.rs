@@ -3,6 +3,7 @@
 //! - EXISTS never falls without an EXPUNGE for each message that went (RFC 3501 §7.3.1).
 //! - EXPUNGE names a message that is there; it is never sent while no command is in progress, nor while all commands in
 //!   progress are FETCH, STORE or SEARCH by sequence number (RFC 3501 §7.4.1).
+//! - VANISHED without (EARLIER) may come where EXPUNGE may, and names no more messages than there are (RFC 7162 §3.2.10.2).
 //! - FETCH names a message that has been announced (RFC 3501 §7.4.2), and none of them comes without a mailbox.
 
 use super::value::{Kind, Response, Value};
@@ -88,7 +89,34 @@ impl Session {
         }
     }
 
+    /// Whether messages may be renumbered now; `what` would do it.
+    fn renumbers(&self, what: &str) -> Result<(), String> {
+        if self.in_progress.is_empty() {
+            return Err(format!("{what} while no command is in progress (RFC 3501 §7.4.1)"));
+        }
+        if self.in_progress.iter().all(|(_, c)| NO_EXPUNGE.contains(&c.as_str())) {
+            return Err(format!("{what} during {} (RFC 3501 §7.4.1)", self.in_progress[0].1));
+        }
+        Ok(())
+    }
+
+    fn vanished(&mut self, uids: &[u8]) -> Result<(), String> {
+        self.renumbers("VANISHED")?;
+        let exists = self.exists.ok_or("VANISHED without a selected mailbox")?;
+        let gone = count(uids).ok_or("VANISHED without UIDs")?;
+        match exists.checked_sub(gone) {
+            Some(left) => {
+                self.exists = Some(left);
+                Ok(())
+            }
+            None => Err(format!("VANISHED names {gone} of {exists} messages")),
+        }
+    }
+
     fn untagged(&mut self, response: &Response) -> Result<(), String> {
+        if let (Some("VANISHED"), Some(Value::Atom(uids))) = (response.word(0).as_deref(), response.values.get(1)) {
+            return self.vanished(uids);
+        }
         let Some(Value::Atom(number)) = response.values.first() else { return Ok(()) };
         let Some(number) = std::str::from_utf8(number).ok().and_then(|n| n.parse::<u64>().ok()) else { return Ok(()) };
         let selecting = self.in_progress.iter().any(|(_, c)| c == "SELECT" || c == "EXAMINE");
@@ -112,12 +140,7 @@ impl Session {
                 Ok(())
             }
             "EXPUNGE" => {
-                if self.in_progress.is_empty() {
-                    return Err("EXPUNGE while no command is in progress (RFC 3501 §7.4.1)".to_owned());
-                }
-                if self.in_progress.iter().all(|(_, c)| NO_EXPUNGE.contains(&c.as_str())) {
-                    return Err(format!("EXPUNGE during {} (RFC 3501 §7.4.1)", self.in_progress[0].1));
-                }
+                self.renumbers("EXPUNGE")?;
                 if number == 0 || number > exists {
                     return Err(format!("EXPUNGE {number} of {exists} messages"));
                 }
@@ -128,6 +151,15 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
+
+/// How many UIDs are in a set.
+fn count(uids: &[u8]) -> Option<u64> {
+    let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
+    std::str::from_utf8(uids).ok()?.split(',').try_fold(0, |count, range| {
+        let (first, last) = range.split_once(':').unwrap_or((range, range));
+        Some(count + number(last)?.abs_diff(number(first)?) + 1)
+    })
 }
 
 #[cfg(test)]
@@ -157,6 +189,19 @@ mod tests {
         session.sent(b"c UID FETCH 1 FLAGS\r\n");
         assert!(hears(&mut session, "* 1 EXPUNGE").is_ok());
         assert!(hears(&mut session, "* 3 EXPUNGE").is_err());
+    }
+
+    #[test]
+    fn vanished_is_held_to_what_expunge_is_but_not_in_answer_to_a_question() {
+        let mut session = selected();
+        assert!(hears(&mut session, "* VANISHED (EARLIER) 1:100").is_ok());
+        assert!(hears(&mut session, "* VANISHED 1").is_err());
+        session.sent(b"b FETCH 1 FLAGS\r\n");
+        assert!(hears(&mut session, "* VANISHED 1").is_err());
+        let mut session = selected();
+        session.sent(b"c NOOP\r\n");
+        assert!(hears(&mut session, "* VANISHED 4,7:8").is_ok());
+        assert!(hears(&mut session, "* VANISHED 9").is_err());
     }
 
     #[test]

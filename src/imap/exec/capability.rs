@@ -11,7 +11,7 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 21] = [
+const ALWAYS: [&str; 23] = [
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -33,6 +33,8 @@ const ALWAYS: [&str; 21] = [
     "WITHIN",        // RFC 5032
     "SAVEDATE",      // RFC 8514
     "OBJECTID",      // RFC 8474
+    "CONDSTORE",     // RFC 7162
+    "QRESYNC",       // RFC 7162
 ];
 
 /// The capabilities of this session at this moment.

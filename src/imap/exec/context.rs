@@ -105,8 +105,9 @@ impl<'a> Context<'a> {
 
     /// Adds what the session's view found new.
     pub(crate) fn put_news(&mut self, news: &[News]) {
+        let enabled = self.session.enabled;
         if let Some(selected) = self.session.selected() {
-            news::print(&mut self.output, news, selected);
+            news::print(&mut self.output, news, selected, enabled);
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn move_messages(cx: &mut Context<'_>, by: Numbering, set: &Seq
     Ok(match code(moved) {
         Some(code) => {
             cx.put(Status::untagged_ok("Moved").with_code(code));
-            Done::ok("MOVE done")
+            Done::ok("MOVE done").expunged(true)
         }
         None => Done::ok("Nothing to move"),
     })

@@ -1,11 +1,31 @@
-//! ENABLE (RFC 5161). No capability that is offered so far needs enabling, and what is not known is passed over (§3.1), so that
-//! ENABLED names none.
+//! ENABLE (RFC 5161): CONDSTORE and QRESYNC (RFC 7162 §3.1, §3.2.3). What is not known is passed over (RFC 5161 §3.1).
 
-use super::{Context, Done, Outcome};
+use std::borrow::Cow;
+
+use super::{Context, Done, Outcome, condstore};
 use crate::imap::response::Data;
 
 pub(super) fn run(cx: &mut Context<'_>, capabilities: &[String]) -> Outcome {
-    tracing::debug!(?capabilities, "nothing of it can be enabled");
-    cx.put(Data::Enabled(Vec::new()));
+    let mut enabled: Vec<Cow<'static, str>> = Vec::new();
+    for capability in capabilities {
+        let name = match capability.as_str() {
+            "CONDSTORE" => {
+                condstore::enable(cx);
+                "CONDSTORE"
+            }
+            "QRESYNC" => {
+                condstore::enable_qresync(cx);
+                "QRESYNC"
+            }
+            unknown => {
+                tracing::debug!(unknown, "a client wants to enable what nobody knows");
+                continue;
+            }
+        };
+        if !enabled.iter().any(|known| known == name) {
+            enabled.push(name.into());
+        }
+    }
+    cx.put(Data::Enabled(enabled));
     Ok(Done::ok("ENABLE done"))
 }

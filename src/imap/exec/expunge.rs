@@ -1,7 +1,7 @@
 //! EXPUNGE and UID EXPUNGE (RFC 3501 §6.4.3, RFC 4315 §2.1): messages with `\Deleted` go, all of them or those named.
 //!
 //! Only messages that the client was told of: one that came in a moment ago, `\Deleted` already, is not meant. The EXPUNGE
-//! responses are the news that follow.
+//! responses, or VANISHED (RFC 7162 §3.2.7, §3.2.9), are the news that follow.
 
 use super::messages::named;
 use super::{Context, Done, Outcome};
@@ -15,6 +15,6 @@ pub(super) async fn run(cx: &mut Context<'_>, set: Option<&SequenceSet>) -> Outc
         None => selected.view.known().clone(),
         Some(set) => named(&selected.view, Numbering::Uid, set)?,
     };
-    store.expunge(&selected.mailbox, &uids, true).await?;
-    Ok(Done::ok("EXPUNGE done"))
+    let expunged = store.expunge(&selected.mailbox, &uids, true).await?;
+    Ok(Done::ok("EXPUNGE done").expunged(!expunged.is_empty()))
 }

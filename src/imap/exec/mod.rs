@@ -12,6 +12,7 @@ mod append;
 mod authenticate;
 mod capability;
 mod close;
+mod condstore;
 mod context;
 mod copy;
 mod create;
@@ -33,6 +34,7 @@ mod news;
 mod noop;
 mod pattern;
 mod rename;
+mod resync;
 mod search;
 mod select;
 mod starttls;
@@ -73,6 +75,8 @@ pub(crate) struct Done {
     code: Option<Code>,
     text: Cow<'static, str>,
     after: Next,
+    /// Messages left the selected mailbox by it: a client that enabled QRESYNC is told the HIGHESTMODSEQ after the news.
+    expunged: bool,
 }
 
 /// [`After`], before the tag is known.
@@ -89,11 +93,15 @@ type Outcome = Result<Done, Failure>;
 
 impl Done {
     fn ok(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: None, text: text.into(), after: Next::Continue }
+        Self { code: None, text: text.into(), after: Next::Continue, expunged: false }
     }
 
     fn with_code(self, code: Code) -> Self {
         Self { code: Some(code), ..self }
+    }
+
+    fn expunged(self, expunged: bool) -> Self {
+        Self { expunged, ..self }
     }
 
     fn then(self, after: Next) -> Self {
@@ -130,8 +138,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
             authenticate::run(cx, &mechanism, initial_response).await
         }
         CommandBody::Login { user, password } => login::run(cx, &user, &password).await,
-        CommandBody::Select { mailbox } => select::run(cx, &mailbox, false).await,
-        CommandBody::Examine { mailbox } => select::run(cx, &mailbox, true).await,
+        CommandBody::Select { mailbox, parameters } => select::run(cx, &mailbox, parameters, false).await,
+        CommandBody::Examine { mailbox, parameters } => select::run(cx, &mailbox, parameters, true).await,
         CommandBody::Create { mailbox } => create::run(cx, &mailbox).await,
         CommandBody::Delete { mailbox } => delete::run(cx, &mailbox).await,
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
@@ -150,9 +158,9 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Expunge => expunge::run(cx, None).await,
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
-        CommandBody::Fetch { by, set, items } => fetch::run(cx, by, &set, items).await,
-        CommandBody::Store { by, set, action, silent, flags } => {
-            store::run(cx, store::Change { by, set, action, silent, flags }).await
+        CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,
+        CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
+            store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await
         }
         CommandBody::Copy { by, set, mailbox } => copy::copy(cx, by, &set, &mailbox).await,
         CommandBody::Move { by, set, mailbox } => copy::move_messages(cx, by, &set, &mailbox).await,
@@ -161,8 +169,9 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
 
 /// News, then the tagged response (RFC 3501 §5.2, §7.1).
 async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome) -> io::Result<After> {
+    let expunged = outcome.as_ref().is_ok_and(|done| done.expunged);
     let mut farewell = None;
-    let (status, after) = match outcome {
+    let (mut status, after) = match outcome {
         // Nothing tagged before DONE.
         Ok(Done { after: Next::Idle, .. }) => return idle::begin(cx, tag).await,
         Ok(done) => {
@@ -179,6 +188,9 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     let bad = status.condition == Condition::Bad;
     let told =
         if bad { Ok(false) } else { news::tell(cx.session, cx.environment.store, facts.expunge, &mut cx.output) };
+    if expunged {
+        status.code = condstore::code_after_expunge(cx.session).or(status.code);
+    }
     cx.put(status);
     if told.is_err() {
         cx.put(bye_deleted());

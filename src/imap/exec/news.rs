@@ -1,10 +1,10 @@
 //! What is new in the selected mailbox, as responses.
 
-use super::flags;
+use super::{condstore, flags};
 use crate::imap::print;
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Data, Response};
-use crate::imap::session::{Found, Selected, Session};
+use crate::imap::session::{Enabled, Found, Selected, Session};
 use crate::imap::view::{ExpungeAllowed, News};
 use crate::store::Store;
 
@@ -19,10 +19,11 @@ pub(super) fn tell(
     expunge: ExpungeAllowed,
     out: &mut Vec<u8>,
 ) -> Result<bool, Deleted> {
+    let enabled = session.enabled;
     let Some(selected) = session.selected() else { return Ok(false) };
-    match selected.look(store, expunge) {
+    match selected.look(store, expunge, enabled) {
         Found::News(news) => {
-            print(out, &news, selected);
+            print(out, &news, selected, enabled);
             Ok(!news.is_empty())
         }
         Found::Deleted => Err(Deleted),
@@ -32,7 +33,7 @@ pub(super) fn tell(
 /// Appends the responses, in the order of the news.
 ///
 /// Flags come with the UID, which any FETCH response may carry (RFC 3501 §7.4.2): a client that works by UID needs it.
-pub(super) fn print(out: &mut Vec<u8>, news: &[News], selected: &Selected) {
+pub(super) fn print(out: &mut Vec<u8>, news: &[News], selected: &Selected, enabled: Enabled) {
     if news.is_empty() {
         return;
     }
@@ -40,18 +41,24 @@ pub(super) fn print(out: &mut Vec<u8>, news: &[News], selected: &Selected) {
     for item in news {
         match item {
             News::Expunge(sequence) => data(out, Data::Expunge(*sequence)),
+            News::Vanished(uids) => data(out, Data::Vanished { earlier: false, uids: uids.clone() }),
             News::Exists(exists) => data(out, Data::Exists(*exists)),
             News::Recent(recent) => data(out, Data::Recent(*recent)),
             News::Keywords(keywords) => {
                 data(out, flags::flags(keywords));
                 print::response(out, &flags::permanent_flags(keywords, selected.read_only).into());
             }
-            News::Flags { sequence, uid, flags, recent } => {
+            News::Flags { sequence, uid, flags, recent, mod_seq } => {
                 let mut line = FetchWriter::begin(out, *sequence);
                 line.flags(*flags, &names, *recent);
                 line.uid(*uid);
+                // RFC 7162 §3.2.4
+                if enabled.condstore {
+                    line.mod_seq(*mod_seq);
+                }
                 line.end();
             }
+            News::HighestModSeq(mod_seq) => print::response(out, &condstore::highest_mod_seq(*mod_seq).into()),
         }
     }
 }

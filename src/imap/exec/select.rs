@@ -1,4 +1,4 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with the parameters of RFC 7162 (§3.1.8, §3.2.5).
 //!
 //! The session takes its bell before its first look ([`notify`](crate::notify)), and keeps it for as long as the mailbox is
 //! selected: what happens after the snapshot is news for the next command, or for IDLE.
@@ -7,15 +7,27 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::messages::{BATCH, batches};
-use super::{Context, Done, Outcome, flags};
+use super::{Context, Done, Outcome, condstore, flags, resync};
+use crate::imap::command::SelectParameters;
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::{Selected, State};
 use crate::imap::view::View;
 use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot};
 
-pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Outcome {
+pub(super) async fn run(cx: &mut Context<'_>, name: &str, parameters: SelectParameters, read_only: bool) -> Outcome {
+    if parameters.resync.is_some() && !cx.session.enabled.qresync {
+        // RFC 7162 §3.2.5; nothing has changed yet.
+        return Err(Failure::Bad("ENABLE QRESYNC first"));
+    }
     // Whatever was selected is left first, so that after a SELECT that fails no mailbox is selected (RFC 3501 §6.3.1).
-    cx.session.unselect();
+    if cx.session.selected().is_some() {
+        cx.session.unselect();
+        // What follows is of another mailbox (RFC 7162 §3.2.11).
+        cx.put(Status::untagged_ok("The mailbox that was selected is closed").with_code(Code::Closed));
+    }
+    if parameters.condstore {
+        condstore::enable(cx);
+    }
     let State::Authenticated(account) = &cx.session.state else { return Err(Failure::Bad("log in first")) };
     let account = Arc::clone(account);
     let store = cx.store();
@@ -44,7 +56,11 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, read_only: bool) -> Ou
     cx.put(Status::untagged_ok("UIDs are valid").with_code(Code::UidValidity(head.uid_validity)));
     let id = cx.store().object_ids().mailbox(mailbox.id());
     cx.put(Status::untagged_ok("The mailbox's object identifier").with_code(Code::MailboxId(id)));
+    cx.put(condstore::highest_mod_seq(head.highest_mod_seq));
     cx.session.state = State::Selected(Box::new(Selected { account, mailbox, view, read_only, bell }));
+    if let Some(resync) = &parameters.resync {
+        resync::tell(cx, resync, head).await?;
+    }
     Ok(if read_only {
         Done::ok("EXAMINE done").with_code(Code::ReadOnly)
     } else {

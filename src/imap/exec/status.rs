@@ -1,11 +1,14 @@
 //! STATUS (RFC 3501 §6.3.10, RFC 8438): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, condstore};
 use crate::imap::command::StatusItem;
 use crate::imap::response::{Data, StatusValue};
 use crate::store::{AccountId, Error, Store};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Outcome {
+    if items.contains(&StatusItem::HighestModSeq) {
+        condstore::enable(cx);
+    }
     let account = cx.account()?;
     let data = of(cx.store(), account, name, items).await?;
     cx.put(data);
@@ -35,6 +38,7 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
             StatusItem::Size => StatusValue::Size(head.octets),
             StatusItem::AppendLimit => StatusValue::AppendLimit(store.max_message()),
             StatusItem::MailboxId => StatusValue::MailboxId(store.object_ids().mailbox(mailbox.id())),
+            StatusItem::HighestModSeq => StatusValue::HighestModSeq(head.highest_mod_seq),
         })
         .collect();
     Ok(Data::Status { mailbox: head.name, items })

@@ -8,18 +8,22 @@ use nom::combinator::opt;
 use nom::multi::separated_list0;
 use nom::sequence::delimited;
 
-use super::Fault;
 use super::lexeme::{Parsed, argument, astring, expected, fail, list1, named, number64, nz_number, octet, word};
 use super::message::sequence_set;
+use super::{Fault, condstore};
 use crate::imap::command::{CommandBody, FetchItem, Numbering, Partial};
 use crate::message::{Section, SectionText};
 
-/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
+/// ```abnf
+/// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+///         [fetch-modifiers]
+/// ```
 pub(super) fn fetch(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
     let items = alt((list1(item), macro_items, item.map(|item| vec![item])));
-    (argument(sequence_set), argument(named("a fetch item or a list of them", items)))
-        .map(|(set, items)| CommandBody::Fetch { by, set, items })
-        .parse(rest)
+    let (rest, set) = argument(sequence_set).parse(rest)?;
+    let (rest, items) = argument(named("a fetch item or a list of them", items)).parse(rest)?;
+    let (rest, modifiers) = condstore::fetch_modifiers(rest, by)?;
+    Ok((rest, CommandBody::Fetch { by, set, items, modifiers }))
 }
 
 /// `"ALL" / "FULL" / "FAST"`, which stand alone (RFC 3501 §6.4.5).
@@ -37,7 +41,7 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 
 /// ```abnf
 /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
-///             "BODY" ["STRUCTURE"] / "UID" / "SAVEDATE" / "EMAILID" / "THREADID" /
+///             "BODY" ["STRUCTURE"] / "UID" / "MODSEQ" / "SAVEDATE" / "EMAILID" / "THREADID" /
 ///             "BODY" section ["<" number "." nz-number ">"] /
 ///             "BODY.PEEK" section ["<" number "." nz-number ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
@@ -57,6 +61,7 @@ fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
         "EMAILID" => FetchItem::EmailId,
         "THREADID" => FetchItem::ThreadId,
         "UID" => FetchItem::Uid,
+        "MODSEQ" => FetchItem::ModSeq,
         "BODY" if !behind.starts_with(b"[") => FetchItem::Body,
         "BODY" => return body_section(behind, false),
         "BODY.PEEK" => return body_section(behind, true),

@@ -127,7 +127,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
 }
 
 /// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE" /
-/// "APPENDLIMIT" / "MAILBOXID"`
+/// "APPENDLIMIT" / "MAILBOXID" / "HIGHESTMODSEQ"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
     let item = match item.as_str() {
@@ -139,6 +139,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "SIZE" => StatusItem::Size,
         "APPENDLIMIT" => StatusItem::AppendLimit,
         "MAILBOXID" => StatusItem::MailboxId,
+        "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
         _ => return fail(rest, Fault::Invalid("Unknown status item")),
     };
     Ok((behind, item))

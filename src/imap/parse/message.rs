@@ -5,10 +5,10 @@ use nom::branch::alt;
 use nom::combinator::opt;
 use nom::multi::separated_list1;
 
-use super::Fault;
 use super::flag::store_flags;
 use super::lexeme::{Parsed, argument, expected, fail, named, nz_number, octet, word};
 use super::mailbox::mailbox;
+use super::{Fault, condstore};
 use crate::imap::command::{CommandBody, Numbering};
 use crate::imap::sequence_set::{SeqNumber, SequenceSet};
 use crate::store::FlagAction;
@@ -37,14 +37,15 @@ fn seq_number(rest: &[u8]) -> Parsed<'_, SeqNumber> {
 }
 
 /// ```abnf
-/// store           = "STORE" SP sequence-set SP store-att-flags
+/// store           = "STORE" SP sequence-set [store-modifiers] SP store-att-flags
 /// store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
 /// ```
 pub(super) fn store(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
     let (rest, set) = argument(sequence_set).parse(rest)?;
+    let (rest, unchanged_since) = condstore::store_modifiers(rest)?;
     let (rest, (action, silent)) = argument(named("FLAGS, +FLAGS or -FLAGS", store_action)).parse(rest)?;
     let (rest, flags) = argument(store_flags).parse(rest)?;
-    Ok((rest, CommandBody::Store { by, set, action, silent, flags }))
+    Ok((rest, CommandBody::Store { by, set, unchanged_since, action, silent, flags }))
 }
 
 fn store_action(rest: &[u8]) -> Parsed<'_, (FlagAction, bool)> {

@@ -10,9 +10,10 @@
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`: what several of them share
+//! - `condstore`: what RFC 7162 puts into several of them
 //!
-//! What the extensions of a later day put behind an argument (`SELECT x (CONDSTORE)`, `FETCH 1 FLAGS (CHANGEDSINCE 1)`,
-//! `CREATE x (USE (\Sent))`) is an error today: a client may use it only where it is advertised.
+//! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
+//! use it only where it is advertised.
 
 use nom::Parser;
 
@@ -21,6 +22,7 @@ use lexeme::{Failure, Parsed, argument, expected, fail, whole};
 
 mod append;
 mod auth;
+mod condstore;
 mod date;
 mod error;
 mod fetch;
@@ -81,7 +83,10 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CREATE" => return mailbox_command(|mailbox| CommandBody::Create { mailbox }),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
-        "EXAMINE" => return mailbox_command(|mailbox| CommandBody::Examine { mailbox }),
+        "EXAMINE" => {
+            let examine = |(mailbox, parameters)| CommandBody::Examine { mailbox, parameters };
+            return condstore::select.map(examine).parse(arguments);
+        }
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
         "ID" => return auth::id(arguments),
@@ -95,7 +100,10 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
         "SEARCH" => return search::search(arguments, Numbering::Sequence),
-        "SELECT" => return mailbox_command(|mailbox| CommandBody::Select { mailbox }),
+        "SELECT" => {
+            let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
+            return condstore::select.map(select).parse(arguments);
+        }
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),

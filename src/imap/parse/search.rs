@@ -143,6 +143,7 @@ impl Keys {
             "HEADER" => return self.header(behind),
             "KEYWORD" => return keyword(SearchKey::Keyword),
             "LARGER" => return octets(SearchKey::Larger),
+            "MODSEQ" => return super::condstore::search_mod_seq.map(SearchKey::ModSeq).parse(behind),
             "NEW" => SearchKey::New,
             "NOT" => {
                 let (behind, key) = argument(|rest| self.key(rest, depth + 1)).parse(behind)?;

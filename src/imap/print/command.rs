@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{date, fetch, flag, id, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -34,8 +34,14 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             out.push(b' ');
             astring(out, &password.0, CLIENT);
         }
-        CommandBody::Select { mailbox } => with_mailbox(out, "SELECT ", mailbox),
-        CommandBody::Examine { mailbox } => with_mailbox(out, "EXAMINE ", mailbox),
+        CommandBody::Select { mailbox, parameters } => {
+            with_mailbox(out, "SELECT ", mailbox);
+            condstore::select_parameters(out, parameters);
+        }
+        CommandBody::Examine { mailbox, parameters } => {
+            with_mailbox(out, "EXAMINE ", mailbox);
+            condstore::select_parameters(out, parameters);
+        }
         CommandBody::Create { mailbox } => with_mailbox(out, "CREATE ", mailbox),
         CommandBody::Delete { mailbox } => with_mailbox(out, "DELETE ", mailbox),
         CommandBody::Rename { from, to } => {
@@ -70,13 +76,15 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
         }
-        CommandBody::Fetch { by, set, items } => {
+        CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);
             out.push(b' ');
             list(out, items, fetch::item);
+            condstore::fetch_modifiers(out, modifiers);
         }
-        CommandBody::Store { by, set, action, silent, flags } => {
+        CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             with_set(out, *by, "STORE ", set);
+            condstore::store_modifiers(out, *unchanged_since);
             word(
                 out,
                 match action {
@@ -186,6 +194,7 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::Size => "SIZE",
         StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",
+        StatusItem::HighestModSeq => "HIGHESTMODSEQ",
     }
 }
 

@@ -9,7 +9,7 @@ use super::lexeme::{Literals, astring, list, literal_header, number};
 use super::{date, envelope, flag, structure};
 use crate::imap::command::{FetchItem, Partial};
 use crate::message::{Envelope, Part, Section, SectionText};
-use crate::store::{Date, Flags};
+use crate::store::{Date, Flags, ModSeq};
 
 /// Writes one `* n FETCH (…)` line, item by item, and at least one.
 #[derive(Debug)]
@@ -36,6 +36,13 @@ impl<'o> FetchWriter<'o> {
     /// `UID`
     pub fn uid(&mut self, uid: u32) {
         number(self.item(b"UID "), u64::from(uid));
+    }
+
+    /// `MODSEQ` (RFC 7162 §3.1.4.2)
+    pub fn mod_seq(&mut self, mod_seq: ModSeq) {
+        let out = self.item(b"MODSEQ (");
+        number(out, mod_seq);
+        out.push(b')');
     }
 
     /// `INTERNALDATE`
@@ -197,6 +204,7 @@ pub(super) fn item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::ThreadId => (b"THREADID", &None),
         FetchItem::SaveDate => (b"SAVEDATE", &None),
         FetchItem::Uid => (b"UID", &None),
+        FetchItem::ModSeq => (b"MODSEQ", &None),
         FetchItem::BodySection { peek: false, partial, .. } => (b"BODY", partial),
         FetchItem::BodySection { peek: true, partial, .. } => (b"BODY.PEEK", partial),
         FetchItem::Binary { peek: false, partial, .. } => (b"BINARY", partial),

@@ -70,6 +70,7 @@ pub(super) fn status(out: &mut Vec<u8>, name: &str, items: &[StatusValue]) {
             StatusValue::Unseen(value) => (b"UNSEEN ", u64::from(value)),
             StatusValue::Size(value) => (b"SIZE ", value),
             StatusValue::AppendLimit(value) => (b"APPENDLIMIT ", value),
+            StatusValue::HighestModSeq(value) => (b"HIGHESTMODSEQ ", value),
         };
         out.extend_from_slice(name);
         number(out, value);

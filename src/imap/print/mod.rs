@@ -6,12 +6,14 @@
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
 //! - `command`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
+//! - `condstore`: what RFC 7162 puts into several of them
 
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
 use lexeme::{Literals, list, number, string, text};
 
 mod command;
+mod condstore;
 mod date;
 mod envelope;
 pub mod fetch;
@@ -59,12 +61,13 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"STATUS ");
             mailbox::status(out, mailbox, items);
         }
-        Data::Search(numbers) => {
+        Data::Search { numbers, mod_seq } => {
             out.extend_from_slice(b"SEARCH");
             for found in numbers {
                 out.push(b' ');
                 number(out, u64::from(*found));
             }
+            condstore::search_mod_seq(out, *mod_seq);
         }
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
@@ -77,6 +80,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
         Data::Exists(count) => counted(out, *count, b" EXISTS"),
         Data::Recent(count) => counted(out, *count, b" RECENT"),
         Data::Expunge(sequence_number) => counted(out, *sequence_number, b" EXPUNGE"),
+        Data::Vanished { earlier, uids } => condstore::vanished(out, *earlier, uids),
         Data::Namespace { separator } => {
             // RFC 2342 §5: personal, other users', shared.
             out.extend_from_slice(b"NAMESPACE ((\"\" ");

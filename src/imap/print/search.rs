@@ -45,6 +45,9 @@ pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     if let Some(count) = found.count {
         size(out, b" COUNT ", u64::from(count));
     }
+    if let Some(mod_seq) = found.mod_seq {
+        size(out, b" MODSEQ ", mod_seq);
+    }
 }
 
 /// `search-key`
@@ -67,6 +70,7 @@ fn search_key(out: &mut Vec<u8>, key: &SearchKey) {
         }
         SearchKey::Keyword(keyword) => atom(out, b"KEYWORD ", keyword),
         SearchKey::Larger(octets) => size(out, b"LARGER ", *octets),
+        SearchKey::ModSeq(mod_seq) => size(out, b"MODSEQ ", *mod_seq),
         SearchKey::New => word(out, b"NEW"),
         SearchKey::Not(key) => {
             word(out, b"NOT ");

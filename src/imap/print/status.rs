@@ -54,6 +54,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::AppendUid { .. } => b"APPENDUID ",
         Code::CopyUid { .. } => b"COPYUID ",
         Code::UidNotSticky => b"UIDNOTSTICKY",
+        Code::HighestModSeq(_) => b"HIGHESTMODSEQ ",
+        Code::Modified(_) => b"MODIFIED ",
         Code::Closed => b"CLOSED",
         Code::ExpungeIssued => b"EXPUNGEISSUED",
         Code::AuthenticationFailed => b"AUTHENTICATIONFAILED",
@@ -101,6 +103,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             text(out, id);
             out.push(b')');
         }
+        Code::HighestModSeq(mod_seq) => number(out, *mod_seq),
+        Code::Modified(numbers) => uid_set(out, numbers),
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),
         _ => {}

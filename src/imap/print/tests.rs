@@ -112,8 +112,11 @@ fn untagged_data() {
             Data::Status { mailbox: "a b".to_owned(), items: vec![StatusValue::Messages(1), StatusValue::UidNext(2)] },
             "STATUS \"a b\" (MESSAGES 1 UIDNEXT 2)",
         ),
-        (Data::Search(vec![]), "SEARCH"),
-        (Data::Search(vec![2, 84]), "SEARCH 2 84"),
+        (Data::Search { numbers: vec![], mod_seq: None }, "SEARCH"),
+        (Data::Search { numbers: vec![2, 84], mod_seq: None }, "SEARCH 2 84"),
+        (Data::Search { numbers: vec![2, 84], mod_seq: Some(917) }, "SEARCH 2 84 (MODSEQ 917)"),
+        (Data::Vanished { earlier: false, uids: [5, 7].into_iter().collect() }, "VANISHED 5,7"),
+        (Data::Vanished { earlier: true, uids: UidSet::range(41, 43) }, "VANISHED (EARLIER) 41:43"),
         (Data::Flags(flags), "FLAGS (\\Draft a)"),
         (Data::Exists(0), "0 EXISTS"),
         (Data::Recent(3), "3 RECENT"),
@@ -267,7 +270,7 @@ fn esearch_says_what_is_there() {
     let found = |by, min, max, all: &[(u32, u32)], count| {
         let mut set = UidSet::new();
         all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
-        line(Data::ESearch(ESearch { tag: tag(), by, min, max, all: set, count }))
+        line(Data::ESearch(ESearch { tag: tag(), by, min, max, all: set, count, mod_seq: None }))
     };
     let sequence = Numbering::Sequence;
     assert_eq!(found(sequence, None, None, &[], None), "* ESEARCH (TAG \"a1\")");

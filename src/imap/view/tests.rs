@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::imap::session::Enabled;
 use crate::store::{BodyId, Date, Head};
 
 /// What the store would say.
@@ -117,7 +118,7 @@ impl Client {
 
     fn catch_up(&mut self, mailbox: &mut Mailbox, expunge: ExpungeAllowed) {
         let look = mailbox.look(self.view.mod_seq());
-        for news in self.view.catch_up(look, expunge) {
+        for news in self.view.catch_up(look, expunge, Enabled::default()) {
             match news {
                 News::Expunge(sequence) => {
                     assert_eq!(expunge, ExpungeAllowed::Yes);
@@ -127,6 +128,7 @@ impl Client {
                     assert!(exists as usize > self.messages.len(), "EXISTS only grows");
                     self.messages.resize(exists as usize, None);
                 }
+                News::Vanished(_) | News::HighestModSeq(_) => panic!("{news:?} to a client of RFC 3501"),
                 News::Recent(recent) => self.recent = recent,
                 News::Keywords(keywords) => self.keywords = keywords.len(),
                 News::Flags { sequence, uid, flags, .. } => {
@@ -259,7 +261,7 @@ fn selected(n: u32) -> (Mailbox, Client) {
 
 fn news(mailbox: &mut Mailbox, client: &mut Client, expunge: ExpungeAllowed) -> Vec<News> {
     let look = mailbox.look(client.view.mod_seq());
-    client.view.catch_up(look, expunge)
+    client.view.catch_up(look, expunge, Enabled::default())
 }
 
 #[test]
@@ -315,7 +317,8 @@ fn silent_hides_only_what_the_client_can_reckon() {
     client.store(&mut mailbox, 2, FlagAction::Add, Flags::SEEN, true);
     let flags = Flags::SEEN.union(Flags::FLAGGED);
     let told = news(&mut mailbox, &mut client, ExpungeAllowed::No);
-    assert_eq!(told, [News::Flags { sequence: 2, uid: 2, flags, recent: true }]);
+    let mod_seq = mailbox.mod_seq;
+    assert_eq!(told, [News::Flags { sequence: 2, uid: 2, flags, recent: true, mod_seq }]);
 }
 
 #[test]
@@ -341,8 +344,30 @@ fn what_is_saved_loses_what_is_expunged_when_it_is_told() {
         keywords: Arc::default(),
         present: None,
     };
-    view.catch_up(look(&[2]), ExpungeAllowed::No);
+    view.catch_up(look(&[2]), ExpungeAllowed::No, Enabled::default());
     assert_eq!(view.saved().len(), 2, "the client was not told yet");
-    view.catch_up(look(&[]), ExpungeAllowed::Yes);
+    view.catch_up(look(&[]), ExpungeAllowed::Yes, Enabled::default());
     assert_eq!(view.saved().iter().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn a_waiting_expunge_holds_back_what_a_client_may_ask_from() {
+    let condstore = Enabled { condstore: true, qresync: true };
+    let (mut mailbox, mut client) = selected(3);
+    let before = mailbox.mod_seq;
+    mailbox.expunge(1);
+    mailbox.change(2, FlagAction::Add, Flags::SEEN);
+    let look = mailbox.look(client.view.mod_seq());
+    let told = client.view.catch_up(look, ExpungeAllowed::No, condstore);
+    assert!(
+        matches!(told[..], [News::Flags { sequence: 2, .. }, News::HighestModSeq(safe)] if safe == before),
+        "{told:?}"
+    );
+    assert_eq!(client.view.unchanged(condstore), [News::HighestModSeq(before)]);
+    assert_eq!(client.view.unchanged(Enabled::default()), []);
+
+    let look = mailbox.look(client.view.mod_seq());
+    let told = client.view.catch_up(look, ExpungeAllowed::Yes, condstore);
+    assert_eq!(told, [News::Vanished(UidSet::range(1, 1)), News::Recent(2), News::HighestModSeq(mailbox.mod_seq)]);
+    assert_eq!(client.view.unchanged(condstore), []);
 }

@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516).
+//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516), MODSEQ, CHANGEDSINCE and VANISHED (RFC 7162).
 //!
 //! A command is planned once ([`plan`]) and runs over its messages in batches: their index entries are looked up
 //! together, their summaries read together, `\Seen` set in one commit, and then a line is written for each. Octets of
@@ -17,18 +17,35 @@ use self::octets::Reader;
 use self::plan::Plan;
 use super::failure::Failure;
 use super::messages::{batches, groups, named};
-use super::{Context, Done, Outcome};
-use crate::imap::command::{FetchItem, Numbering};
+use super::{Context, Done, Outcome, condstore, resync};
+use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::SequenceSet;
 use crate::message::Summary;
-use crate::store::{Error, FlagAction, FlagNames, Flags, Message, Uid, UidSet};
+use crate::store::{Error, FlagAction, FlagNames, Flags, Message, ModSeq, Uid, UidSet};
 
-pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet, items: Vec<FetchItem>) -> Outcome {
-    let plan = Plan::new(items, by);
+pub(super) async fn run(
+    cx: &mut Context<'_>,
+    by: Numbering,
+    set: &SequenceSet,
+    items: Vec<FetchItem>,
+    modifiers: FetchModifiers,
+) -> Outcome {
+    if modifiers.vanished && !cx.session.enabled.qresync {
+        // RFC 7162 §3.2.6
+        return Err(Failure::Bad("ENABLE QRESYNC first"));
+    }
+    let uids = named(&cx.selected()?.view, by, set)?;
+    let plan = Plan::new(items, by, modifiers);
+    if plan.tells_mod_seq {
+        condstore::enable(cx);
+    }
+    let uids = match modifiers.changed_since {
+        Some(mod_seq) => changed(cx, &uids, mod_seq, modifiers.vanished.then_some(set))?,
+        None => uids,
+    };
     let selected = cx.selected()?;
-    let uids = named(&selected.view, by, set)?;
     let sets_seen = plan.sets_seen && !selected.read_only;
     let mut fetch = Fetch { plan, sets_seen, trouble: Trouble::default() };
     for batch in batches(&uids, fetch.plan.batch()) {
@@ -37,6 +54,28 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet, 
         tokio::task::yield_now().await;
     }
     fetch.trouble.conclude(by)
+}
+
+/// Those of `uids` that changed after `mod_seq`; and where the gone ones are asked for too, tells which of `vanished_of` are
+/// (RFC 7162 §3.1.4.1, §3.2.6).
+fn changed(
+    cx: &mut Context<'_>,
+    uids: &UidSet,
+    mod_seq: ModSeq,
+    vanished_of: Option<&SequenceSet>,
+) -> Result<UidSet, Failure> {
+    let selected = cx.selected()?;
+    let changes = selected.mailbox.changes_since(mod_seq);
+    if let Some(set) = vanished_of {
+        let asked = match set.is_saved() {
+            // What vanished may still be in it: it leaves when its going is told.
+            true => selected.view.saved().clone(),
+            false => set.uids(&resync::given(&selected.mailbox.head())),
+        };
+        resync::tell_vanished(cx, &asked, &changes)?;
+    }
+    let changed: UidSet = changes.changed.iter().map(|message| message.uid).collect();
+    Ok(changed.intersection(uids))
 }
 
 /// What could not be served.
@@ -119,6 +158,7 @@ impl Fetch {
 
     /// Writes the line of one message.
     async fn line(&mut self, cx: &mut Context<'_>, line: Line<'_>) -> Result<(), Failure> {
+        let enabled = cx.session.enabled;
         let Some(selected) = cx.session.selected() else { return Ok(()) };
         let Line { message, summary, whole, keywords, tells_flags } = line;
         let Some(sequence) = selected.view.sequence(message.uid) else { return Ok(()) };
@@ -126,8 +166,17 @@ impl Fetch {
         let environment = cx.environment;
         let mut writer = FetchWriter::begin(&mut cx.output, sequence);
         let mut reader = Reader::new(environment, &mut *cx.client, message, summary, whole);
+        let unasked = tells_flags && !self.plan.tells_flags && enabled.condstore;
         if tells_flags {
             writer.flags(message.flags, keywords, selected.view.is_recent(message.uid));
+        }
+        // `\Seen` was set by it: as with all FETCH responses that nobody asked for (RFC 7162 §3.2.4).
+        if unasked && !self.plan.items.contains(&FetchItem::Uid) {
+            writer.uid(message.uid);
+        }
+        let tells_mod_seq = self.plan.tells_mod_seq || unasked;
+        if tells_mod_seq {
+            writer.mod_seq(message.mod_seq);
         }
         let mut written = Ok(());
         for item in &self.plan.items {
@@ -145,7 +194,8 @@ impl Fetch {
         }
         match written {
             Ok(()) => {
-                if tells_flags {
+                // Without its mod-sequence the message is still news for who keeps mod-sequences.
+                if tells_flags && (tells_mod_seq || !enabled.condstore) {
                     selected.view.acknowledge(message);
                 }
                 Ok(())

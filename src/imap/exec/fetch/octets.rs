@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
     pub(super) async fn write(&mut self, item: &FetchItem, line: &mut FetchWriter<'_>) -> Result<(), Trouble> {
         match item {
             // FLAGS stand at the beginning of the line.
-            FetchItem::Flags => {}
+            FetchItem::Flags | FetchItem::ModSeq => {}
             FetchItem::Uid => line.uid(self.message.uid),
             FetchItem::InternalDate => line.internal_date(self.message.internal_date),
             FetchItem::EmailId => line.email_id(&self.store.object_ids().body(self.message.body)),

@@ -1,6 +1,6 @@
 //! What a FETCH needs, known before the first message is touched.
 
-use crate::imap::command::{FetchItem, Numbering};
+use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
 use crate::message::SectionText;
 
 /// How many messages go together where only their index entries are needed: see
@@ -16,10 +16,12 @@ const BATCH_SEEING: u32 = 32;
 /// What is to be done with each message.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What to write, but FLAGS.
+    /// What to write, but FLAGS and MODSEQ.
     pub(super) items: Vec<FetchItem>,
     /// FLAGS are asked for.
     pub(super) tells_flags: bool,
+    /// MODSEQ is asked for.
+    pub(super) tells_mod_seq: bool,
     /// Some item is made of the summary, or found with it.
     pub(super) needs_summary: bool,
     /// Some item is made of the message's octets.
@@ -30,14 +32,17 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan for these items. The UID form implies that UIDs are told (RFC 3501 §6.4.8).
-    pub(super) fn new(mut items: Vec<FetchItem>, by: Numbering) -> Self {
+    pub(super) fn new(mut items: Vec<FetchItem>, by: Numbering, modifiers: FetchModifiers) -> Self {
         if by == Numbering::Uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
         let tells_flags = items.contains(&FetchItem::Flags);
-        items.retain(|item| *item != FetchItem::Flags);
+        // CHANGEDSINCE implies MODSEQ (RFC 7162 §3.1.4.1).
+        let tells_mod_seq = modifiers.changed_since.is_some() || items.contains(&FetchItem::ModSeq);
+        items.retain(|item| !matches!(item, FetchItem::Flags | FetchItem::ModSeq));
         Self {
             tells_flags,
+            tells_mod_seq,
             needs_summary: items.iter().any(needs_summary),
             reads_octets: items.iter().any(reads_octets),
             sets_seen: items.iter().any(sets_seen),
@@ -59,6 +64,7 @@ fn needs_summary(item: &FetchItem) -> bool {
     match item {
         FetchItem::Flags
         | FetchItem::InternalDate
+        | FetchItem::ModSeq
         | FetchItem::Rfc822
         | FetchItem::Rfc822Size
         | FetchItem::SaveDate
@@ -94,6 +100,7 @@ fn reads_octets(item: &FetchItem) -> bool {
         | FetchItem::SaveDate
         | FetchItem::EmailId
         | FetchItem::ThreadId
+        | FetchItem::ModSeq
         | FetchItem::Uid => false,
     }
 }
@@ -113,6 +120,7 @@ fn sets_seen(item: &FetchItem) -> bool {
         | FetchItem::SaveDate
         | FetchItem::EmailId
         | FetchItem::ThreadId
+        | FetchItem::ModSeq
         | FetchItem::Uid
         | FetchItem::BinarySize { .. } => false,
     }

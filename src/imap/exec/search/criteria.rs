@@ -11,7 +11,7 @@ use crate::imap::view::View;
 use crate::message::date::Civil;
 use crate::message::search::Needle;
 use crate::message::{Address, Envelope, Summary};
-use crate::store::{Date, Flags, Message, ObjectIds, UidSet};
+use crate::store::{Date, Flags, Message, ModSeq, ObjectIds, UidSet};
 
 /// What is at hand of a message.
 #[derive(Clone, Copy)]
@@ -120,6 +120,8 @@ pub(super) enum Criteria {
     /// The object identifier of its body is this.
     EmailId(ObjectIds, String),
     LargerThan(u64),
+    /// This mod-sequence or a higher one (RFC 7162 §3.1.5).
+    ModSeq(ModSeq),
     SmallerThan(u64),
     Addresses(Field, Needle),
     Subject(Needle),
@@ -154,6 +156,7 @@ impl Criteria {
             SearchKey::Header(name, text) => Self::Header(name, Needle::new(&text)),
             SearchKey::Keyword(name) => keyword(&name),
             SearchKey::Larger(octets) => Self::LargerThan(octets),
+            SearchKey::ModSeq(mod_seq) => Self::ModSeq(mod_seq),
             // RECENT and UNSEEN, both (RFC 3501 §6.4.4).
             SearchKey::New => Self::All(vec![recent(), not(Self::Flags(Flags::SEEN))]),
             SearchKey::Not(key) => not(resolve(*key)?),
@@ -204,6 +207,7 @@ impl Criteria {
             Self::Saved(days) => Some(days.contain(message.save_date_unix_s.div_euclid(DAY_S))),
             Self::EmailId(object_ids, id) => Some(object_ids.body(message.body) == *id),
             Self::LargerThan(octets) => Some(u64::from(message.size) > *octets),
+            Self::ModSeq(mod_seq) => Some(message.mod_seq >= *mod_seq),
             Self::SmallerThan(octets) => Some(u64::from(message.size) < *octets),
             // A message without a date was sent on no day.
             Self::Sent(days) => {

@@ -17,12 +17,12 @@ use self::criteria::{Criteria, Evidence, Ground};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
 use super::workspace::Workspace;
-use super::{Context, Done, Environment, Outcome};
+use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::response::{Code, Data, Status};
 use crate::imap::session::Selected;
 use crate::message::Summary;
-use crate::store::{Error, Message, OpenMailbox, Store, Uid, UidSet};
+use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
 
 /// How many octets of messages are read before they are looked through, and how many messages: one group is in memory at
 /// a time, and one message of the greatest size makes a group.
@@ -36,29 +36,56 @@ pub(super) async fn run(
     returns: Option<SearchReturn>,
     key: SearchKey,
 ) -> Outcome {
+    let by_mod_seq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
+    if by_mod_seq {
+        condstore::enable(cx);
+    }
     let found = find(cx, key).await;
     let Some(returns) = returns else {
-        let numbers = result::numbers(&found?, by, &cx.selected()?.view);
-        cx.put(Data::Search(numbers.iter().collect()));
+        let found = found?;
+        let numbers = result::numbers(&found.uids, by, &cx.selected()?.view);
+        let mod_seq = found.highest_mod_seq.filter(|_| by_mod_seq);
+        cx.put(Data::Search { numbers: numbers.iter().collect(), mod_seq });
         return Ok(Done::ok("SEARCH done"));
     };
     // RFC 5182 §2.1: what is answered with NO leaves `$` empty, and with BAD as it was.
     match &found {
-        Ok(found) if returns.save => cx.selected()?.view.save(result::saved(found, returns)),
+        Ok(found) if returns.save => cx.selected()?.view.save(result::saved(&found.uids, returns)),
         Err(failure) if returns.save && !matches!(failure, Failure::Bad(_)) => {
             cx.selected()?.view.save(UidSet::new());
         }
         _ => {}
     }
-    let numbers = result::numbers(&found?, by, &cx.selected()?.view);
-    if let Some(answer) = result::answer(tag, by, returns, numbers) {
+    let found = found?;
+    let numbers = result::numbers(&found.uids, by, &cx.selected()?.view);
+    let mod_seq = result::mod_seq(&found, returns).filter(|_| by_mod_seq);
+    if let Some(answer) = result::answer(tag, by, returns, numbers, mod_seq) {
         cx.put(Data::ESearch(answer));
     }
     Ok(Done::ok("SEARCH done"))
 }
 
-/// The UIDs of what matches; tells of messages that could not be searched.
-async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
+/// What matches, with the mod-sequences that an answer may need (RFC 4731 §3.2).
+#[derive(Debug, Default)]
+struct Found {
+    uids: UidSet,
+    first: Option<(Uid, ModSeq)>,
+    last: Option<(Uid, ModSeq)>,
+    highest_mod_seq: Option<ModSeq>,
+}
+
+impl Found {
+    fn take(&mut self, uid: Uid, mod_seq: ModSeq) {
+        self.uids.insert(uid);
+        let this = Some((uid, mod_seq));
+        self.first = self.first.min(this).or(this);
+        self.last = self.last.max(this);
+        self.highest_mod_seq = self.highest_mod_seq.max(Some(mod_seq));
+    }
+}
+
+/// Finds what matches; tells of messages that could not be searched.
+async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
     let Environment { store, workspace, now_unix_s, .. } = cx.environment;
     let selected = cx.selected()?;
     let keywords = selected.mailbox.head().keywords;
@@ -70,7 +97,7 @@ async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<UidSet, Failure> {
         mailbox: &selected.mailbox,
         criteria: Arc::new(criteria),
         group: Group::default(),
-        found: UidSet::new(),
+        found: Found::default(),
         damaged: 0,
     };
     search.through(&candidates(selected)).await?;
@@ -94,7 +121,7 @@ struct Search<'a> {
     mailbox: &'a OpenMailbox,
     criteria: Arc<Criteria>,
     group: Group,
-    found: UidSet,
+    found: Found,
     damaged: usize,
 }
 
@@ -116,7 +143,7 @@ impl Search<'_> {
             let mut undecided = Vec::new();
             for message in messages {
                 match self.criteria.decide(&Evidence::index(&message)) {
-                    Some(matches) => self.note(message.uid, matches),
+                    Some(matches) => self.note(&message, matches),
                     None => undecided.push(message),
                 }
             }
@@ -131,9 +158,9 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn note(&mut self, uid: Uid, matches: bool) {
+    fn note(&mut self, message: &Message, matches: bool) {
         if matches {
-            self.found.insert(uid);
+            self.found.take(message.uid, message.mod_seq);
         }
     }
 
@@ -149,7 +176,7 @@ impl Search<'_> {
                 }
             };
             match self.criteria.decide(&Evidence { summary: Some(&summary), ..Evidence::index(message) }) {
-                Some(matches) => self.note(message.uid, matches),
+                Some(matches) => self.note(message, matches),
                 None => self.read(*message, summary).await?,
             }
         }
@@ -194,19 +221,19 @@ impl Search<'_> {
         let criteria = Arc::clone(&self.criteria);
         let matching = tokio::task::spawn_blocking(move || {
             let by_header = headers.iter().map(|(message, summary, header)| {
-                (message.uid, Evidence { summary: Some(summary), header: Some(header), ..Evidence::index(message) })
+                (message, Evidence { summary: Some(summary), header: Some(header), ..Evidence::index(message) })
             });
             let by_body = wholes.iter().map(|(message, summary, body)| {
-                (message.uid, Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) })
+                (message, Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) })
             });
             // With everything at hand there is no doubt left.
             let matches = |evidence: &Evidence<'_>| criteria.decide(evidence).unwrap_or(false);
             let found = by_header.chain(by_body).filter(|(_, evidence)| matches(evidence));
-            found.map(|(uid, _)| uid).collect::<Vec<_>>()
+            found.map(|(message, _)| (message.uid, message.mod_seq)).collect::<Vec<_>>()
         });
         // It errs only when a message made it panic, or when the server stops: neither says which matched.
-        for uid in matching.await.map_err(|error| Error::Read(error.to_string()))? {
-            self.found.insert(uid);
+        for (uid, mod_seq) in matching.await.map_err(|error| Error::Read(error.to_string()))? {
+            self.found.take(uid, mod_seq);
         }
         Ok(())
     }

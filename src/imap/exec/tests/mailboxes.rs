@@ -13,6 +13,7 @@ async fn select_says_all_that_it_must() {
     alice.says("STORE 1 +FLAGS (\\Seen $Work)").await;
     let heard = alice.says("SELECT inbox").await;
     let expected = [
+        "* OK [CLOSED]",
         "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)",
         "* 3 EXISTS",
         "* 0 RECENT",
@@ -21,6 +22,7 @@ async fn select_says_all_that_it_must() {
         "* OK [UIDNEXT 4]",
         "* OK [UIDVALIDITY ",
         "* OK [MAILBOXID (M",
+        "* OK [HIGHESTMODSEQ ",
         "OK [READ-WRITE]",
     ];
     for line in expected {

@@ -1,8 +1,10 @@
 //! Conversations with the executor over a real store, without sockets: what clients say and hear.
 
+mod condstore;
 mod fetching;
 mod histories;
 mod mailboxes;
+mod resync;
 mod searching;
 mod sharing;
 mod states;
@@ -34,11 +36,22 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::open(TempDir::new().unwrap())
+    }
+
+    fn open(folder: TempDir) -> Self {
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
         Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
+    }
+
+    /// The same mail in a new process: nothing is left of what was in memory.
+    async fn restart(self) -> Self {
+        let Self { store, authenticator, folder, .. } = self;
+        store.close().await.unwrap();
+        drop((store, authenticator));
+        Self::open(folder)
     }
 
     fn environment(&self) -> Environment<'_> {

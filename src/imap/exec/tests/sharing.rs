@@ -156,7 +156,7 @@ async fn whoever_deletes_its_own_mailbox_stays() {
     alice.says("SELECT work").await;
     hears(&alice.says("DELETE work").await, &["OK"]);
     hears(&alice.says("FETCH 1 FLAGS").await, &["BAD"]);
-    hears(&alice.says("SELECT INBOX").await[7..], &["OK"]);
+    hears(&alice.says("SELECT INBOX").await[8..], &["OK"]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::imap::print;
 use crate::imap::sequence_set::SequenceSet;
 use crate::message::date::Civil;
 use crate::message::{Section, SectionText};
-use crate::store::{Date, FlagAction, FlagNames, Flags};
+use crate::store::{Date, FlagAction, FlagNames, Flags, UidSet};
 
 fn tag() -> impl Strategy<Value = Tag> {
     "[A-Za-z0-9.\\[\\]]{1,8}".prop_map(|tag| Tag::new(tag.as_bytes()).unwrap())
@@ -110,6 +110,7 @@ fn search_key() -> impl Strategy<Value = SearchKey> {
         keyword().prop_map(Keyword),
         keyword().prop_map(Unkeyword),
         (0..1u64 << 63).prop_map(Larger),
+        (0..1u64 << 63).prop_map(ModSeq),
         (0..1u64 << 63).prop_map(Smaller),
         sequence_set().prop_map(Uid),
         sequence_set().prop_map(Sequence),
@@ -162,7 +163,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             SaveDate,
             EmailId,
             ThreadId,
-            Uid
+            Uid,
+            ModSeq
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
             peek,
@@ -175,8 +177,42 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 }
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
-    use StatusItem::{AppendLimit, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen};
-    prop::sample::select(vec![Messages, Recent, UidNext, UidValidity, Unseen, Size, AppendLimit, MailboxId])
+    use StatusItem::{AppendLimit, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    prop::sample::select(vec![
+        Messages,
+        Recent,
+        UidNext,
+        UidValidity,
+        Unseen,
+        Size,
+        AppendLimit,
+        MailboxId,
+        HighestModSeq,
+    ])
+}
+
+fn uids() -> impl Strategy<Value = UidSet> {
+    prop::collection::btree_set(prop_oneof![1..40u32, 1..u32::MAX], 1..6).prop_map(|uids| uids.into_iter().collect())
+}
+
+fn select_parameters() -> impl Strategy<Value = SelectParameters> {
+    let matches = (uids(), uids()).prop_map(|(numbers, uids)| {
+        let size = numbers.len().min(uids.len()) as usize;
+        MatchData { numbers: numbers.iter().take(size).collect(), uids: uids.iter().take(size).collect() }
+    });
+    let resync = (1u32.., 1..1u64 << 63, prop::option::of(uids()), prop::option::of(matches)).prop_map(
+        |(uid_validity, mod_seq, known_uids, matches)| {
+            Box::new(QuickResync { uid_validity, mod_seq, known_uids, matches })
+        },
+    );
+    (any::<bool>(), prop::option::of(resync)).prop_map(|(condstore, resync)| SelectParameters { condstore, resync })
+}
+
+fn fetch_modifiers() -> impl Strategy<Value = (Numbering, FetchModifiers)> {
+    (numbering(), prop::option::of(1..1u64 << 63), any::<bool>()).prop_map(|(by, changed_since, vanished)| {
+        let vanished = vanished && by == Numbering::Uid && changed_since.is_some();
+        (by, FetchModifiers { changed_since, vanished })
+    })
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
@@ -220,8 +256,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
     ];
     let mailbox = prop_oneof![
-        name().prop_map(|mailbox| Select { mailbox }),
-        name().prop_map(|mailbox| Examine { mailbox }),
+        (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
+        (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
         name().prop_map(|mailbox| Create { mailbox }),
         name().prop_map(|mailbox| Delete { mailbox }),
         name().prop_map(|mailbox| Subscribe { mailbox }),
@@ -232,21 +268,23 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         list(),
         append_body(),
     ];
-    let message =
-        prop_oneof![
-            sequence_set().prop_map(UidExpunge),
-            (numbering(), prop::option::of(search_return()), search_key()).prop_map(|(by, returns, key)| Search {
-                by,
-                returns,
-                key
-            }),
-            (numbering(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
-                .prop_map(|(by, set, items)| Fetch { by, set, items }),
-            (numbering(), sequence_set(), action, any::<bool>(), flags())
-                .prop_map(|(by, set, action, silent, flags)| Store { by, set, action, silent, flags }),
-            (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Copy { by, set, mailbox }),
-            (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Move { by, set, mailbox }),
-        ];
+    let message = prop_oneof![
+        sequence_set().prop_map(UidExpunge),
+        (numbering(), prop::option::of(search_return()), search_key()).prop_map(|(by, returns, key)| Search {
+            by,
+            returns,
+            key
+        }),
+        (fetch_modifiers(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
+            .prop_map(|((by, modifiers), set, items)| Fetch { by, set, items, modifiers }),
+        (numbering(), sequence_set(), prop::option::of(0..1u64 << 63), action, any::<bool>(), flags()).prop_map(
+            |(by, set, unchanged_since, action, silent, flags)| {
+                Store { by, set, unchanged_since, action, silent, flags }
+            }
+        ),
+        (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Copy { by, set, mailbox }),
+        (numbering(), sequence_set(), name()).prop_map(|(by, set, mailbox)| Move { by, set, mailbox }),
+    ];
     prop_oneof![session, mailbox, message]
 }
 
