@@ -124,6 +124,10 @@ impl State {
                 self.directory_mut().count_mod_seq(expunge.account, expunge.mod_seq);
             }
             Record::Mailboxes(change) => self.apply_mailboxes(change)?,
+            Record::RenameInbox(change, references) => {
+                self.apply_mailboxes(change)?;
+                self.apply_references(references)?;
+            }
             Record::AddAccount(add) => self.apply_add_account(add),
             Record::SetCredentials(account, credentials) => {
                 if let Some(entry) = self.directory_mut().account_mut(account) {

@@ -504,6 +504,7 @@ async fn names_follow_the_rules_of_rename() {
     assert_eq!(inbox.head().exists, 0);
     let old = store.mailbox(id, "Old").unwrap();
     assert_eq!(subjects(&store, &old).await, [(1, "moves".to_owned())]);
+    assert_eq!(store.rename_mailbox(id, "INBOX", "Old").await, Err(Error::MailboxExists));
     store.delete_mailbox(id, "a").await.unwrap();
     assert_eq!(names(&store), ["INBOX", "Old", "a/b", "a/b/c", "x"], "inferiors stay");
 }

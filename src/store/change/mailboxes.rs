@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::store::committer::{Decider, Touches};
-use crate::store::journal::record::{MailboxStep, MailboxesChange, Record};
+use crate::store::journal::record::{MailboxStep, MailboxesChange, Record, References};
 use crate::store::names::{INBOX, SEPARATOR, canonical_name, customary_use, is_inferior, superiors};
-use crate::store::{AccountId, Decided, Error, Mailbox, MailboxId, ModSeq, OpenMailbox, SpecialUse, Store, UidSet};
+use crate::store::{
+    AccountId, Decided, Error, Mailbox, MailboxId, Message, ModSeq, OpenMailbox, SpecialUse, Store, Uid, UidSet,
+};
 
 /// # Mailboxes
 /// Names are UTF-8, made canonical by these operations themselves (NFC; INBOX in any case is `INBOX`), separator `/`.
@@ -70,7 +72,7 @@ impl Store {
         let from = canonical_name(from)?;
         let to = canonical_name(to.strip_suffix(SEPARATOR).unwrap_or(to))?;
         if from == INBOX {
-            return self.rename_inbox(account, &to).await;
+            return self.rename_inbox(account, to).await;
         }
         self.commit(Touches::Everything, 0, move |decider| {
             let there = names(decider, account)?;
@@ -104,12 +106,33 @@ impl Store {
         .await
     }
 
-    async fn rename_inbox(&self, account: AccountId, to: &str) -> Result<(), Error> {
+    async fn rename_inbox(&self, account: AccountId, to: String) -> Result<(), Error> {
         let inbox = self.mailbox(account, INBOX).ok_or(Error::NoSuchAccount)?;
-        let target = self.create_mailbox(account, to, None).await?;
         let inbox = self.open_mailbox(&inbox).await?;
-        self.move_messages(&inbox, &UidSet::range(1, u32::MAX), &target).await?;
-        Ok(())
+        self.commit(Touches::Everything, 0, move |decider| {
+            let there = names(decider, account)?;
+            if there.contains_key(&to) {
+                return Err(Error::MailboxExists);
+            }
+            let mut steps = create_superiors(decider, &there, &to);
+            let (target, uid_validity) = (decider.mailbox_id(), decider.uid_validity());
+            let special_use = free_customary_use(decider, account, &to);
+            steps.push(MailboxStep::Create { mailbox: target, name: to, uid_validity, special_use });
+            let (mod_seq, unix_s) = (decider.mod_seq(account)?, decider.now_unix_s);
+            let there = inbox.messages(&UidSet::range(1, Uid::MAX));
+            let moved = there.iter().map(|message| message.uid).collect();
+            let messages = (1..)
+                .zip(there)
+                .map(|(uid, message)| Message { uid, mod_seq, save_date_unix_s: unix_s, ..message })
+                .collect();
+            // The new mailbox takes the whole table, so that the flags stay as they are.
+            let new_keywords = inbox.read().head.keywords.as_ref().clone();
+            let change = MailboxesChange { account, mod_seq, steps };
+            let from = inbox.id();
+            let references = References { account, from, to: target, messages, new_keywords, moved, mod_seq, unix_s };
+            Ok(Decided::record(Record::RenameInbox(change, references), move |_| drop(inbox)))
+        })
+        .await
     }
 
     /// Deletes it with its messages; inferiors stay.

@@ -51,6 +51,8 @@ pub(crate) enum Record {
     AccountState(AccountState),
     /// Which accounts and mailboxes there are: what came before and is not in it was deleted.
     StoreState(StoreState),
+    /// INBOX was renamed: a mailbox was made, and all messages moved there (RFC 3501 §6.3.5).
+    RenameInbox(MailboxesChange, References),
 }
 
 /// See [`Record::Delivery`].
@@ -117,6 +119,21 @@ pub(crate) struct MailboxesChange {
     pub(crate) account: AccountId,
     pub(crate) mod_seq: ModSeq,
     pub(crate) steps: Vec<MailboxStep>,
+}
+
+impl MailboxesChange {
+    /// The mailboxes that its steps name.
+    fn mailboxes(&self) -> Vec<MailboxId> {
+        self.steps
+            .iter()
+            .filter_map(|step| match step {
+                MailboxStep::Create { mailbox, .. }
+                | MailboxStep::Rename { mailbox, .. }
+                | MailboxStep::Delete { mailbox } => Some(*mailbox),
+                MailboxStep::Subscribe { .. } | MailboxStep::Unsubscribe { .. } => None,
+            })
+            .collect()
+    }
 }
 
 /// One step of a [`MailboxesChange`].
@@ -260,16 +277,12 @@ impl Record {
             Record::References(references) => vec![references.from, references.to],
             Record::Flags(change) => vec![change.mailbox],
             Record::Expunge(expunge) => vec![expunge.mailbox],
-            Record::Mailboxes(change) => change
-                .steps
-                .iter()
-                .filter_map(|step| match step {
-                    MailboxStep::Create { mailbox, .. }
-                    | MailboxStep::Rename { mailbox, .. }
-                    | MailboxStep::Delete { mailbox } => Some(*mailbox),
-                    MailboxStep::Subscribe { .. } | MailboxStep::Unsubscribe { .. } => None,
-                })
-                .collect(),
+            Record::Mailboxes(change) => change.mailboxes(),
+            Record::RenameInbox(change, references) => {
+                let mut mailboxes = change.mailboxes();
+                mailboxes.push(references.from);
+                mailboxes
+            }
             Record::AddAccount(add) => vec![add.inbox],
             Record::MailboxState(state) => vec![state.head.mailbox],
             Record::SetCredentials(..) | Record::RemoveAccount(_) | Record::AccountState(_) | Record::StoreState(_) => {
@@ -286,6 +299,7 @@ impl Record {
             | Record::Flags(FlagsChange { account, .. })
             | Record::Expunge(Expunge { account, .. })
             | Record::Mailboxes(MailboxesChange { account, .. })
+            | Record::RenameInbox(MailboxesChange { account, .. }, _)
             | Record::AddAccount(AddAccount { account, .. })
             | Record::SetCredentials(account, _)
             | Record::RemoveAccount(account)

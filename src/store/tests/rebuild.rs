@@ -178,3 +178,37 @@ async fn compaction_comes_to_an_end_though_a_mailbox_state_is_larger_than_a_segm
     }
     panic!("it goes on for ever");
 }
+
+#[tokio::test]
+async fn a_renamed_inbox_stands_in_one_record() {
+    let dir = TempDir::new().unwrap();
+    let store = open_with(dir.path(), small());
+    let (id, inbox) = account(&store, "a@example.org").await;
+    for text in ["one", "gone", "three"] {
+        deliver(&store, &[&inbox], &message(text)).await;
+    }
+    let open_inbox = store.open_mailbox(&inbox).await.unwrap();
+    let work = FlagNames { system: Flags::SEEN, keywords: vec!["Work".to_owned()] };
+    store.change_flags(&open_inbox, &UidSet::range(3, 3), FlagAction::Add, work, None).await.unwrap();
+    store.expunge(&open_inbox, &UidSet::range(2, 2), false).await.unwrap();
+    drop(open_inbox);
+    store.rename_mailbox(id, "INBOX", "Old/2026").await.unwrap();
+    deliver(&store, &[&inbox], &message("next")).await;
+    let old = store.mailbox(id, "Old/2026").unwrap();
+    let shown = [(1, "one".to_owned()), (2, "three".to_owned())];
+    assert_eq!(subjects(&store, &old).await, shown);
+    let kept = store.open_mailbox(&old).await.unwrap().messages(&UidSet::range(1, 9));
+    assert_eq!(kept[1].flags, Flags::SEEN.union(Flags::keyword(0)));
+    drop((inbox, old));
+    compact_all(&store).await;
+    crash(store);
+
+    let store = open_without_index(dir.path());
+    let old = store.mailbox(id, "Old/2026").unwrap();
+    assert_eq!(subjects(&store, &old).await, shown);
+    assert_eq!(store.open_mailbox(&old).await.unwrap().messages(&UidSet::range(1, 9)), kept);
+    let inbox = store.mailbox(id, "INBOX").unwrap();
+    assert_eq!(subjects(&store, &inbox).await, [(4, "next".to_owned())]);
+    crash(store);
+    assert_eq!(check(dir.path()).findings, []);
+}
