@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,6 +105,15 @@ pub(crate) struct Batch {
     pub(crate) changes: usize,
 }
 
+/// How long sled's lock is waited for, and how often it is looked at.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const LOCK_LOOK: Duration = Duration::from_millis(10);
+
+/// Whether somebody has the index open. sled 0.34.7 says it by text alone.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
+}
+
 fn read_error(error: impl std::fmt::Display) -> Error {
     Error::Read(format!("the index can't be read: {error}"))
 }
@@ -125,13 +136,19 @@ fn u64_at(key: &[u8], at: usize) -> Option<u64> {
 
 impl Index {
     /// Opens the folder. sled may panic on what a crash left: that comes back as an error, too.
+    ///
+    /// Whoever opens it holds the store's own lock, so sled's lock can be held only by a store that this process has just
+    /// let go of: sled gives it back a moment later, from a thread of its own. An index must not count as unusable for that.
     pub(crate) fn open(dir: &Path) -> Result<Index, String> {
-        let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(CACHE_OCTETS);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        match opened {
-            Ok(Ok(db)) => Ok(Index { db, dir: dir.to_owned() }),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("sled panicked while it opened it".to_owned()),
+        let give_up = Instant::now() + LOCK_WAIT;
+        loop {
+            let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(CACHE_OCTETS);
+            match catch_unwind(AssertUnwindSafe(|| config.open())) {
+                Ok(Ok(db)) => return Ok(Index { db, dir: dir.to_owned() }),
+                Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => sleep(LOCK_LOOK),
+                Ok(Err(error)) => return Err(error.to_string()),
+                Err(_) => return Err("sled panicked while it opened it".to_owned()),
+            }
         }
     }
 
@@ -356,4 +373,23 @@ fn key_piece(name: &[u8], piece: u16) -> Vec<u8> {
     let mut key = name.to_vec();
     key.extend_from_slice(&piece.to_be_bytes());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_being_let_go_of_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = sled::open(dir.path()).unwrap();
+        let error = sled::open(dir.path()).unwrap_err();
+        assert!(is_locked(&error), "{error}");
+        let letting_go = std::thread::spawn(move || {
+            sleep(5 * LOCK_LOOK);
+            drop(held);
+        });
+        Index::open(dir.path()).unwrap();
+        letting_go.join().unwrap();
+    }
 }
