@@ -245,7 +245,7 @@ async fn mailbox(scale: Scale) -> Result<()> {
 /// A server of our own, a process apart.
 struct Server {
     child: Child,
-    smtp_ready: serde_json::Value,
+    ready: serde_json::Value,
     lmtp: String,
     imap: String,
     _folder: tempfile::TempDir,
@@ -267,7 +267,7 @@ impl Server {
         let ready: serde_json::Value = serde_json::from_str(&line)?;
         let address = |name: &str| ready[name].as_str().map(str::to_owned).ok_or("an address is missing");
         let (lmtp, imap) = (address("lmtp")?, address("imap")?);
-        Ok(Server { child, smtp_ready: ready, lmtp, imap, _folder: data })
+        Ok(Server { child, ready, lmtp, imap, _folder: data })
     }
 
     fn pid(&self) -> u32 {
@@ -411,7 +411,7 @@ async fn idle_session(server: &Server, tls: bool, number: usize) -> Result<Box<d
         imap.idle().await?;
         return Ok(Box::new(imap));
     }
-    let address = server.smtp_ready["imaps"].as_str().ok_or("no address for IMAP over TLS")?;
+    let address = server.ready["imaps"].as_str().ok_or("no address for IMAP over TLS")?;
     let name = rustls::pki_types::ServerName::try_from("localhost")?;
     let stream = tls_connector().connect(name, TcpStream::connect(address).await?).await?;
     let mut imap = Imap::login(stream, &user).await?;
