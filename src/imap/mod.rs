@@ -14,6 +14,7 @@ use std::time::Duration;
 pub mod command;
 pub(crate) mod exec;
 pub mod framer;
+pub mod mailbox_filter;
 pub mod parse;
 pub mod print;
 pub mod response;
