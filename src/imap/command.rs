@@ -481,6 +481,11 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE` (RFC 8514 §4.2)
     SaveDate,
+    /// `PREVIEW` (RFC 8970 §3)
+    Preview {
+        /// `(LAZY)`: only if it is at hand (RFC 8970 §4.1).
+        lazy: bool,
+    },
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162 §3.1.4.2)

@@ -36,6 +36,7 @@ const ALWAYS: [&str; 24] = [
     "OBJECTID",      // RFC 8474
     "CONDSTORE",     // RFC 7162
     "QRESYNC",       // RFC 7162
+    "PREVIEW",       // RFC 8970
 ];
 
 /// The capabilities of this session at this moment.

@@ -169,7 +169,9 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             EmailId,
             ThreadId,
             Uid,
-            ModSeq
+            ModSeq,
+            Preview { lazy: false },
+            Preview { lazy: true },
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
             peek,
