@@ -15,6 +15,7 @@ use std::time::Duration;
 pub mod command;
 pub(crate) mod exec;
 pub mod framer;
+pub mod mailbox_filter;
 pub mod numbers;
 pub mod parse;
 pub mod print;

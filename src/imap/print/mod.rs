@@ -1,7 +1,7 @@
 //! From values to octets: what [`parse`](super::parse) reads, and what the server says (RFC 3501 §7, §9).
 //!
 //! Everything is appended to a `Vec<u8>`; nothing fails. Files are the twins of the parser's where both know a thing:
-//! - `lexeme`, `flag`, `date`, `mailbox`: what lines are made of
+//! - `lexeme`, `flag`, `date`, `mailbox`, `mailbox_filter`: what lines are made of
 //! - `status`: completions and their codes
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
 //! - `command`: what clients and tests send
@@ -21,6 +21,8 @@ pub mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
+#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
+mod mailbox_filter;
 mod search;
 mod status;
 mod structure;
