@@ -11,7 +11,7 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 23] = [
+const ALWAYS: [&str; 24] = [
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -27,6 +27,7 @@ const ALWAYS: [&str; 23] = [
     "BINARY",        // RFC 3516
     "ESEARCH",       // RFC 4731
     "SEARCHRES",     // RFC 5182
+    "PARTIAL",       // RFC 9394
     "LIST-EXTENDED", // RFC 5258
     "LIST-STATUS",   // RFC 5819
     "STATUS=SIZE",   // RFC 8438
