@@ -177,6 +177,14 @@ pub enum Code {
     NotSaved,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
+    /// RFC 6154 §3
+    UseAttr,
+    /// RFC 5464 §4.2.1: octets of the largest value that was left out.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: octets of the largest value that is taken.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3
+    MetadataTooMany,
 }
 
 /// Untagged data (RFC 3501 §7.2 to §7.4).
