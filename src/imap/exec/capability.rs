@@ -11,7 +11,7 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 23] = [
+const ALWAYS: [&str; 24] = [
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -35,6 +35,7 @@ const ALWAYS: [&str; 23] = [
     "OBJECTID",      // RFC 8474
     "CONDSTORE",     // RFC 7162
     "QRESYNC",       // RFC 7162
+    "METADATA",      // RFC 5464
 ];
 
 /// The capabilities of this session at this moment.
