@@ -20,6 +20,7 @@
 pub mod address;
 pub mod binary;
 mod charset;
+pub mod collation;
 pub mod date;
 pub mod envelope;
 pub mod header;
@@ -28,6 +29,7 @@ pub mod search;
 pub mod section;
 mod stored;
 pub mod structure;
+pub mod subject;
 mod text;
 mod walk;
 
@@ -36,6 +38,7 @@ pub use search::Needle;
 pub use section::{Section, SectionText};
 pub use stored::DecodeError;
 pub use structure::{Content, Disposition, Enclosed, Part};
+pub use subject::BaseSubject;
 pub use text::{Span, Text};
 
 /// The longest header that is parsed, in octets; one that is longer makes its message or part opaque. Real ones stay below
