@@ -5,8 +5,8 @@
 //! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
 //!
 //! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
-//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162), PARTIAL
-//! (9394).
+//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162),
+//! PARTIAL (9394), SORT (5256), SORT=DISPLAY (5957), ESORT (5267), I18NLEVEL=1 (5255).
 //!
 //! Knows no socket, no clock and no other protocol.
 

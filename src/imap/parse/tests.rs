@@ -71,7 +71,10 @@ fn an_unknown_command_is_not_a_bad_argument() {
     }
     assert_eq!(error("a1 SELECT").status().text, "Expected a space at octet 10");
     assert_eq!(error("a1 SELECT (").status().text, "Expected a mailbox name at octet 11");
-    assert_eq!(error("a1 UID NOOP").fault, Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE"));
+    assert_eq!(
+        error("a1 UID NOOP").fault,
+        Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD")
+    );
     assert_eq!(error("a1").status().text, "Expected a space at octet 3");
     assert_eq!(error("a1 ").fault, Fault::Expected("a command"));
 }
@@ -400,6 +403,9 @@ fn fetch_items() {
     assert_eq!(fetch("RFC822"), [Rfc822]);
     assert_eq!(fetch("(RFC822.HEADER RFC822.SIZE RFC822.TEXT)"), [Rfc822Header, Rfc822Size, Rfc822Text]);
     assert_eq!(fetch("(BODY BODYSTRUCTURE)"), [Body, BodyStructure]);
+    assert_eq!(fetch("(PREVIEW (LAZY) preview UID)"), [Preview { lazy: true }, Preview { lazy: false }, Uid]);
+    assert_eq!(fetch("PREVIEW (CHANGEDSINCE 5)"), [Preview { lazy: false }]);
+    assert_eq!(fetch("PREVIEW (lazy) (CHANGEDSINCE 5)"), [Preview { lazy: true }]);
     assert_eq!(fetch("BODY[]"), [section(&[], None)]);
     assert_eq!(fetch("BODY[1.2]"), [section(&[1, 2], None)]);
     assert_eq!(fetch("BODY[HEADER]"), [section(&[], Some(SectionText::Header))]);
