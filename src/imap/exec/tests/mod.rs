@@ -4,6 +4,7 @@ mod condstore;
 mod fetching;
 mod histories;
 mod mailboxes;
+mod model;
 mod resync;
 mod searching;
 mod sharing;
@@ -41,7 +42,7 @@ impl World {
 
     fn open(folder: TempDir) -> Self {
         let store = Store::open(folder.path(), Options::default()).unwrap();
-        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
+        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 100 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
         Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
     }
