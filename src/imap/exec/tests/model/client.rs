@@ -1,6 +1,6 @@
 //! One client: it believes what it is told and nothing else, and says so when what it is told breaks a rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::reply::{Fetched, Reply};
 use super::truth::{Flags, Truth};
@@ -182,7 +182,7 @@ impl Client {
             Reply::Fetch(fetched) => self.fetch(fetched, asked, now, truth),
             Reply::Condition { condition, code } if condition == "OK" => self.code(code, asked, truth),
             Reply::Tagged { condition, code } => {
-                self.tagged(condition, code, asked, truth)?;
+                self.tagged(condition, code, asked)?;
                 self.resyncs = None;
                 Ok(())
             }
@@ -334,7 +334,7 @@ impl Client {
         Ok(())
     }
 
-    fn tagged(&mut self, condition: &str, code: &[String], asked: Option<Asked>, truth: &Truth) -> Check {
+    fn tagged(&mut self, condition: &str, code: &[String], asked: Option<Asked>) -> Check {
         if let (Some("HIGHESTMODSEQ"), Some(number)) = (code.first().map(String::as_str), code.get(1)) {
             self.highest(number.parse().map_err(|_| "HIGHESTMODSEQ without a number")?)?;
         }
@@ -342,9 +342,9 @@ impl Client {
         let read = std::mem::take(&mut selected.read);
         selected.resume_from = selected.told.take().unwrap_or(selected.resume_from.max(read));
         if let (Some(cache), Some(Asked::Select { .. }), "OK") = (&self.resyncs, asked, condition) {
-            let there: BTreeSet<u32> =
-                truth.mailboxes.get(&selected.id).map(|m| m.uids()).into_iter().flatten().collect();
-            if let Some(uid) = cache.flags.keys().find(|uid| !there.contains(uid)) {
+            // What went while SELECT was answered is counted still.
+            let counted = |uid: &u32| selected.entries.iter().any(|entry| entry.uid == *uid);
+            if let Some(uid) = cache.flags.keys().find(|uid| !counted(uid)) {
                 return Err(format!("nobody told that UID {uid} is gone (RFC 7162 §3.2.5.1)"));
             }
         }
