@@ -9,6 +9,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use super::numbers::PartialRange;
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
 use crate::message::date::Civil;
@@ -272,6 +273,8 @@ pub struct FetchModifiers {
     pub changed_since: Option<ModSeq>,
     /// `VANISHED`: the expunged ones too. Only in UID FETCH, and beside `CHANGEDSINCE` (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// `PARTIAL`: only those at these places among the messages that the set names; in UID FETCH (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// `LIST` with the options of RFC 5258 §6 and RFC 6154 §6.
@@ -353,7 +356,7 @@ pub struct LiteralHeader {
     pub binary: bool,
 }
 
-/// Result options (RFC 4731 §3.1, RFC 5182 §2): at least one is set.
+/// Result options (RFC 4731 §3.1, RFC 5182 §2, RFC 9394 §3.1): at least one is set, and never both `all` and `partial`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// `MIN`: the lowest number.
@@ -366,6 +369,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// `SAVE`: they are what `$` means from here on.
     pub save: bool,
+    /// `PARTIAL`: those at these places.
+    pub partial: Option<PartialRange>,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of
@@ -476,6 +481,11 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE` (RFC 8514 §4.2)
     SaveDate,
+    /// `PREVIEW` (RFC 8970 §3)
+    Preview {
+        /// `(LAZY)`: only if it is at hand (RFC 8970 §4.1).
+        lazy: bool,
+    },
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162 §3.1.4.2)

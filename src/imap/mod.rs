@@ -5,7 +5,8 @@
 //! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
 //!
 //! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
-//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162).
+//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162), PARTIAL
+//! (9394).
 //!
 //! Knows no socket, no clock and no other protocol.
 
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub mod command;
 pub(crate) mod exec;
 pub mod framer;
+pub mod mailbox_filter;
+pub mod numbers;
 pub mod parse;
 pub mod print;
 pub mod response;

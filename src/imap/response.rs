@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::command::{Numbering, Tag};
+use super::numbers::{Numbers, PartialRange};
 use crate::store::{FlagNames, ModSeq, SpecialUse, Uid, UidSet};
 
 /// One response line.
@@ -243,7 +244,9 @@ pub struct ESearch {
     /// The highest.
     pub max: Option<u32>,
     /// All; empty where not asked for, and where nothing was found.
-    pub all: UidSet,
+    pub all: Numbers,
+    /// Some, with the range that was asked for: told where nothing lies in it too (RFC 9394 §3.1).
+    pub partial: Option<(PartialRange, Numbers)>,
     /// How many.
     pub count: Option<u32>,
     /// The highest mod-sequence of what is returned, where the client asked by mod-sequence and something was found

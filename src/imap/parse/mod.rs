@@ -9,7 +9,7 @@
 //!
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
-//! - `flag`, `date`: what several of them share
+//! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
@@ -29,6 +29,8 @@ mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
+#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
+mod mailbox_filter;
 mod message;
 mod search;
 

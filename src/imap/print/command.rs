@@ -180,7 +180,7 @@ fn return_options(out: &mut Vec<u8>, returns: &ListReturn) {
 }
 
 /// The names of the options that are set.
-pub(super) fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
+fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
     list(out, options.iter().filter(|(set, _)| *set), |out, (_, name)| word(out, name));
 }
 

@@ -3,6 +3,7 @@
 use super::fetch::FetchWriter;
 use super::*;
 use crate::imap::command::{Numbering, Partial, Tag};
+use crate::imap::numbers::Numbers;
 use crate::imap::response::*;
 use crate::message::{Section, SectionText, Summary};
 use crate::store::{Date, FlagNames, Flags, SpecialUse, UidSet};
@@ -270,7 +271,16 @@ fn esearch_says_what_is_there() {
     let found = |by, min, max, all: &[(u32, u32)], count| {
         let mut set = UidSet::new();
         all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
-        line(Data::ESearch(ESearch { tag: tag(), by, min, max, all: set, count, mod_seq: None }))
+        line(Data::ESearch(ESearch {
+            tag: tag(),
+            by,
+            min,
+            max,
+            all: Numbers::Ascending(set),
+            partial: None,
+            count,
+            mod_seq: None,
+        }))
     };
     let sequence = Numbering::Sequence;
     assert_eq!(found(sequence, None, None, &[], None), "* ESEARCH (TAG \"a1\")");

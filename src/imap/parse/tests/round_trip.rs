@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::set;
 use crate::imap::command::*;
+use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
 use crate::imap::print;
 use crate::imap::sequence_set::SequenceSet;
@@ -55,14 +56,18 @@ fn numbering() -> impl Strategy<Value = Numbering> {
     prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
 }
 
+fn partial_range() -> impl Strategy<Value = PartialRange> {
+    (any::<NonZeroU32>(), any::<NonZeroU32>(), any::<bool>()).prop_map(|(from, to, from_last)| PartialRange {
+        from,
+        to,
+        from_last,
+    })
+}
+
 /// At least one is set: what is read of an empty list is ALL.
 fn search_return() -> impl Strategy<Value = SearchReturn> {
-    any::<[bool; 4]>().prop_map(|[min, max, count, save]| SearchReturn {
-        min,
-        max,
-        all: !(min || max || save),
-        count,
-        save,
+    (any::<[bool; 4]>(), prop::option::of(partial_range())).prop_map(|([min, max, count, save], partial)| {
+        SearchReturn { min, max, all: partial.is_none() && !(min || max || save), count, save, partial }
     })
 }
 
@@ -164,7 +169,9 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             EmailId,
             ThreadId,
             Uid,
-            ModSeq
+            ModSeq,
+            Preview { lazy: false },
+            Preview { lazy: true },
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
             peek,
@@ -209,10 +216,14 @@ fn select_parameters() -> impl Strategy<Value = SelectParameters> {
 }
 
 fn fetch_modifiers() -> impl Strategy<Value = (Numbering, FetchModifiers)> {
-    (numbering(), prop::option::of(1..1u64 << 63), any::<bool>()).prop_map(|(by, changed_since, vanished)| {
-        let vanished = vanished && by == Numbering::Uid && changed_since.is_some();
-        (by, FetchModifiers { changed_since, vanished })
-    })
+    let partial = prop::option::of(partial_range());
+    (numbering(), prop::option::of(1..1u64 << 63), any::<bool>(), partial).prop_map(
+        |(by, changed_since, vanished, partial)| {
+            let vanished = vanished && by == Numbering::Uid && changed_since.is_some();
+            let partial = partial.filter(|_| by == Numbering::Uid);
+            (by, FetchModifiers { changed_since, vanished, partial })
+        },
+    )
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
@@ -327,6 +338,8 @@ fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
         "FLAGS",
         "\\Seen",
         "RETURN",
+        "PARTIAL",
+        "-1:-9",
         "1-Jan-2000",
         "&AOQ-",
         "NIL",
