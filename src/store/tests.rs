@@ -13,6 +13,7 @@ use super::*;
 mod damage;
 mod groups;
 mod histories;
+mod metadata;
 mod rebuild;
 
 fn nobody() -> Credentials {

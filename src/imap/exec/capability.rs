@@ -24,6 +24,7 @@ const ALWAYS: &[&str] = &[
     "UIDPLUS",       // RFC 4315
     "MOVE",          // RFC 6851
     "SPECIAL-USE",   // RFC 6154
+    "METADATA",      // RFC 5464
     "BINARY",        // RFC 3516
     "ESEARCH",       // RFC 4731
     "SEARCHRES",     // RFC 5182
