@@ -29,6 +29,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use self::client::Dialect;
+pub(super) use self::play::Gate;
 use self::play::{Log, Play};
 use self::step::{Dice, Step, steps};
 use super::*;

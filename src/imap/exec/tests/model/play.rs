@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -28,53 +29,38 @@ pub(super) type Log = Rc<RefCell<Vec<String>>>;
 /// Who looks at everything at a quiet point: the seat behind the clients'.
 const AUDITOR_DIALECT: Dialect = Dialect::Condstore;
 
-/// A client's end that can stop in the middle of an answer, for as long as something else happens.
-struct Gated {
-    framer: Framer,
-    heard: Arc<Mutex<Vec<u8>>>,
-    gate: Arc<Gate>,
-    tag: String,
-}
-
+/// Where an answer can stop in the middle, for as long as something else happens.
 #[derive(Default)]
-struct Gate {
-    armed: std::sync::atomic::AtomicBool,
+pub(in super::super) struct Gate {
+    heard: Mutex<Vec<u8>>,
+    /// It stops once.
+    armed: AtomicBool,
+    /// What the last step of the answer has in it: at its end nothing stops.
+    tag: Mutex<String>,
     reached: Notify,
     open: Notify,
 }
 
-impl super::super::Client for Gated {
-    fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>> {
+impl Gate {
+    pub(in super::super) fn passes<'a>(&'a self, octets: &[u8]) -> impl Future<Output = io::Result<()>> + use<'a> {
         self.heard.lock().unwrap().extend_from_slice(octets);
-        let last = octets.windows(self.tag.len()).any(|window| window == self.tag.as_bytes());
-        let waits = !last && self.gate.armed.swap(false, std::sync::atomic::Ordering::SeqCst);
-        let gate = Arc::clone(&self.gate);
-        Box::pin(async move {
+        let last = String::from_utf8_lossy(octets).contains(self.tag.lock().unwrap().as_str());
+        let waits = !last && self.armed.swap(false, Ordering::SeqCst);
+        async move {
             if waits {
-                gate.reached.notify_one();
-                gate.open.notified().await;
+                self.reached.notify_one();
+                self.open.notified().await;
             }
             Ok(())
-        })
-    }
-
-    fn receive(&mut self) -> Pending<'_, io::Result<()>> {
-        Box::pin(async { Err(io::ErrorKind::UnexpectedEof.into()) })
-    }
-
-    fn admit(&mut self, _: AccountId) -> bool {
-        true
-    }
-
-    fn framer(&mut self) -> &mut Framer {
-        &mut self.framer
+        }
     }
 }
 
 /// The server's end of a connection.
 struct Connection {
     session: Session,
-    wire: Gated,
+    wire: Wire,
+    gate: Arc<Gate>,
     commands: u32,
     idle: Option<Tag>,
 }
@@ -274,10 +260,11 @@ impl Play {
         self.sessions += 1;
         let number = self.sessions;
         self.seats[who].client.reconnects(number);
-        let framer = Framer::new(framer::Limits::BEFORE_LOGIN);
-        let wire = Gated { framer, heard: Arc::default(), gate: Arc::default(), tag: String::new() };
-        let session = Session::new(Line { tls: false, start_tls: true, login: true });
-        self.seats[who].connection = Some(Connection { session, wire, commands: 0, idle: None });
+        let gate = Arc::<Gate>::default();
+        let world = self.world();
+        let Speaker { session, mut wire, .. } = world.connect();
+        wire.gate = Some(Arc::clone(&gate));
+        self.seats[who].connection = Some(Connection { session, wire, gate, commands: 0, idle: None });
         let login = format!("LOGIN {} secret", self.user);
         let mut commands = vec![login];
         match self.seats[who].client.dialect {
@@ -377,9 +364,9 @@ impl Play {
         let tag = format!("{who}.{} ", connection.commands);
         self.log.borrow_mut().push(format!("{who} C: {tag}{command}"));
         connection.wire.framer.receive([tag.as_bytes(), command.as_bytes(), b"\r\n"].concat());
-        connection.wire.tag = tag;
-        let (heard, gate) = (Arc::clone(&connection.wire.heard), Arc::clone(&connection.wire.gate));
-        gate.armed.store(inner.is_some(), std::sync::atomic::Ordering::SeqCst);
+        let gate = Arc::clone(&connection.gate);
+        *gate.tag.lock().unwrap() = tag;
+        gate.armed.store(inner.is_some(), Ordering::SeqCst);
         let mut answer = Answer::default();
         let mut closed = false;
         while let Some(event) = connection.wire.framer.next_event() {
@@ -392,7 +379,7 @@ impl Play {
             let command = match parse::command(&frame) {
                 Ok(command) => command,
                 Err(error) => {
-                    print::response(&mut heard.lock().unwrap(), &error.status().into());
+                    print::response(&mut gate.heard.lock().unwrap(), &error.status().into());
                     continue;
                 }
             };
@@ -403,7 +390,7 @@ impl Play {
                     biased;
                     after = &mut running => break after.map_err(|error| error.to_string())?,
                     () = gate.reached.notified() => {
-                        self.hear(who, &heard, &mut answer)?;
+                        self.hear(who, &gate.heard, &mut answer)?;
                         for reply in answer.replies.clone() {
                             self.seats[who].client.reads(&reply, Some(asked), true, &mut self.truth)?;
                         }
@@ -421,10 +408,10 @@ impl Play {
                 After::Continue | After::StartTls => {}
             }
         }
-        gate.armed.store(false, std::sync::atomic::Ordering::SeqCst);
+        gate.armed.store(false, Ordering::SeqCst);
         let read = answer.replies.len();
-        self.hear(who, &heard, &mut answer)?;
-        expect(heard.lock().unwrap().is_empty(), "whole replies")?;
+        self.hear(who, &gate.heard, &mut answer)?;
+        expect(gate.heard.lock().unwrap().is_empty(), "whole replies")?;
         effect(&mut self.truth, &mut self.seats[who].client, &answer)?;
         for reply in answer.replies.iter().skip(read).take(reach) {
             self.seats[who].client.reads(reply, Some(asked), !answer.interrupted, &mut self.truth)?;
@@ -493,7 +480,7 @@ impl Play {
     fn message(&mut self) -> (u32, String) {
         self.delivered += 1;
         let token = self.delivered;
-        let body = "All work and no play.\r\n".repeat(if token % 5 == 0 { 60 } else { 1 });
+        let body = "All work and no play.\r\n".repeat(if token.is_multiple_of(5) { 60 } else { 1 });
         let header = format!(
             "From: Bob <bob@example.org>\r\nSubject: word{}\r\nMessage-ID: <m{token}@model>\r\n\r\n",
             token % 4
@@ -804,6 +791,14 @@ impl Play {
                     changed.push(*uid);
                 }
             }
+            // RFC 7162 §3.1.3: its new mod-sequence is told, with `.SILENT` too.
+            let told = |uid: &u32| {
+                let fetched = answer.replies.iter().any(
+                    |reply| matches!(reply, Reply::Fetch(told) if told.uid == Some(*uid) && told.mod_seq.is_some()),
+                );
+                fetched || !client.condstore
+            };
+            expect(changed.iter().all(told), "the mod-sequence of what was changed")?;
             // Before the news that come with the answer; if it is heard to its end.
             if silent && answer.ok() && reach >= answer.replies.len() {
                 client.reckons(&changed, &apply);

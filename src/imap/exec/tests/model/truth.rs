@@ -43,6 +43,8 @@ pub(super) struct Truth {
     next_id: u32,
     /// RFC 3501 §2.3.1.1: name, UIDVALIDITY and UID stand for one message for ever.
     identities: BTreeMap<(String, u64, u32), u32>,
+    /// The last UIDVALIDITY that was told under a name, and whose: another mailbox of that name has a higher one.
+    validities: BTreeMap<String, (u64, u32)>,
     /// A message with the same mod-sequence has the same flags, whoever reads it (RFC 7162 §3.1).
     states: BTreeMap<(u32, u32, u64), Flags>,
     /// Which read-write session was shown a message as `\Recent` (RFC 3501 §2.3.2: no more than one).
@@ -159,12 +161,16 @@ impl Truth {
         Ok(())
     }
 
-    /// UIDVALIDITY was told.
+    /// UIDVALIDITY was told: one for each mailbox, and under one name it never falls (RFC 3501 §2.3.1.1).
     pub(super) fn told_uid_validity(&mut self, id: u32, told: u64) -> Result<(), String> {
         let mailbox = self.mailbox(id)?;
-        match mailbox.uid_validity.replace(told) {
-            Some(before) if before != told => {
-                Err(format!("UIDVALIDITY of {} was {before} and is {told}", mailbox.name))
+        let name = mailbox.name.clone();
+        if mailbox.uid_validity.replace(told).is_some_and(|before| before != told) {
+            return Err(format!("UIDVALIDITY of {name} is another, {told}"));
+        }
+        match self.validities.insert(name.clone(), (told, id)) {
+            Some((before, whose)) if told < before || (told == before && whose != id) => {
+                Err(format!("UIDVALIDITY of {name} was {before} for another mailbox, and is {told}"))
             }
             _ => Ok(()),
         }
