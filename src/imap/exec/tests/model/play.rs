@@ -134,6 +134,12 @@ impl Play {
             sessions: 0,
         };
         play.learns_mailboxes().await?;
+        for name in ["c", "a"] {
+            let created = |truth: &mut Truth, _: &mut Reader, answer: &Answer| {
+                expect(answer.ok() && truth.create(name), "CREATE")
+            };
+            play.says(dialects.len(), &format!("CREATE {name}"), Asked::Freely, None, created).await?;
+        }
         for _ in 0..3 {
             play.deliver(&mut Dice::new(0), &["INBOX"]).await?;
         }
