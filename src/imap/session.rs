@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
 use super::view::{ExpungeAllowed, Look, News, View};
+use crate::auth::sasl::Offer;
 use crate::notify::Listener;
 use crate::store::{Account, Bell, MailboxId, ModSeq, OpenMailbox, Store};
 
@@ -58,6 +59,8 @@ pub(crate) struct Line {
     pub(crate) start_tls: bool,
     /// Passwords may come over it.
     pub(crate) login: bool,
+    /// Which SASL mechanisms there are, if they may.
+    pub(crate) sasl: Offer,
 }
 
 /// RFC 3501 §3.

@@ -52,7 +52,8 @@ pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static,
         names.push("STARTTLS".into());
     }
     if session.line.login {
-        names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
+        let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| session.line.sasl.has(*mechanism));
+        names.extend(mechanisms.map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
     } else {
         // RFC 3501 §6.2.3
         names.push("LOGINDISABLED".into());
