@@ -70,7 +70,8 @@ impl World {
     /// A client that has not logged in.
     fn connect(&self) -> Speaker<'_> {
         let session = Session::new(Line { tls: false, start_tls: true, login: true, sasl: Offer::default() });
-        let wire = Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true };
+        let wire =
+            Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true, releases: 0 };
         Speaker { world: self, session, wire, tag: 0 }
     }
 
@@ -122,6 +123,7 @@ struct Wire {
     framer: Framer,
     heard: Vec<u8>,
     admits: bool,
+    releases: u32,
 }
 
 impl Client for Wire {
@@ -136,6 +138,10 @@ impl Client for Wire {
 
     fn admit(&mut self, _: AccountId) -> bool {
         self.admits
+    }
+
+    fn release(&mut self) {
+        self.releases += 1;
     }
 
     fn channel_binding(&self) -> Option<ChannelBinding> {
