@@ -166,6 +166,15 @@ pub enum CommandBody {
     Append(Append),
     /// `NAMESPACE` (RFC 2342 §5)
     Namespace,
+    /// `GETMETADATA` (RFC 5464 §4.2)
+    GetMetadata(GetMetadata),
+    /// `SETMETADATA` (RFC 5464 §4.3)
+    SetMetadata {
+        /// Of which mailbox; empty: of the server.
+        mailbox: String,
+        /// Names as the client gave them, and values; without one the entry is removed.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
     /// `ENABLE` (RFC 5161 §3.1): capability names in capitals, at least one.
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
@@ -336,6 +345,31 @@ pub enum StatusItem {
     HighestModSeq,
 }
 
+/// `GETMETADATA` (RFC 5464 §4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetMetadata {
+    /// Of which mailbox; empty: of the server.
+    pub mailbox: String,
+    /// Which entries, at least one; as the client gave them.
+    pub entries: Vec<String>,
+    /// `MAXSIZE`: values with more octets are left out (§4.2.1).
+    pub max_size: Option<u64>,
+    /// `DEPTH` (§4.2.2)
+    pub depth: Depth,
+}
+
+/// Which entries below a named one are meant, too (RFC 5464 §4.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// None.
+    #[default]
+    Zero,
+    /// Those immediately below it.
+    One,
+    /// All.
+    Infinity,
+}
+
 /// `APPEND` without the octets of its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -485,6 +519,11 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE` (RFC 8514 §4.2)
     SaveDate,
+    /// `PREVIEW` (RFC 8970 §3)
+    Preview {
+        /// `(LAZY)`: only if it is at hand (RFC 8970 §4.1).
+        lazy: bool,
+    },
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162 §3.1.4.2)

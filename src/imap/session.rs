@@ -11,7 +11,7 @@ use super::command::{CommandBody, Numbering, SearchKey};
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::auth::sasl::Offer;
 use crate::notify::Listener;
-use crate::store::{Account, Bell, OpenMailbox, Store};
+use crate::store::{Account, Bell, MailboxId, ModSeq, OpenMailbox, Store};
 
 /// One client's session: nothing in it knows a socket or a clock.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) enabled: Enabled,
     /// Both directions are compressed (RFC 4978).
     pub(crate) compressed: bool,
+    /// After ENABLE METADATA; boxed, since few clients ask for it and all have room for it.
+    pub(crate) metadata: Option<Box<MetadataWatch>>,
     /// BAD answers: see [`count`](Session::count).
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
@@ -37,6 +39,17 @@ pub(crate) struct Enabled {
     pub(crate) condstore: bool,
     /// `ENABLE QRESYNC`: VANISHED is sent where EXPUNGE would be. Never without `condstore`.
     pub(crate) qresync: bool,
+}
+
+/// What a session that said ENABLE METADATA knows of its account's metadata (RFC 5464 §4.4.2).
+#[derive(Debug)]
+pub(crate) struct MetadataWatch {
+    /// It was told of all changes up to here.
+    pub(crate) seen: ModSeq,
+    /// Its own changes since: mod-sequence, and where it asked for them.
+    pub(crate) own: Vec<(ModSeq, Option<MailboxId>)>,
+    /// Rings when anything in the account changes.
+    pub(crate) bell: Listener<Bell>,
 }
 
 /// What protects the client's line.
@@ -119,6 +132,7 @@ impl Session {
             line,
             enabled: Enabled::default(),
             compressed: false,
+            metadata: None,
             bad_commands: 0,
             login_failures: 0,
         }
@@ -138,6 +152,15 @@ impl Session {
         match &mut self.state {
             State::Selected(selected) => Some(selected),
             _ => None,
+        }
+    }
+
+    /// What rings when there may be something to tell: the account's bell rings with each of its mailboxes' bells.
+    pub(crate) fn bell(&mut self) -> Option<&mut Listener<Bell>> {
+        match (&mut self.metadata, &mut self.state) {
+            (Some(watch), _) => Some(&mut watch.bell),
+            (None, State::Selected(selected)) => Some(&mut selected.bell),
+            (None, _) => None,
         }
     }
 
@@ -230,6 +253,8 @@ impl Facts {
             CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
             CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
             CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
+            CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
             CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),

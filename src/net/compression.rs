@@ -418,7 +418,8 @@ mod tests {
     #[test]
     fn compression_ends_and_the_connection_goes_on() {
         let last = b"a2 UNAUTHENTICATE\r\n";
-        let ends: [&dyn Fn(&mut Client) -> Vec<u8>; 4] = [
+        type End<'e> = &'e dyn Fn(&mut Client) -> Vec<u8>;
+        let ends: [End<'_>; 4] = [
             &|client| client.compress(last, TDEFLFlush::Sync),
             &|client| client.compress(last, TDEFLFlush::Full),
             &|client| client.compress(last, TDEFLFlush::Finish),

@@ -187,7 +187,7 @@ impl Driver {
     async fn wait(&mut self) -> io::Result<Go> {
         let until = self.peer.patience();
         loop {
-            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            let bell = self.session.bell();
             match self.peer.wait(bell, until).await? {
                 Woken::Input => return Ok(Go::On),
                 Woken::Deadline => return Err(self.peer.out_of_time()),
@@ -269,7 +269,7 @@ impl Driver {
                 Some(_) => return self.refuse(Status::bad(Some(&tag), "DONE was expected"), true).await,
                 None => {}
             }
-            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            let bell = self.session.bell();
             match self.peer.wait(bell, keepalive).await? {
                 Woken::Input => {}
                 Woken::Bell => {

@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -62,6 +62,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::Append(message) => append(out, message),
         CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(out, mailbox, entries, CLIENT),
         CommandBody::Enable(capabilities) => {
             word(out, "ENABLE ");
             spaced(out, capabilities, |out, name| word(out, name));

@@ -6,6 +6,7 @@
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
 //! - `command`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
+//! - `metadata`: METADATA
 //! - `condstore`: what RFC 7162 puts into several of them
 
 use super::numbers::{Numbers, PartialRange};
@@ -23,6 +24,7 @@ mod lexeme;
 mod mailbox;
 #[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
+mod metadata;
 mod search;
 mod status;
 mod structure;
@@ -76,6 +78,8 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"ESEARCH ");
             search::result(out, found);
         }
+        Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries),
+        Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries),
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             flag::names(out, flags, false);

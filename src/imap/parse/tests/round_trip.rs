@@ -169,7 +169,9 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             EmailId,
             ThreadId,
             Uid,
-            ModSeq
+            ModSeq,
+            Preview { lazy: false },
+            Preview { lazy: true },
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
             peek,
@@ -239,6 +241,22 @@ fn list() -> impl Strategy<Value = CommandBody> {
     })
 }
 
+/// Of three components: a vendor's entry has four.
+fn entry_name() -> impl Strategy<Value = String> {
+    "/(private|shared|PRIVATE)/[a-z]{1,5}/[ -$&-)+-.0-~]{1,8}"
+        .prop_filter("a vendor's", |name| !name.contains("/vendor/"))
+}
+
+fn get_metadata() -> impl Strategy<Value = CommandBody> {
+    let entries = prop::collection::vec(prop_oneof![entry_name(), Just("/private".to_owned())], 1..4);
+    let depth = prop::sample::select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    (any::<String>(), entries, prop::option::of(0..1u64 << 63), depth).prop_map(
+        |(mailbox, entries, max_size, depth)| {
+            CommandBody::GetMetadata(GetMetadata { mailbox, entries, max_size, depth })
+        },
+    )
+}
+
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
@@ -279,6 +297,9 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
         name().prop_map(|mailbox| Create { mailbox }),
+        get_metadata(),
+        (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
+            .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
         name().prop_map(|mailbox| Delete { mailbox }),
         name().prop_map(|mailbox| Subscribe { mailbox }),
         name().prop_map(|mailbox| Unsubscribe { mailbox }),
