@@ -123,6 +123,8 @@ pub enum CommandBody {
     Create {
         /// The mailbox; may end with the hierarchy separator.
         mailbox: String,
+        /// What it is for, as the client names it (RFC 6154 §3); an empty list says nothing.
+        uses: Vec<String>,
     },
     /// `DELETE` (RFC 3501 §6.3.4)
     Delete {

@@ -150,7 +150,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Login { user, password } => login::run(cx, &user, &password).await,
         CommandBody::Select { mailbox, parameters } => select::run(cx, &mailbox, parameters, false).await,
         CommandBody::Examine { mailbox, parameters } => select::run(cx, &mailbox, parameters, true).await,
-        CommandBody::Create { mailbox } => create::run(cx, &mailbox).await,
+        CommandBody::Create { mailbox, uses } => create::run(cx, &mailbox, &uses).await,
         CommandBody::Delete { mailbox } => delete::run(cx, &mailbox).await,
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
         CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,

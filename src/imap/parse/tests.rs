@@ -171,7 +171,7 @@ fn mailbox_names_are_decoded() {
             good(&format!("EXAMINE {text}")),
             CommandBody::Examine { mailbox: mailbox(), parameters: SelectParameters::default() }
         );
-        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox() });
+        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox(), uses: Vec::new() });
         assert_eq!(good(&format!("DELETE {text}")), CommandBody::Delete { mailbox: mailbox() });
         assert_eq!(good(&format!("SUBSCRIBE {text}")), CommandBody::Subscribe { mailbox: mailbox() });
         assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
@@ -185,7 +185,7 @@ fn mailbox_names_are_decoded() {
         "SELECT a b",
         "SELECT a*",
         "SELECT \u{e4}",
-        "CREATE x (USE (\\Sent))",
+        "CREATE x (SIZE 7)",
         "RENAME a",
         "RENAME a b c",
         "SUBSCRIBE",

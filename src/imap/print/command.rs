@@ -42,7 +42,14 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             with_mailbox(out, "EXAMINE ", mailbox);
             condstore::select_parameters(out, parameters);
         }
-        CommandBody::Create { mailbox } => with_mailbox(out, "CREATE ", mailbox),
+        CommandBody::Create { mailbox, uses } => {
+            with_mailbox(out, "CREATE ", mailbox);
+            if !uses.is_empty() {
+                word(out, " (USE ");
+                list(out, uses, |out, name| word(out, name));
+                word(out, ")");
+            }
+        }
         CommandBody::Delete { mailbox } => with_mailbox(out, "DELETE ", mailbox),
         CommandBody::Rename { from, to } => {
             with_mailbox(out, "RENAME ", from);

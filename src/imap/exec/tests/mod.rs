@@ -43,7 +43,7 @@ impl World {
     }
 
     fn open(folder: TempDir) -> Self {
-        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let store = Store::open(folder.path(), Options { special_mailboxes: false, ..Options::default() }).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 100 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
         Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }

@@ -301,7 +301,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
-        name().prop_map(|mailbox| Create { mailbox }),
+        (name(), prop::collection::vec("\\\\[A-Za-z$-]{1,8}", 0..3))
+            .prop_map(|(mailbox, uses)| Create { mailbox, uses }),
         get_metadata(),
         (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
             .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
