@@ -12,7 +12,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -86,7 +85,7 @@ async fn deliver(scale: Scale) -> Result<()> {
                 for _ in 0..rounds {
                     lmtp.deliver(&format!("user{number}"), &message).await?;
                 }
-                Ok::<_, Box<dyn Error + Send + Sync>>(())
+                Result::Ok(())
             }));
         }
         for task in tasks {
