@@ -199,6 +199,14 @@ pub(crate) enum Allowed {
     Selected,
 }
 
+/// RFC 7162 §3.2.10.2: no EXPUNGE while sequence numbers are among the criteria of a search by UID.
+fn unless_numbered(key: &SearchKey) -> ExpungeAllowed {
+    match key.any(&|key| matches!(key, SearchKey::Sequence(_))) {
+        true => ExpungeAllowed::No,
+        false => ExpungeAllowed::Yes,
+    }
+}
+
 /// What is to be known of a command before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -254,11 +262,9 @@ impl Facts {
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.
-            CommandBody::Search { by: Uid, key, .. } => {
-                let numbered = key.any(&|key| matches!(key, SearchKey::Sequence(_)));
-                Self::new("UID SEARCH", Selected, if numbered { No } else { Yes })
-            }
+            CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
+            CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

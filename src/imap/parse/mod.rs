@@ -11,6 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
+//! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
@@ -35,6 +36,7 @@ mod mailbox_filter;
 mod message;
 mod metadata;
 mod search;
+mod sort;
 
 pub use error::{Fault, ParseError};
 
@@ -110,6 +112,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
             return condstore::select.map(select).parse(arguments);
         }
         "SETMETADATA" => return metadata::set(arguments),
+        "SORT" => return sort::sort(arguments, Numbering::Sequence),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
@@ -126,9 +129,10 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
 /// uid = "UID" SP (copy / fetch / search / store)   ; RFC 3501 §9
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
+///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
 fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
-    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE";
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
         "COPY" => message::copy(arguments, Numbering::Uid),
@@ -136,6 +140,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid),
+        "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }
