@@ -31,6 +31,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod my_rights;
 mod namespace;
 mod news;
 mod noop;
@@ -160,6 +161,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::MyRights { mailbox } => my_rights::run(cx, &mailbox),
         CommandBody::GetMetadata(get) => metadata::get(cx, &get),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
