@@ -270,7 +270,7 @@ mod at_its_word {
         // The nodes of messages first: whose ID it is does not depend on who refers to it.
         let mut nodes = Vec::new();
         for (at, mail) in mails.iter().enumerate() {
-            let known = mail.id > 0 && !word.ids.get(&mail.id).is_some_and(|node| word.all[*node].message.is_some());
+            let known = mail.id > 0 && word.ids.get(&mail.id).is_none_or(|node| word.all[*node].message.is_none());
             let node = if known { word.of_id(mail.id) } else { word.new_container() };
             word.all[node].message = Some(at);
             nodes.push(node);
