@@ -548,7 +548,12 @@ impl Play {
         client.leaves(before.as_deref());
         let cache = client.caches.get(name).cloned().filter(|cache| client.enabled.qresync && cache.mod_seq > 0);
         let parameter = match &cache {
-            Some(cache) => format!(" (QRESYNC ({} {}{}))", cache.uid_validity, cache.mod_seq, known(cache, dice)),
+            Some(cache) => format!(
+                " (QRESYNC ({} {}{}))",
+                cache.uid_validity,
+                cache.mod_seq,
+                known(cache, client.enabled.uid_only, dice)
+            ),
             None if client.enabled.condstore && dice.once_in(2) => " (CONDSTORE)".to_owned(),
             None => String::new(),
         };
@@ -1048,14 +1053,14 @@ impl Play {
 }
 
 /// What the QRESYNC parameter says beyond UIDVALIDITY and mod-sequence: nothing, the UIDs that are known, some numbers and
-/// their UIDs, or both.
-fn known(cache: &super::client::Cache, dice: &mut Dice) -> String {
+/// their UIDs, or both; numbers not after UIDONLY (RFC 9586 §3).
+fn known(cache: &super::client::Cache, uid_only: bool, dice: &mut Dice) -> String {
     let uids: Vec<u32> = cache.flags.keys().copied().collect();
     let list = |uids: &[u32]| uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let pairs: Vec<(u32, u32)> = (1..).zip(uids.iter().copied()).take(cache.complete).step_by(2).collect();
     let (numbers, matching): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
     let mut text = String::new();
-    let form = dice.roll(4);
+    let form = dice.roll(if uid_only { 2 } else { 4 });
     if form & 1 > 0 && !uids.is_empty() {
         text += &format!(" {}", list(&uids));
     }
