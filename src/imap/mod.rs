@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 pub mod command;
+pub mod dialect;
 pub(crate) mod exec;
 pub mod framer;
 pub mod parse;

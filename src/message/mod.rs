@@ -75,7 +75,7 @@ pub struct Summary {
 impl Summary {
     /// The version of the form in which it is stored, its first octet; it changes when the fields change or when the same
     /// message would now be read otherwise. A stored summary of another version is made anew.
-    pub const VERSION: u8 = 1;
+    pub const VERSION: u8 = 2;
 
     /// Parses a whole message. Never fails and never panics; linear in time, and bounded in memory by the limits of this
     /// page: what is above one is opaque.

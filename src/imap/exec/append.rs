@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::Append;
 use crate::imap::framer::Event;
 use crate::imap::response::{Code, Response};
@@ -25,6 +25,7 @@ pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
     let message = NewMessage { body, internal_date: append.internal_date };
     let placement = Placement { mailbox: target, flags: append.flags };
     let delivered = cx.store().deliver(message, vec![placement]).await.map_err(Failure::in_target)?;
+    old_name::tell(cx, &append.mailbox)?;
     let done = Done::ok("APPEND done");
     Ok(match delivered.places.first() {
         Some(place) => {

@@ -22,6 +22,7 @@ mod expunge;
 mod failure;
 mod fetch;
 mod flags;
+mod given_up;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -32,6 +33,7 @@ mod messages;
 mod namespace;
 mod news;
 mod noop;
+mod old_name;
 mod pattern;
 mod rename;
 mod resync;
@@ -116,12 +118,13 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
-    let outcome = match facts.check(&cx.session.state) {
+    let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
+    let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
-        Err(text) => {
+        Err(failure) => {
             // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
             cx.client.framer().refuse_message();
-            Err(Failure::Bad(text))
+            Err(failure)
         }
     };
     conclude(cx, facts, tag, outcome).await

@@ -11,6 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`: what several of them share
 //! - `condstore`: what RFC 7162 puts into several of them
+//! - `names`: mailbox names, decoded
 //!
 //! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
 //! use it only where it is advertised.
@@ -18,6 +19,7 @@
 use nom::Parser;
 
 use super::command::{Command, CommandBody, Numbering, Tag};
+use super::dialect::Dialect;
 use lexeme::{Failure, Parsed, argument, expected, fail, whole};
 
 mod append;
@@ -30,6 +32,7 @@ mod flag;
 mod lexeme;
 mod mailbox;
 mod message;
+mod names;
 mod search;
 
 pub use error::{Fault, ParseError};
@@ -42,15 +45,21 @@ pub const SEARCH_DEPTH_MAX: usize = 100;
 ///
 /// [`Event::Command`]: super::framer::Event::Command
 /// [`Event::Append`]: super::framer::Event::Append
-pub fn command(frame: &[u8]) -> Result<Command, ParseError> {
+pub fn command(frame: &[u8], dialect: Dialect) -> Result<Command, ParseError> {
     let tag = Tag::of_line(frame);
     let parsed = match &tag {
         // A tag is ASCII: as many octets as characters.
-        Some(tag) => argument(whole(body)).parse(&frame[tag.as_str().len()..]).map(|(_, body)| body),
+        Some(tag) => {
+            let body = |rest| body(rest, dialect);
+            argument(whole(body)).parse(&frame[tag.as_str().len()..]).map(|(_, body)| body)
+        }
         None => expected(frame, "a tag").map(|(_, body)| body),
     };
     match (parsed, tag) {
-        (Ok(body), Some(tag)) => Ok(Command { tag, body }),
+        (Ok(mut body), Some(tag)) => match names::decode(&mut body, dialect) {
+            Ok(()) => Ok(Command { tag, body }),
+            Err(fault) => Err(ParseError { tag: Some(tag), fault, position: frame.len() }),
+        },
         (Err(nom::Err::Error(failure) | nom::Err::Failure(failure)), tag) => Err(located(frame, tag, failure)),
         // Without a tag nothing is read, and complete parsers are never incomplete.
         (Ok(_), None) | (Err(nom::Err::Incomplete(_)), _) => {
@@ -70,7 +79,7 @@ pub fn is_done(line: &[u8]) -> bool {
 
 /// What is behind the tag: `command-any / command-auth / command-nonauth / command-select`. Whether the state allows it is
 /// not the grammar's business.
-fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
+fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
     let (arguments, verb) = lexeme::word("a command").parse(rest)?;
     let mailbox_command = |body: fn(String) -> CommandBody| argument(mailbox::mailbox).map(body).parse(arguments);
     let plain = match verb.as_str() {
@@ -99,7 +108,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
-        "SEARCH" => return search::search(arguments, Numbering::Sequence),
+        "SEARCH" => return search::search(arguments, Numbering::Sequence, dialect),
         "SELECT" => {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
             return condstore::select.map(select).parse(arguments);
@@ -108,7 +117,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
-        "UID" => return argument(uid).parse(arguments),
+        "UID" => return argument(|rest| uid(rest, dialect)).parse(arguments),
         "UNSELECT" => CommandBody::Unselect,
         "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
         _ => return fail(rest, Fault::UnknownCommand),
@@ -121,7 +130,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
 /// ```
-fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
+fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
     const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
@@ -129,7 +138,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => argument(message::sequence_set).map(CommandBody::UidExpunge).parse(arguments),
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
-        "SEARCH" => search::search(arguments, Numbering::Uid),
+        "SEARCH" => search::search(arguments, Numbering::Uid, dialect),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }

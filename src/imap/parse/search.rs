@@ -15,6 +15,7 @@ use super::lexeme::{
 use super::message::sequence_set;
 use super::{Fault, SEARCH_DEPTH_MAX};
 use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
+use crate::imap::dialect::Dialect;
 use crate::message::date::Civil;
 
 /// RFC 8474 §7
@@ -30,10 +31,15 @@ enum Charset {
 }
 
 /// `search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`
-pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+pub(super) fn search(rest: &[u8], by: Numbering, dialect: Dialect) -> Parsed<'_, CommandBody> {
     let (rest, returns) = opt(argument(return_options)).parse(rest)?;
     let saving = returns.is_some_and(|returns| returns.save);
+    let before_charset = rest;
     let (rest, charset) = opt(|rest| charset(rest, saving)).parse(rest)?;
+    if charset.is_some() && dialect.utf8_accept {
+        // RFC 6855 §3
+        return fail(before_charset, Fault::Invalid("No CHARSET after ENABLE UTF8=ACCEPT"));
+    }
     let keys = Keys { charset: charset.unwrap_or(Charset::Default), saving };
     let (rest, first) = argument(|rest| keys.key(rest, 0)).parse(rest)?;
     let (rest, key) = keys.more(rest, first, 0)?;

@@ -1,13 +1,19 @@
 //! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
 
 use super::lexeme::{Literals, astring, list, number, spaced};
-use super::mailbox::mailbox;
+use super::mailbox;
 use super::{condstore, date, fetch, flag, id, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
+use crate::imap::dialect::Dialect;
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
 const CLIENT: Literals = Literals::NonSynchronizing;
+
+/// `mailbox`, as every server reads it.
+fn mailbox(out: &mut Vec<u8>, name: &str) {
+    mailbox::mailbox(out, name, Dialect::REV1);
+}
 
 /// Appends a command, CRLF included, with non-synchronizing literals where it needs literals; an APPEND up to the CRLF
 /// behind its literal's head.
@@ -191,6 +197,7 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
+        StatusItem::Deleted => "DELETED",
         StatusItem::Size => "SIZE",
         StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",

@@ -8,6 +8,7 @@
 //! - `search`: SEARCH, and the response that its result options ask for
 //! - `condstore`: what RFC 7162 puts into several of them
 
+use super::dialect::Dialect;
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
 use lexeme::{Literals, list, number, string, text};
@@ -26,13 +27,13 @@ mod structure;
 
 pub use command::command;
 
-/// Appends a response, CRLF included.
-pub fn response(out: &mut Vec<u8>, response: &Response) {
+/// Appends a response as the client reads it, CRLF included.
+pub fn response(out: &mut Vec<u8>, response: &Response, dialect: Dialect) {
     match response {
         Response::Status(status) => status::status(out, status),
         Response::Data(data) => {
             out.extend_from_slice(b"* ");
-            untagged(out, data);
+            untagged(out, data, dialect);
             out.extend_from_slice(b"\r\n");
         }
         Response::Continue(words) => {
@@ -45,21 +46,21 @@ pub fn response(out: &mut Vec<u8>, response: &Response) {
 }
 
 /// `mailbox-data / message-data / capability-data`, and what extensions add.
-fn untagged(out: &mut Vec<u8>, data: &Data) {
+fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
     match data {
         Data::Capability(names) => words(out, b"CAPABILITY", names),
         Data::Enabled(names) => words(out, b"ENABLED", names),
         Data::List(entry) => {
             out.extend_from_slice(b"LIST ");
-            mailbox::list_entry(out, entry);
+            mailbox::list_entry(out, entry, dialect);
         }
         Data::Lsub(entry) => {
             out.extend_from_slice(b"LSUB ");
-            mailbox::list_entry(out, entry);
+            mailbox::list_entry(out, entry, dialect);
         }
         Data::Status { mailbox, items } => {
             out.extend_from_slice(b"STATUS ");
-            mailbox::status(out, mailbox, items);
+            mailbox::status(out, mailbox, items, dialect);
         }
         Data::Search { numbers, mod_seq } => {
             out.extend_from_slice(b"SEARCH");

@@ -80,6 +80,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::MailboxId(_) => b"MAILBOXID (",
         Code::NotSaved => b"NOTSAVED",
         Code::BadUrl(_) => b"BADURL ",
+        Code::UidRequired => b"UIDREQUIRED",
     };
     out.extend_from_slice(name);
     match code {

@@ -41,6 +41,9 @@ pub(super) async fn run(
         condstore::enable(cx);
     }
     let found = find(cx, key).await;
+    // RFC 9051 §6.4.4: without result options ALL is meant.
+    let rev2 = cx.session.enabled.dialect.rev2;
+    let returns = returns.or_else(|| rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
     let Some(returns) = returns else {
         let found = found?;
         let numbers = result::numbers(&found.uids, by, &cx.selected()?.view);

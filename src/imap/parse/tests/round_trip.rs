@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::set;
 use crate::imap::command::*;
+use crate::imap::dialect::Dialect;
 use crate::imap::parse::command;
 use crate::imap::print;
 use crate::imap::sequence_set::SequenceSet;
@@ -177,13 +178,16 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 }
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
-    use StatusItem::{AppendLimit, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    use StatusItem::{
+        AppendLimit, Deleted, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen,
+    };
     prop::sample::select(vec![
         Messages,
         Recent,
         UidNext,
         UidValidity,
         Unseen,
+        Deleted,
         Size,
         AppendLimit,
         MailboxId,
@@ -345,14 +349,17 @@ proptest! {
         let mut octets = Vec::new();
         print::command(&mut octets, &original);
         let frame = octets.strip_suffix(b"\r\n").unwrap();
-        prop_assert_eq!(command(frame), Ok(original), "{}", frame.escape_ascii());
+        prop_assert_eq!(command(frame, Dialect::REV1), Ok(original), "{}", frame.escape_ascii());
     }
 
     #[test]
     fn any_octets_get_an_answer(octets in prop_oneof![any::<Vec<u8>>(), almost_a_command()]) {
-        if let Err(error) = command(&octets) {
-            prop_assert!(error.position <= octets.len());
-            error.status();
+        let utf8 = Dialect { rev2: true, utf8_accept: true, uid_only: true };
+        for dialect in [Dialect::REV1, utf8] {
+            if let Err(error) = command(&octets, dialect) {
+                prop_assert!(error.position <= octets.len());
+                error.status();
+            }
         }
     }
 }
