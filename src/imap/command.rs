@@ -340,6 +340,8 @@ pub struct Append {
     pub flags: FlagNames,
     /// INTERNALDATE; `None`: the moment of the commit.
     pub internal_date: Option<Date>,
+    /// `UTF8 (…)` is around the message, a literal8 (RFC 6855 §4).
+    pub utf8: bool,
     /// How the message comes.
     pub message: LiteralHeader,
 }

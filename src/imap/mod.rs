@@ -1,4 +1,4 @@
-//! IMAP4rev1 (RFC 3501): what a client asks, what a session knows, and what it answers.
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): what a client asks, what a session knows, and what it answers.
 //!
 //! From the wire inward: [`framer`] makes commands of octets, [`parse`] makes values of them ([`command`]); `session`
 //! says what may come when, `exec` does it over the store's face, `view` turns the store's changes into what this client
@@ -6,6 +6,9 @@
 //!
 //! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
 //! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162).
+//!
+//! A session begins in IMAP4rev1; what the client enables changes the form of lines ([`dialect`]): IMAP4rev2, UTF8=ACCEPT
+//! (RFC 6855).
 //!
 //! Knows no socket, no clock and no other protocol.
 

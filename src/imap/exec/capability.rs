@@ -11,8 +11,10 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 23] = [
+const ALWAYS: [&str; 25] = [
     "IMAP4rev1",     // RFC 3501
+    "IMAP4rev2",     // RFC 9051
+    "UTF8=ACCEPT",   // RFC 6855
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
     "ID",            // RFC 2971

@@ -304,6 +304,7 @@ fn append() {
         mailbox: "INBOX".to_owned(),
         flags: FlagNames::default(),
         internal_date: None,
+        utf8: false,
         message: LiteralHeader { octets: 310, non_synchronizing: false, binary: false },
     };
     assert_eq!(good("APPEND INBOX {310}"), CommandBody::Append(bare.clone()));
@@ -316,9 +317,17 @@ fn append() {
             ..bare.clone()
         })
     );
+    let utf8 = LiteralHeader { octets: 3, non_synchronizing: true, binary: true };
+    let utf8 = CommandBody::Append(Append { utf8: true, message: utf8, ..bare.clone() });
+    assert_eq!(good("APPEND INBOX utf8 (~{3+}"), utf8);
+    assert_eq!(good("APPEND INBOX UTF8 (~{3+}\r\nabc)"), utf8);
     let before_login = LiteralHeader { octets: 2, ..bare.message };
     assert_eq!(good("APPEND INBOX {2}\r\nab"), CommandBody::Append(Append { message: before_login, ..bare }));
     all_bad(&[
+        "APPEND INBOX UTF8 ({3}",
+        "APPEND INBOX UTF8 ~{3}",
+        "APPEND INBOX UTF8(~{3}",
+        "APPEND INBOX UTF8 (~{3+}\r\nabc",
         "APPEND INBOX",
         "APPEND {5}",
         "APPEND INBOX x",

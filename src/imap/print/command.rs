@@ -213,7 +213,8 @@ fn append(out: &mut Vec<u8>, append: &Append) {
         out.push(b' ');
         date::date_time(out, internal_date);
     }
-    word(out, if append.message.binary { " ~{" } else { " {" });
+    word(out, if append.utf8 { " UTF8 (" } else { " " });
+    word(out, if append.message.binary { "~{" } else { "{" });
     number(out, append.message.octets);
     word(out, if append.message.non_synchronizing { "+}" } else { "}" });
 }

@@ -237,9 +237,10 @@ fn list() -> impl Strategy<Value = CommandBody> {
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
-    (any::<String>(), flags(), prop::option::of(date()), message).prop_map(
-        |(mailbox, flags, internal_date, message)| {
-            CommandBody::Append(Append { mailbox, flags, internal_date, message })
+    (any::<String>(), flags(), prop::option::of(date()), message, any::<bool>()).prop_map(
+        |(mailbox, flags, internal_date, message, utf8)| {
+            let utf8 = utf8 && message.binary;
+            CommandBody::Append(Append { mailbox, flags, internal_date, utf8, message })
         },
     )
 }
