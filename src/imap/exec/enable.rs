@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Done, Outcome, condstore};
+use super::{Context, Done, Outcome, condstore, metadata};
 use crate::imap::response::Data;
 
 pub(super) fn run(cx: &mut Context<'_>, capabilities: &[String]) -> Outcome {
@@ -28,6 +28,11 @@ pub(super) fn run(cx: &mut Context<'_>, capabilities: &[String]) -> Outcome {
             "UTF8=ACCEPT" => {
                 cx.session.enabled.dialect.utf8_accept = true;
                 "UTF8=ACCEPT"
+            }
+            // RFC 5464 §4.1
+            "METADATA" => {
+                metadata::enable(cx);
+                "METADATA"
             }
             unknown => {
                 tracing::debug!(unknown, "a client wants to enable what nobody knows");

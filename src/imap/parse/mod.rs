@@ -9,7 +9,8 @@
 //!
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
-//! - `flag`, `date`: what several of them share
+//! - `flag`, `date`, `mailbox_filter`: what several of them share
+//! - `metadata`: GETMETADATA, SETMETADATA
 //! - `condstore`: what RFC 7162 puts into several of them
 //! - `names`: mailbox names, decoded
 //!
@@ -31,7 +32,10 @@ mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
+#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
+mod mailbox_filter;
 mod message;
+mod metadata;
 mod names;
 mod search;
 
@@ -98,6 +102,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         }
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
+        "GETMETADATA" => return metadata::get(arguments),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),
@@ -113,6 +118,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
             return condstore::select.map(select).parse(arguments);
         }
+        "SETMETADATA" => return metadata::set(arguments),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),

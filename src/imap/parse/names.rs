@@ -6,7 +6,7 @@
 //! not forgotten.
 
 use super::Fault;
-use crate::imap::command::{Append, CommandBody, List};
+use crate::imap::command::{Append, CommandBody, GetMetadata, List};
 use crate::imap::dialect::Dialect;
 use crate::wire::utf7;
 
@@ -23,7 +23,9 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Status { mailbox, .. }
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
-        | CommandBody::Move { mailbox, .. } => name(mailbox),
+        | CommandBody::Move { mailbox, .. }
+        | CommandBody::GetMetadata(GetMetadata { mailbox, .. })
+        | CommandBody::SetMetadata { mailbox, .. } => name(mailbox),
         CommandBody::Rename { from, to } => name(from).and_then(|()| name(to)),
         // Wildcards are no digits of modified UTF-7, and stand for themselves.
         CommandBody::Lsub { reference, pattern } => name(reference).and_then(|()| name(pattern)),

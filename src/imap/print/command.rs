@@ -1,19 +1,13 @@
 //! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
 
 use super::lexeme::{Literals, astring, list, number, spaced};
-use super::mailbox;
-use super::{condstore, date, fetch, flag, id, search, sequence_set};
+use super::mailbox::mailbox_of_command as mailbox;
+use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
-use crate::imap::dialect::Dialect;
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
 const CLIENT: Literals = Literals::NonSynchronizing;
-
-/// `mailbox`, as every server reads it.
-fn mailbox(out: &mut Vec<u8>, name: &str) {
-    mailbox::mailbox(out, name, Dialect::REV1);
-}
 
 /// Appends a command, CRLF included, with non-synchronizing literals where it needs literals; an APPEND up to the CRLF
 /// behind its literal's head.
@@ -68,6 +62,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::Append(message) => append(out, message),
         CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(out, mailbox, entries, CLIENT),
         CommandBody::Enable(capabilities) => {
             word(out, "ENABLE ");
             spaced(out, capabilities, |out, name| word(out, name));
@@ -186,7 +182,7 @@ fn return_options(out: &mut Vec<u8>, returns: &ListReturn) {
 }
 
 /// The names of the options that are set.
-pub(super) fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
+fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
     list(out, options.iter().filter(|(set, _)| *set), |out, (_, name)| word(out, name));
 }
 

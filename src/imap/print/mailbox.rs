@@ -15,6 +15,11 @@ pub(super) fn mailbox(out: &mut Vec<u8>, name: &str, dialect: Dialect) {
     }
 }
 
+/// `mailbox`, as a client names it to a server whatever it has enabled.
+pub(super) fn mailbox_of_command(out: &mut Vec<u8>, name: &str) {
+    mailbox(out, name, Dialect::REV1);
+}
+
 /// `mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox [SP mbox-list-extended]`
 pub(super) fn list_entry(out: &mut Vec<u8>, entry: &ListEntry, dialect: Dialect) {
     list(out, &entry.attributes, |out, attribute| out.extend_from_slice(list_attribute(*attribute)));
