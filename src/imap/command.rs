@@ -187,6 +187,8 @@ pub enum CommandBody {
     Unselect,
     /// `EXPUNGE` (RFC 3501 §6.4.3)
     Expunge,
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches(UidBatches),
     /// `UID EXPUNGE` (RFC 4315 §2.1)
     UidExpunge(SequenceSet),
     /// `SEARCH`, `UID SEARCH` (RFC 3501 §6.4.4)
@@ -242,6 +244,15 @@ pub enum CommandBody {
         /// Whereto.
         mailbox: String,
     },
+}
+
+/// `UIDBATCHES`: the UIDs of the mailbox in ranges (RFC 10022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UidBatches {
+    /// How many messages a range holds.
+    pub size: NonZeroU32,
+    /// Which of the ranges, counted from 1 at the highest UIDs; `None`: all.
+    pub range: Option<(NonZeroU32, NonZeroU32)>,
 }
 
 /// Parameters of SELECT and EXAMINE (RFC 4466 §2.1).

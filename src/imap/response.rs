@@ -181,6 +181,8 @@ pub enum Code {
     BadUrl(String),
     /// RFC 9586 §3
     UidRequired,
+    /// RFC 10022
+    TooSmall,
     /// RFC 6154 §3
     UseAttr,
     /// RFC 5464 §4.2.1: octets of the largest value that was left out.
@@ -232,6 +234,13 @@ pub enum Data {
         mailbox: String,
         /// Their names, at least one.
         entries: Vec<String>,
+    },
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches {
+        /// Of the command.
+        tag: Tag,
+        /// The highest and the lowest UID of each range.
+        ranges: Vec<(Uid, Uid)>,
     },
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),

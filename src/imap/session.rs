@@ -270,6 +270,7 @@ impl Facts {
             CommandBody::Close => Self::new("CLOSE", Selected, No),
             CommandBody::Unselect => Self::new("UNSELECT", Selected, No),
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
+            CommandBody::UidBatches(_) => Self::new("UIDBATCHES", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No).with_numbers(),
             // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.

@@ -45,6 +45,7 @@ mod status;
 mod store;
 mod subscribe;
 mod tree;
+mod uid_batches;
 mod workspace;
 
 use std::borrow::Cow;
@@ -162,6 +163,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
         CommandBody::Expunge => expunge::run(cx, None).await,
+        CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,

@@ -47,6 +47,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Unselect
         | CommandBody::Expunge
         | CommandBody::UidExpunge(_)
+        | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }
         | CommandBody::Fetch { .. }
         | CommandBody::Store { .. } => Ok(()),

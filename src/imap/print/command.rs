@@ -3,7 +3,7 @@
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox_of_command as mailbox;
 use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set};
-use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
+use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
@@ -73,6 +73,16 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),
         CommandBody::Expunge => word(out, "EXPUNGE"),
+        CommandBody::UidBatches(UidBatches { size, range }) => {
+            word(out, "UIDBATCHES ");
+            number(out, u64::from(size.get()));
+            if let Some((from, to)) = range {
+                out.push(b' ');
+                number(out, u64::from(from.get()));
+                out.push(b':');
+                number(out, u64::from(to.get()));
+            }
+        }
         CommandBody::UidExpunge(set) => with_set(out, Numbering::Uid, "EXPUNGE ", set),
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");

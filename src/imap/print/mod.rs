@@ -81,6 +81,17 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         }
         Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries, dialect),
         Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries, dialect),
+        Data::UidBatches { tag, ranges } => {
+            // "UIDBATCHES" search-correlator [SP uid-range *("," uid-range)]: a range of one message is a range too.
+            out.extend_from_slice(b"UIDBATCHES ");
+            search::correlator(out, tag);
+            for (index, (highest, lowest)) in ranges.iter().enumerate() {
+                out.push(if index == 0 { b' ' } else { b',' });
+                number(out, u64::from(*highest));
+                out.push(b':');
+                number(out, u64::from(*lowest));
+            }
+        }
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             flag::names(out, flags, false);

@@ -305,6 +305,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     ];
     let message = prop_oneof![
         sequence_set().prop_map(UidExpunge),
+        (any::<NonZeroU32>(), any::<Option<(NonZeroU32, NonZeroU32)>>())
+            .prop_map(|(size, range)| CommandBody::UidBatches(super::UidBatches { size, range })),
         (numbering(), prop::option::of(search_return()), search_key()).prop_map(|(by, returns, key)| Search {
             by,
             returns,
