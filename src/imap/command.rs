@@ -200,6 +200,17 @@ pub enum CommandBody {
         /// What to look for.
         key: SearchKey,
     },
+    /// `SORT`, `UID SORT` (RFC 5256 §3)
+    Sort {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// How to answer (RFC 5267 §3); `None` for the plain SORT response.
+        returns: Option<SearchReturn>,
+        /// By what to sort, the first before the others; at least one.
+        criteria: Vec<SortCriterion>,
+        /// What to look for.
+        key: SearchKey,
+    },
     /// `FETCH`, `UID FETCH` (RFC 3501 §6.4.5)
     Fetch {
         /// What `set` holds.
@@ -420,6 +431,30 @@ pub struct SearchReturn {
     pub save: bool,
     /// `PARTIAL`: those at these places.
     pub partial: Option<PartialRange>,
+}
+
+/// `sort-criterion` (RFC 5256 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortCriterion {
+    /// By what.
+    pub key: SortKey,
+    /// `REVERSE`: descending.
+    pub reverse: bool,
+}
+
+/// `sort-key` (RFC 5256 §5, RFC 5957 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 5256 §3 and RFC 5957 §4 name them")]
+pub enum SortKey {
+    Arrival,
+    Cc,
+    Date,
+    DisplayFrom,
+    DisplayTo,
+    From,
+    Size,
+    Subject,
+    To,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

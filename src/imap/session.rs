@@ -210,6 +210,14 @@ pub(crate) enum Allowed {
     Selected,
 }
 
+/// RFC 7162 §3.2.10.2: no EXPUNGE while sequence numbers are among the criteria of a search by UID.
+fn unless_numbered(key: &SearchKey) -> ExpungeAllowed {
+    match key.any(&|key| matches!(key, SearchKey::Sequence(_))) {
+        true => ExpungeAllowed::No,
+        false => ExpungeAllowed::Yes,
+    }
+}
+
 /// What is to be known of a command before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -231,6 +239,12 @@ impl Facts {
     /// The same, with message sequence numbers.
     const fn with_numbers(self) -> Self {
         Self { numbers: true, ..self }
+    }
+
+    /// A search that answers with UIDs; `$` among its criteria is no number.
+    fn searching(name: &'static str, key: &SearchKey) -> Self {
+        let numbers = key.any(&|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
+        Self { numbers, ..Self::new(name, Allowed::Selected, unless_numbered(key)) }
     }
 
     /// The facts of a command.
@@ -273,12 +287,9 @@ impl Facts {
             CommandBody::UidBatches(_) => Self::new("UIDBATCHES", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No).with_numbers(),
-            // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.
-            CommandBody::Search { by: Uid, key, .. } => {
-                let numbered = key.any(&|key| matches!(key, SearchKey::Sequence(_)));
-                let numbers = key.any(&|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
-                Self { numbers, ..Self::new("UID SEARCH", Selected, if numbered { No } else { Yes }) }
-            }
+            CommandBody::Search { by: Uid, key, .. } => Self::searching("UID SEARCH", key),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No).with_numbers(),
+            CommandBody::Sort { by: Uid, key, .. } => Self::searching("UID SORT", key),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No).with_numbers(),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No).with_numbers(),

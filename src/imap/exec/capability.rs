@@ -31,6 +31,10 @@ const ALWAYS: &[&str] = &[
     "ESEARCH",       // RFC 4731
     "SEARCHRES",     // RFC 5182
     "PARTIAL",       // RFC 9394
+    "SORT",          // RFC 5256
+    "SORT=DISPLAY",  // RFC 5957
+    "ESORT",         // RFC 5267 §3
+    "I18NLEVEL=1",   // RFC 5255 §4.3
     "LIST-EXTENDED", // RFC 5258
     "LIST-STATUS",   // RFC 5819
     "STATUS=SIZE",   // RFC 8438

@@ -11,6 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
+//! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 //! - `names`: mailbox names, decoded
 //!
@@ -38,6 +39,7 @@ mod message;
 mod metadata;
 mod names;
 mod search;
+mod sort;
 
 pub use error::{Fault, ParseError};
 
@@ -119,6 +121,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
             return condstore::select.map(select).parse(arguments);
         }
         "SETMETADATA" => return metadata::set(arguments),
+        "SORT" => return sort::sort(arguments, Numbering::Sequence),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
@@ -136,9 +139,10 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
 /// uid = "UID" SP (copy / fetch / search / store)   ; RFC 3501 §9
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
+///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
 fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
-    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE";
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
         "COPY" => message::copy(arguments, Numbering::Uid),
@@ -146,6 +150,7 @@ fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid, dialect),
+        "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }

@@ -49,6 +49,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::UidExpunge(_)
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }
+        | CommandBody::Sort { .. }
         | CommandBody::Fetch { .. }
         | CommandBody::Store { .. } => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox_of_command as mailbox;
-use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set, sort};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -87,6 +87,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
+        }
+        CommandBody::Sort { by, returns, criteria, key } => {
+            numbered(out, *by, "SORT");
+            sort::arguments(out, *returns, criteria, key);
         }
         CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);
