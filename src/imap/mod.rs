@@ -7,7 +7,7 @@
 //! What it offers beside RFC 3501 stands in one list: `exec/capability.rs`. `docs/RFC.md` says where each part is.
 //!
 //! A session begins in IMAP4rev1; what the client enables changes the form of lines ([`dialect`]): IMAP4rev2, UTF8=ACCEPT
-//! (RFC 6855).
+//! (RFC 6855), UIDONLY (RFC 9586).
 //!
 //! Knows no socket, no clock and no other protocol.
 

@@ -5,10 +5,12 @@
 //!
 //! The printer recurses as deep as parts lie in one another, which `message::DEPTH_MAX` bounds.
 
+use std::borrow::Cow;
+
 use super::envelope;
 use super::lexeme::{Literals, list, number, string};
 use crate::imap::dialect::Dialect;
-use crate::message::{Content, Part, Text};
+use crate::message::{Content, Part, Text, parameters};
 
 /// In which form the tree is shown.
 #[derive(Clone, Copy, Debug)]
@@ -128,11 +130,13 @@ fn nil(out: &mut Vec<u8>) {
 
 /// `body-fld-param = "(" string SP string *(SP string SP string) ")" / nil`
 fn params(out: &mut Vec<u8>, params: &[(Text, Text)], form: Form) {
+    // RFC 9051 §7.5.2; RFC 3501 shows them as they stand.
+    let params = if form.dialect.rev2 { parameters::put_together(params) } else { Cow::Borrowed(params) };
     if params.is_empty() {
         out.extend_from_slice(b"NIL");
         return;
     }
-    list(out, params, |out, (name, value)| {
+    list(out, params.as_ref(), |out, (name, value)| {
         required(out, name, form);
         out.push(b' ');
         required(out, value, form);
