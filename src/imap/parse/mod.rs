@@ -15,8 +15,8 @@
 //! - `condstore`: what RFC 7162 puts into several of them
 //! - `names`: mailbox names, decoded
 //!
-//! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
-//! use it only where it is advertised.
+//! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
+//! advertised.
 
 use nom::Parser;
 
@@ -94,8 +94,9 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "CAPABILITY" => CommandBody::Capability,
         "CHECK" => CommandBody::Check,
         "CLOSE" => CommandBody::Close,
+        "COMPRESS" => return argument(auth::compress).parse(arguments),
         "COPY" => return message::copy(arguments, Numbering::Sequence),
-        "CREATE" => return mailbox_command(|mailbox| CommandBody::Create { mailbox }),
+        "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
         "EXAMINE" => {
@@ -128,6 +129,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
         "UIDBATCHES" => return message::uid_batches(arguments),
         "UID" => return argument(|rest| uid(rest, dialect)).parse(arguments),
+        "UNAUTHENTICATE" => CommandBody::Unauthenticate,
         "UNSELECT" => CommandBody::Unselect,
         "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
         _ => return fail(rest, Fault::UnknownCommand),

@@ -16,7 +16,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
     match body {
         CommandBody::Select { mailbox, .. }
         | CommandBody::Examine { mailbox, .. }
-        | CommandBody::Create { mailbox }
+        | CommandBody::Create { mailbox, .. }
         | CommandBody::Delete { mailbox }
         | CommandBody::Subscribe { mailbox }
         | CommandBody::Unsubscribe { mailbox }
@@ -42,6 +42,8 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Namespace
         | CommandBody::Enable(_)
         | CommandBody::Idle
+        | CommandBody::Unauthenticate
+        | CommandBody::Compress
         | CommandBody::Check
         | CommandBody::Close
         | CommandBody::Unselect

@@ -53,6 +53,9 @@ fn commands_without_arguments() {
         ("IDLE", CommandBody::Idle),
         ("CHECK", CommandBody::Check),
         ("CLOSE", CommandBody::Close),
+        ("UNAUTHENTICATE", CommandBody::Unauthenticate),
+        ("COMPRESS DEFLATE", CommandBody::Compress),
+        ("compress Deflate", CommandBody::Compress),
         ("UNSELECT", CommandBody::Unselect),
         ("EXPUNGE", CommandBody::Expunge),
     ];
@@ -168,7 +171,7 @@ fn mailbox_names_are_decoded() {
             good(&format!("EXAMINE {text}")),
             CommandBody::Examine { mailbox: mailbox(), parameters: SelectParameters::default() }
         );
-        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox() });
+        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox(), uses: Vec::new() });
         assert_eq!(good(&format!("DELETE {text}")), CommandBody::Delete { mailbox: mailbox() });
         assert_eq!(good(&format!("SUBSCRIBE {text}")), CommandBody::Subscribe { mailbox: mailbox() });
         assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
@@ -182,7 +185,7 @@ fn mailbox_names_are_decoded() {
         "SELECT a b",
         "SELECT a*",
         "SELECT \u{e4}",
-        "CREATE x (USE (\\Sent))",
+        "CREATE x (SIZE 7)",
         "RENAME a",
         "RENAME a b c",
         "SUBSCRIBE",
@@ -197,12 +200,12 @@ fn mailbox_names_in_utf8() {
     let read = |line: &str, dialect| command(format!("a1 {line}").as_bytes(), dialect);
     for dialect in [rev2, utf8_accept] {
         for (text, name) in [("R&D", "R&D"), ("Entw&APw-rfe", "Entw&APw-rfe"), ("\"ä &- ö\"", "ä &- ö")] {
-            let body = CommandBody::Create { mailbox: name.to_owned() };
-            assert_eq!(read(&format!("CREATE {text}"), dialect).map(|command| command.body), Ok(body), "{text}");
+            let body = CommandBody::Delete { mailbox: name.to_owned() };
+            assert_eq!(read(&format!("DELETE {text}"), dialect).map(|command| command.body), Ok(body), "{text}");
         }
     }
     // UTF-8 in quotes is taken before it is enabled.
-    assert_eq!(good("CREATE \"ä\""), CommandBody::Create { mailbox: "ä".to_owned() });
+    assert_eq!(good("DELETE \"ä\""), CommandBody::Delete { mailbox: "ä".to_owned() });
     let broken = command(b"a1 CREATE {1+}\r\n\xe4", rev2).unwrap_err().status();
     assert_eq!(broken.condition, Condition::Bad);
     // RFC 6855 §3: no CHARSET beside UTF8=ACCEPT; IMAP4rev2 alone takes it.
