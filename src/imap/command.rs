@@ -186,6 +186,10 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `UNAUTHENTICATE` (RFC 8437 §3)
+    Unauthenticate,
+    /// `COMPRESS DEFLATE` (RFC 4978 §3): there is no other algorithm.
+    Compress,
     /// `CHECK` (RFC 3501 §6.4.1)
     Check,
     /// `CLOSE` (RFC 3501 §6.4.2)

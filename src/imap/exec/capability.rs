@@ -53,6 +53,11 @@ pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static,
     // RFC 7889 §2: one limit for all mailboxes.
     names.push(format!("APPENDLIMIT={}", store.max_message()).into());
     if session.is_authenticated() {
+        // RFC 8437 §3 allows to tell only then; RFC 4978 §5: a command-auth.
+        names.push("UNAUTHENTICATE".into());
+        if !session.compressed {
+            names.push("COMPRESS=DEFLATE".into());
+        }
         return names;
     }
     if session.line.start_tls {

@@ -12,6 +12,7 @@ mod append;
 mod authenticate;
 mod capability;
 mod close;
+mod compress;
 mod condstore;
 mod context;
 mod copy;
@@ -45,6 +46,7 @@ mod status;
 mod store;
 mod subscribe;
 mod tree;
+mod unauthenticate;
 mod workspace;
 
 use std::borrow::Cow;
@@ -66,6 +68,10 @@ pub(crate) enum After {
     Continue,
     /// The TLS handshake: the OK is written.
     StartTls,
+    /// Both directions are compressed from here on: the OK is written (RFC 4978 §3).
+    Compress,
+    /// Nobody is logged in any more: the OK is written (RFC 8437 §3).
+    Unauthenticated,
     /// IDLE has begun under this tag: `+ idling` is written, and [`idle`] says what comes.
     Idle(Tag),
     /// It ends: all is said.
@@ -87,6 +93,8 @@ pub(crate) struct Done {
 enum Next {
     Continue,
     StartTls,
+    Compress,
+    Unauthenticated,
     Idle,
     Close,
 }
@@ -158,6 +166,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::Unauthenticate => unauthenticate::run(cx),
+        CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
@@ -213,6 +223,8 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     Ok(match after {
         _ if told.is_err() || hopeless => After::Close,
         Next::StartTls => After::StartTls,
+        Next::Compress => After::Compress,
+        Next::Unauthenticated => After::Unauthenticated,
         Next::Close => After::Close,
         Next::Continue | Next::Idle => After::Continue,
     })

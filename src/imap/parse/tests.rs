@@ -53,6 +53,9 @@ fn commands_without_arguments() {
         ("IDLE", CommandBody::Idle),
         ("CHECK", CommandBody::Check),
         ("CLOSE", CommandBody::Close),
+        ("UNAUTHENTICATE", CommandBody::Unauthenticate),
+        ("COMPRESS DEFLATE", CommandBody::Compress),
+        ("compress Deflate", CommandBody::Compress),
         ("UNSELECT", CommandBody::Unselect),
         ("EXPUNGE", CommandBody::Expunge),
     ];

@@ -77,6 +77,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::Unauthenticate => word(out, "UNAUTHENTICATE"),
+        CommandBody::Compress => word(out, "COMPRESS DEFLATE"),
         CommandBody::Check => word(out, "CHECK"),
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),

@@ -284,7 +284,18 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let action = prop::sample::select(vec![FlagAction::Add, FlagAction::Remove, FlagAction::Replace]);
     let session = prop_oneof![
         prop::sample::select(vec![
-            Capability, Noop, Logout, StartTls, Namespace, Idle, Check, Close, Unselect, Expunge
+            Capability,
+            Noop,
+            Logout,
+            StartTls,
+            Namespace,
+            Idle,
+            Unauthenticate,
+            Compress,
+            Check,
+            Close,
+            Unselect,
+            Expunge,
         ]),
         prop::collection::vec(("[a-z -]{1,12}", prop::option::of(text())), 0..4).prop_map(Id),
         ("[A-Z0-9_-]{1,12}", prop::option::of("[A-Za-z0-9+/]{1,12}=?")).prop_map(|(mechanism, response)| {
