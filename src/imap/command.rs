@@ -220,6 +220,15 @@ pub enum CommandBody {
         /// What to look for.
         key: SearchKey,
     },
+    /// `THREAD`, `UID THREAD` (RFC 5256 §3)
+    Thread {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// How threads are made.
+        algorithm: ThreadAlgorithm,
+        /// What to look for.
+        key: SearchKey,
+    },
     /// `FETCH`, `UID FETCH` (RFC 3501 §6.4.5)
     Fetch {
         /// What `set` holds.
@@ -455,6 +464,15 @@ pub enum SortKey {
     Size,
     Subject,
     To,
+}
+
+/// `thread-alg` (RFC 5256 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadAlgorithm {
+    /// By base subject.
+    OrderedSubject,
+    /// By what messages refer to, and then by base subject.
+    References,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

@@ -277,6 +277,8 @@ impl Facts {
             CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
             CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
             CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
+            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No),
+            CommandBody::Thread { by: Uid, key, .. } => Self::new("UID THREAD", Selected, unless_numbered(key)),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

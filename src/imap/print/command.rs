@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set, sort};
+use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set, sort, thread};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -91,6 +91,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Sort { by, returns, criteria, key } => {
             numbered(out, *by, "SORT");
             sort::arguments(out, *returns, criteria, key);
+        }
+        CommandBody::Thread { by, algorithm, key } => {
+            numbered(out, *by, "THREAD");
+            thread::arguments(out, *algorithm, key);
         }
         CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);

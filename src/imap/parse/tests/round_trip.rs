@@ -339,6 +339,12 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
                 let criteria = criteria.into_iter().map(|(key, reverse)| SortCriterion { key, reverse }).collect();
                 Sort { by, returns, criteria, key }
             }),
+        (
+            numbering(),
+            prop::sample::select(vec![ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References]),
+            search_key()
+        )
+            .prop_map(|(by, algorithm, key)| Thread { by, algorithm, key }),
         (fetch_modifiers(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
             .prop_map(|((by, modifiers), set, items)| Fetch { by, set, items, modifiers }),
         (numbering(), sequence_set(), prop::option::of(0..1u64 << 63), action, any::<bool>(), flags()).prop_map(
