@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
+use super::mailbox_filter::MailboxFilter;
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::auth::sasl::Offer;
 use crate::notify::Listener;
@@ -274,6 +275,11 @@ impl Facts {
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
             CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
+            // RFC 7377 §2.2
+            CommandBody::MultiSearch { sources, key, .. } => {
+                let selected = sources.contains(&MailboxFilter::Selected);
+                Self::new("ESEARCH", if selected { Selected } else { AfterLogin }, unless_numbered(key))
+            }
             CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
             CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
             CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No),

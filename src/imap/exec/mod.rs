@@ -31,6 +31,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod multisearch;
 mod namespace;
 mod news;
 mod noop;
@@ -173,6 +174,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Expunge => expunge::run(cx, None).await,
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
+        CommandBody::MultiSearch { sources, returns, key } => multisearch::run(cx, tag, sources, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
         CommandBody::Thread { by, algorithm, key } => thread::run(cx, by, algorithm, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,

@@ -11,7 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
-//! - `sort`, `thread`: SORT, THREAD
+//! - `sort`, `thread`, `multisearch`: SORT, THREAD, ESEARCH
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
@@ -35,6 +35,7 @@ mod mailbox;
 mod mailbox_filter;
 mod message;
 mod metadata;
+mod multisearch;
 mod search;
 mod sort;
 mod thread;
@@ -91,6 +92,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
+        "ESEARCH" => return multisearch::esearch(arguments),
         "EXAMINE" => {
             let examine = |(mailbox, parameters)| CommandBody::Examine { mailbox, parameters };
             return condstore::select.map(examine).parse(arguments);

@@ -40,7 +40,7 @@ pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
 }
 
 /// `[SP "CHARSET" SP charset] 1*(SP search-key)`
-fn search_program(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey> {
+pub(super) fn search_program(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey> {
     let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
     let (rest, charset) = opt(preceded(keyword, |rest| charset(rest, saving))).parse(rest)?;
     Keys { charset: charset.unwrap_or(Charset::Default), saving }.all(rest)

@@ -2,8 +2,11 @@
 
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};
+use super::mailbox::mailbox;
+use super::mailbox_filter::mailbox_filter;
 use super::{numbers, partial_range, sequence_set};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn};
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::response::ESearch;
 
 /// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
@@ -16,6 +19,13 @@ pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &
     if !out[start..].is_ascii() {
         out.splice(start..start, *b" CHARSET UTF-8");
     }
+}
+
+/// `["IN" source-mbox] search-return-opts search-program` (RFC 7377 §4)
+pub(super) fn multi_search(out: &mut Vec<u8>, sources: &[MailboxFilter], returns: SearchReturn, key: &SearchKey) {
+    word(out, b" IN ");
+    list(out, sources, mailbox_filter);
+    arguments(out, Some(returns), key);
 }
 
 /// `1*(SP search-key)`
@@ -45,6 +55,12 @@ pub(super) fn return_options(out: &mut Vec<u8>, returns: SearchReturn) {
 pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     word(out, b"(TAG ");
     lexeme::string(out, found.tag.as_str().as_bytes(), Literals::Plain);
+    // one-correlator (RFC 7377 §4)
+    if let Some((name, uid_validity)) = &found.mailbox {
+        word(out, b" MAILBOX ");
+        mailbox(out, name);
+        size(out, b" UIDVALIDITY ", u64::from(*uid_validity));
+    }
     word(out, b")");
     if found.by == Numbering::Uid {
         word(out, b" UID");
