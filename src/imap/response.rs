@@ -228,6 +228,13 @@ pub enum Data {
     Thread(Vec<ThreadMark>),
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
+    /// `MYRIGHTS` (RFC 4314 §3.8)
+    MyRights {
+        /// To which mailbox, UTF-8.
+        mailbox: String,
+        /// A letter for each.
+        rights: &'static str,
+    },
     /// `METADATA` with values (RFC 5464 §4.4.1)
     Metadata {
         /// Of which mailbox, UTF-8; empty: of the server.

@@ -262,6 +262,7 @@ impl Facts {
             CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
             CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
             CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::MyRights { .. } => Self::new("MYRIGHTS", AfterLogin, Yes),
             CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),

@@ -39,6 +39,8 @@ const ALWAYS: &[&str] = &[
     "I18NLEVEL=1",           // RFC 5255 §4.3
     "LIST-EXTENDED",         // RFC 5258
     "LIST-STATUS",           // RFC 5819
+    "LIST-METADATA",         // RFC 9590
+    "LIST-MYRIGHTS",         // RFC 8440
     "STATUS=SIZE",           // RFC 8438
     "WITHIN",                // RFC 5032
     "SAVEDATE",              // RFC 8514

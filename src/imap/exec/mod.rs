@@ -32,6 +32,7 @@ mod lsub;
 mod messages;
 mod metadata;
 mod multisearch;
+mod my_rights;
 mod namespace;
 mod news;
 mod noop;
@@ -162,6 +163,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::MyRights { mailbox } => my_rights::run(cx, &mailbox),
         CommandBody::GetMetadata(get) => metadata::get(cx, &get),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),

@@ -107,6 +107,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "LOGOUT" => CommandBody::Logout,
         "LSUB" => return mailbox::lsub(arguments),
         "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
+        "MYRIGHTS" => return mailbox_command(|mailbox| CommandBody::MyRights { mailbox }),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),

@@ -77,6 +77,12 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"ESEARCH ");
             search::result(out, found);
         }
+        Data::MyRights { mailbox, rights } => {
+            out.extend_from_slice(b"MYRIGHTS ");
+            mailbox::mailbox(out, mailbox);
+            out.push(b' ');
+            text(out, rights);
+        }
         Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries),
         Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries),
         Data::Flags(flags) => {

