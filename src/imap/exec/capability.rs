@@ -41,6 +41,9 @@ const ALWAYS: &[&str] = &[
     "SAVEDATE",           // RFC 8514
     "OBJECTID",           // RFC 8474
     "CONDSTORE",          // RFC 7162
+    "QUOTA",              // RFC 9208
+    "QUOTA=RES-STORAGE",  // RFC 9208 §5.1
+    "QUOTA=RES-MESSAGE",  // RFC 9208 §5.2
     "QRESYNC",            // RFC 7162
     "PREVIEW",            // RFC 8970
 ];

@@ -97,6 +97,12 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
         "GETMETADATA" => return metadata::get(arguments),
+        "GETQUOTA" => {
+            return argument(lexeme::named("a quota root", lexeme::astring))
+                .map(|root| CommandBody::GetQuota(root.into_owned()))
+                .parse(arguments);
+        }
+        "GETQUOTAROOT" => return mailbox_command(|mailbox| CommandBody::GetQuotaRoot { mailbox }),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),
