@@ -206,7 +206,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
     use StatusItem::{
-        AppendLimit, Deleted, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen,
+        AppendLimit, Deleted, DeletedStorage, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity,
+        Unseen,
     };
     prop::sample::select(vec![
         Messages,
@@ -215,6 +216,7 @@ fn status_item() -> impl Strategy<Value = StatusItem> {
         UidValidity,
         Unseen,
         Deleted,
+        DeletedStorage,
         Size,
         AppendLimit,
         MailboxId,
@@ -323,6 +325,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        octets().prop_map(GetQuota),
+        name().prop_map(|mailbox| GetQuotaRoot { mailbox }),
     ];
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
