@@ -11,7 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
-//! - `sort`: SORT
+//! - `sort`, `thread`: SORT, THREAD
 //! - `condstore`: what RFC 7162 puts into several of them
 //! - `names`: mailbox names, decoded
 //!
@@ -40,6 +40,7 @@ mod metadata;
 mod names;
 mod search;
 mod sort;
+mod thread;
 
 pub use error::{Fault, ParseError};
 
@@ -113,6 +114,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "LOGOUT" => CommandBody::Logout,
         "LSUB" => return mailbox::lsub(arguments),
         "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
+        "MYRIGHTS" => return mailbox_command(|mailbox| CommandBody::MyRights { mailbox }),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
@@ -127,6 +129,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
+        "THREAD" => return thread::thread(arguments, Numbering::Sequence),
         "UIDBATCHES" => return message::uid_batches(arguments),
         "UID" => return argument(|rest| uid(rest, dialect)).parse(arguments),
         "UNAUTHENTICATE" => CommandBody::Unauthenticate,
@@ -154,6 +157,7 @@ fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "SEARCH" => search::search(arguments, Numbering::Uid, dialect),
         "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
+        "THREAD" => thread::thread(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
+        | CommandBody::MyRights { mailbox }
         | CommandBody::GetMetadata(GetMetadata { mailbox, .. })
         | CommandBody::SetMetadata { mailbox, .. } => name(mailbox),
         CommandBody::Rename { from, to } => name(from).and_then(|()| name(to)),
@@ -52,6 +53,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }
         | CommandBody::Sort { .. }
+        | CommandBody::Thread { .. }
         | CommandBody::Fetch { .. }
         | CommandBody::Store { .. } => Ok(()),
     }
