@@ -21,6 +21,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Subscribe { mailbox }
         | CommandBody::Unsubscribe { mailbox }
         | CommandBody::Status { mailbox, .. }
+        | CommandBody::MyRights { mailbox }
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
