@@ -25,7 +25,6 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
-        | CommandBody::MyRights { mailbox }
         | CommandBody::GetMetadata(GetMetadata { mailbox, .. })
         | CommandBody::SetMetadata { mailbox, .. } => name(mailbox),
         CommandBody::Rename { from, to } => name(from).and_then(|()| name(to)),
