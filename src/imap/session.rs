@@ -291,6 +291,8 @@ impl Facts {
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::GetQuota(_) => Self::new("GETQUOTA", AfterLogin, Yes),
+            CommandBody::GetQuotaRoot { .. } => Self::new("GETQUOTAROOT", AfterLogin, Yes),
             CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),
             CommandBody::Compress => Self::new("COMPRESS", AfterLogin, No),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),

@@ -52,6 +52,9 @@ const ALWAYS: &[&str] = &[
     "CONDSTORE",             // RFC 7162
     "QRESYNC",               // RFC 7162
     "PREVIEW",               // RFC 8970
+    "QUOTA",                 // RFC 9208
+    "QUOTA=RES-STORAGE",     // RFC 9208 §5.1
+    "QUOTA=RES-MESSAGE",     // RFC 9208 §5.2
 ];
 
 /// The capabilities of this session at this moment.

@@ -39,6 +39,7 @@ mod news;
 mod noop;
 mod old_name;
 mod pattern;
+mod quota;
 mod rename;
 mod resync;
 mod search;
@@ -172,6 +173,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::GetQuota(root) => quota::get(cx, &root),
+        CommandBody::GetQuotaRoot { mailbox } => quota::get_root(cx, &mailbox),
         CommandBody::Unauthenticate => unauthenticate::run(cx),
         CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),

@@ -109,6 +109,12 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
         "GETMETADATA" => return metadata::get(arguments),
+        "GETQUOTA" => {
+            return argument(lexeme::named("a quota root", lexeme::astring))
+                .map(|root| CommandBody::GetQuota(root.into_owned()))
+                .parse(arguments);
+        }
+        "GETQUOTAROOT" => return mailbox_command(|mailbox| CommandBody::GetQuotaRoot { mailbox }),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),

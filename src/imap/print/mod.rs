@@ -67,6 +67,21 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
             out.extend_from_slice(b"LSUB ");
             mailbox::list_entry(out, entry, dialect);
         }
+        Data::Quota { storage, messages } => {
+            out.extend_from_slice(b"QUOTA \"\" ");
+            let resources = [("STORAGE", storage), ("MESSAGE", messages)];
+            let limited: Vec<_> = resources.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+            list(out, &limited, |out, (name, (usage, limit))| {
+                out.extend_from_slice(format!("{name} {usage} {limit}").as_bytes());
+            });
+        }
+        Data::QuotaRoot { mailbox, rooted } => {
+            out.extend_from_slice(b"QUOTAROOT ");
+            mailbox::mailbox(out, mailbox);
+            if *rooted {
+                out.extend_from_slice(b" \"\"");
+            }
+        }
         Data::Status { mailbox, items } => {
             out.extend_from_slice(b"STATUS ");
             mailbox::status(out, mailbox, items, dialect);

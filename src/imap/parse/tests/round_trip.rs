@@ -323,6 +323,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        octets().prop_map(GetQuota),
+        name().prop_map(|mailbox| GetQuotaRoot { mailbox }),
     ];
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
