@@ -9,6 +9,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use super::mailbox_filter::MailboxFilter;
 use super::numbers::PartialRange;
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
@@ -215,6 +216,15 @@ pub enum CommandBody {
         by: Numbering,
         /// How to answer; `None` for the plain SEARCH response of RFC 3501.
         returns: Option<SearchReturn>,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `ESEARCH` (RFC 7377 §2)
+    MultiSearch {
+        /// Where to look; at least one, never `SELECTED-DELAYED`, and `SELECTED` alone beside `SAVE`.
+        sources: Vec<MailboxFilter>,
+        /// How to answer.
+        returns: SearchReturn,
         /// What to look for.
         key: SearchKey,
     },

@@ -315,6 +315,8 @@ pub enum ThreadMark {
 pub struct ESearch {
     /// Of the command.
     pub tag: Tag,
+    /// In which mailbox, and its UIDVALIDITY: in answer to the command ESEARCH (RFC 7377 §2.1).
+    pub mailbox: Option<(String, u32)>,
     /// What the numbers are.
     pub by: Numbering,
     /// The lowest.

@@ -34,6 +34,7 @@ const ALWAYS: &[&str] = &[
     "ESEARCH",               // RFC 4731
     "SEARCHRES",             // RFC 5182
     "PARTIAL",               // RFC 9394
+    "MULTISEARCH",           // RFC 7377
     "SORT",                  // RFC 5256
     "SORT=DISPLAY",          // RFC 5957
     "ESORT",                 // RFC 5267 §3

@@ -103,6 +103,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
         }
+        CommandBody::MultiSearch { sources, returns, key } => {
+            word(out, "ESEARCH");
+            search::multi_search(out, sources, *returns, key);
+        }
         CommandBody::Sort { by, returns, criteria, key } => {
             numbered(out, *by, "SORT");
             sort::arguments(out, *returns, criteria, key);

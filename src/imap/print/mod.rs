@@ -91,7 +91,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         Data::Thread(marks) => thread::threads(out, marks),
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
-            search::result(out, found);
+            search::result(out, found, dialect);
         }
         Data::MyRights { mailbox, rights } => {
             out.extend_from_slice(b"MYRIGHTS ");
@@ -104,7 +104,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         Data::UidBatches { tag, ranges } => {
             // "UIDBATCHES" search-correlator [SP uid-range *("," uid-range)]: a range of one message is a range too.
             out.extend_from_slice(b"UIDBATCHES ");
-            search::correlator(out, tag);
+            search::correlator(out, tag, None, dialect);
             for (index, (highest, lowest)) in ranges.iter().enumerate() {
                 out.push(if index == 0 { b' ' } else { b',' });
                 number(out, u64::from(*highest));

@@ -300,6 +300,7 @@ fn esearch_says_what_is_there() {
         all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
         line(Data::ESearch(ESearch {
             tag: tag(),
+            mailbox: None,
             by,
             min,
             max,
