@@ -22,6 +22,7 @@ pub mod print;
 pub mod response;
 pub mod sequence_set;
 pub(crate) mod session;
+pub(crate) mod url;
 pub(crate) mod view;
 
 /// What an IMAP client may do (DESIGN §7). How much it may send in one command: [`framer::Limits`].

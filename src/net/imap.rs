@@ -149,7 +149,7 @@ impl Driver {
                 }
                 Some(Event::Refused { status, close }) => self.refuse(status, close).await?,
                 // They come only while a command waits for them.
-                Some(Event::Message(_) | Event::MessageEnd | Event::Line(_)) => {
+                Some(Event::Message(_) | Event::MessageEnd(_) | Event::Line(_)) => {
                     self.refuse(Status::bad(None, "A command was expected"), true).await?
                 }
             };

@@ -18,7 +18,7 @@ pub struct Session {
 /// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
 const NO_EXPUNGE: [&str; 3] = ["FETCH", "STORE", "SEARCH"];
 /// What the client may say first in a command; other lines are continuations (`DONE`, literals, SASL).
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "CAPABILITY",
     "NOOP",
     "LOGOUT",
@@ -36,6 +36,7 @@ const COMMANDS: [&str; 31] = [
     "LSUB",
     "STATUS",
     "APPEND",
+    "REPLACE",
     "CHECK",
     "CLOSE",
     "EXPUNGE",

@@ -37,6 +37,9 @@ const ALWAYS: &[&str] = &[
     "CONDSTORE",     // RFC 7162
     "QRESYNC",       // RFC 7162
     "PREVIEW",       // RFC 8970
+    "MULTIAPPEND",   // RFC 3502
+    "CATENATE",      // RFC 4469
+    "REPLACE",       // RFC 8508
 ];
 
 /// The capabilities of this session at this moment.

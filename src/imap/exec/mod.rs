@@ -11,7 +11,9 @@
 mod append;
 mod authenticate;
 mod capability;
+mod catenate;
 mod close;
+mod compose;
 mod condstore;
 mod context;
 mod copy;
@@ -34,6 +36,7 @@ mod news;
 mod noop;
 mod pattern;
 mod rename;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -162,6 +165,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await
         }
+        CommandBody::Replace { by, message, append } => replace::run(cx, by, message, append).await,
         CommandBody::Copy { by, set, mailbox } => copy::copy(cx, by, &set, &mailbox).await,
         CommandBody::Move { by, set, mailbox } => copy::move_messages(cx, by, &set, &mailbox).await,
     }

@@ -55,7 +55,7 @@ impl Store {
             }
             let mut moved = UidSet::new();
             if let Some((from, uid)) = &replaced {
-                if from.messages(&UidSet::range(*uid, *uid)).is_empty() {
+                if from.read().gone || from.messages(&UidSet::range(*uid, *uid)).is_empty() {
                     return Err(Error::Gone);
                 }
                 moved.insert(*uid);
