@@ -167,6 +167,15 @@ pub enum CommandBody {
     Append(Append),
     /// `NAMESPACE` (RFC 2342 §5)
     Namespace,
+    /// `GETMETADATA` (RFC 5464 §4.2)
+    GetMetadata(GetMetadata),
+    /// `SETMETADATA` (RFC 5464 §4.3)
+    SetMetadata {
+        /// Of which mailbox; empty: of the server.
+        mailbox: String,
+        /// Names as the client gave them, and values; without one the entry is removed.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
     /// `ENABLE` (RFC 5161 §3.1): capability names in capitals, at least one.
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
@@ -187,6 +196,17 @@ pub enum CommandBody {
         by: Numbering,
         /// How to answer; `None` for the plain SEARCH response of RFC 3501.
         returns: Option<SearchReturn>,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `SORT`, `UID SORT` (RFC 5256 §3)
+    Sort {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// How to answer (RFC 5267 §3); `None` for the plain SORT response.
+        returns: Option<SearchReturn>,
+        /// By what to sort, the first before the others; at least one.
+        criteria: Vec<SortCriterion>,
         /// What to look for.
         key: SearchKey,
     },
@@ -342,6 +362,31 @@ pub enum StatusItem {
     HighestModSeq,
 }
 
+/// `GETMETADATA` (RFC 5464 §4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetMetadata {
+    /// Of which mailbox; empty: of the server.
+    pub mailbox: String,
+    /// Which entries, at least one; as the client gave them.
+    pub entries: Vec<String>,
+    /// `MAXSIZE`: values with more octets are left out (§4.2.1).
+    pub max_size: Option<u64>,
+    /// `DEPTH` (§4.2.2)
+    pub depth: Depth,
+}
+
+/// Which entries below a named one are meant, too (RFC 5464 §4.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// None.
+    #[default]
+    Zero,
+    /// Those immediately below it.
+    One,
+    /// All.
+    Infinity,
+}
+
 /// What `APPEND` and `REPLACE` have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -399,6 +444,30 @@ pub struct SearchReturn {
     pub save: bool,
     /// `PARTIAL`: those at these places.
     pub partial: Option<PartialRange>,
+}
+
+/// `sort-criterion` (RFC 5256 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortCriterion {
+    /// By what.
+    pub key: SortKey,
+    /// `REVERSE`: descending.
+    pub reverse: bool,
+}
+
+/// `sort-key` (RFC 5256 §5, RFC 5957 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 5256 §3 and RFC 5957 §4 name them")]
+pub enum SortKey {
+    Arrival,
+    Cc,
+    Date,
+    DisplayFrom,
+    DisplayTo,
+    From,
+    Size,
+    Subject,
+    To,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

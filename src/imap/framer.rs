@@ -22,11 +22,12 @@
 //!   head of a non-synchronizing literal, `* BYE`: see above.
 //! - `DONE` of IDLE and the lines of AUTHENTICATE come through here too: [`Framer::expect_line`].
 //!
-//! The framer knows no commands but APPEND and REPLACE, and no grammar but tags, the heads of literals, and that behind the
-//! word URL no message follows.
+//! The framer knows no commands but APPEND and REPLACE (and SETMETADATA, whose literals it refuses in other words), and no
+//! grammar but tags, the heads of literals, and that behind the word URL no message follows.
 
 use super::command::{LiteralHeader, Tag};
 use super::response::{Code, Status};
+use crate::store::METADATA_VALUE_MAX;
 
 /// How much a client may send in one command, in octets (DESIGN §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,8 +302,14 @@ impl Framer {
             if header.non_synchronizing {
                 return self.close(Status::bye(LITERAL_TOO_BIG).with_code(Code::TooBig));
             }
-            let tag = self.take_tag();
-            return refused(Status::bad(tag.as_ref(), "The literal is larger than this command may have"));
+            let is_set_metadata = is_set_metadata(&self.frame);
+            return refused(match self.take_tag() {
+                // RFC 5464 §4.3: a value that is too large is not bad, and the client is told how large it may be.
+                Some(tag) if is_set_metadata => {
+                    Status::no(&tag, LITERAL_TOO_BIG).with_code(Code::MetadataMaxSize(METADATA_VALUE_MAX as u64))
+                }
+                tag => Status::bad(tag.as_ref(), "The literal is larger than this command may have"),
+            });
         }
         self.frame.extend_from_slice(b"\r\n");
         self.state = State::Literal(octets);
@@ -529,6 +536,11 @@ fn follows_url(frame: &[u8]) -> bool {
 fn has_catenate(frame: &[u8]) -> bool {
     const CATENATE: &[u8] = b" CATENATE (";
     frame.windows(CATENATE.len()).any(|octets| octets.eq_ignore_ascii_case(CATENATE))
+}
+
+/// Whether the frame is a SETMETADATA's.
+fn is_set_metadata(frame: &[u8]) -> bool {
+    frame.split(|octet| *octet == b' ').nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"SETMETADATA"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@
 //! says what may come when, `exec` does it over the store's face, `view` turns the store's changes into what this client
 //! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
 //!
-//! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
-//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162), PARTIAL
-//! (9394).
+//! What it offers beside RFC 3501 stands in one list: `exec/capability.rs`. `docs/RFC.md` says where each part is.
 //!
 //! Knows no socket, no clock and no other protocol.
 
@@ -42,6 +40,17 @@ pub struct Limits {
     pub bad_commands: u32,
     /// Failed logins of a connection: guessing costs a connection each few.
     pub login_failures: u32,
+    /// What the operator has to say to all users.
+    pub notices: Notices,
+}
+
+/// What every user can read of the server by METADATA (RFC 5464 §3.2.1.1); empty where the operator says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// `/shared/comment`: a note.
+    pub comment: String,
+    /// `/shared/admin`: the URI of whom to ask, such as `mailto:postmaster@example.org`.
+    pub admin: String,
 }
 
 impl Default for Limits {
@@ -54,6 +63,7 @@ impl Default for Limits {
             bad_commands_before_login: 3,
             bad_commands: 20,
             login_failures: crate::auth::LOGIN_FAILURES_MAX,
+            notices: Notices::default(),
         }
     }
 }

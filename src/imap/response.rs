@@ -5,6 +5,7 @@
 //! cost more than the line.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::command::{Numbering, Tag};
 use super::numbers::{Numbers, PartialRange};
@@ -178,6 +179,14 @@ pub enum Code {
     NotSaved,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
+    /// RFC 6154 §3
+    UseAttr,
+    /// RFC 5464 §4.2.1: octets of the largest value that was left out.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: octets of the largest value that is taken.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3
+    MetadataTooMany,
 }
 
 /// Untagged data (RFC 3501 §7.2 to §7.4).
@@ -206,8 +215,29 @@ pub enum Data {
         /// (RFC 7162 §3.1.6).
         mod_seq: Option<ModSeq>,
     },
+    /// `SORT` (RFC 5256 §4)
+    Sort {
+        /// Sequence numbers or UIDs, in order.
+        numbers: Vec<u32>,
+        /// As in SEARCH (RFC 7162 §3.1.6).
+        mod_seq: Option<ModSeq>,
+    },
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
+    /// `METADATA` with values (RFC 5464 §4.4.1)
+    Metadata {
+        /// Of which mailbox, UTF-8; empty: of the server.
+        mailbox: String,
+        /// Names and values, at least one; `None`: it has none.
+        entries: Vec<(String, Option<Arc<[u8]>>)>,
+    },
+    /// `METADATA` without values: these entries changed (RFC 5464 §4.4.2).
+    MetadataChanged {
+        /// Of which mailbox, UTF-8; empty: of the server.
+        mailbox: String,
+        /// Their names, at least one.
+        entries: Vec<String>,
+    },
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),
     /// `EXISTS` (RFC 3501 §7.3.1)

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
 use super::view::{ExpungeAllowed, Look, News, View};
+use crate::auth::sasl::Offer;
 use crate::notify::Listener;
-use crate::store::{Account, Bell, OpenMailbox, Store};
+use crate::store::{Account, Bell, MailboxId, ModSeq, OpenMailbox, Store};
 
 /// One client's session: nothing in it knows a socket or a clock.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) line: Line,
     /// What the client has asked to be told beyond RFC 3501.
     pub(crate) enabled: Enabled,
+    /// After ENABLE METADATA; boxed, since few clients ask for it and all have room for it.
+    pub(crate) metadata: Option<Box<MetadataWatch>>,
     /// BAD answers: see [`count`](Session::count).
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
@@ -36,6 +39,17 @@ pub(crate) struct Enabled {
     pub(crate) qresync: bool,
 }
 
+/// What a session that said ENABLE METADATA knows of its account's metadata (RFC 5464 §4.4.2).
+#[derive(Debug)]
+pub(crate) struct MetadataWatch {
+    /// It was told of all changes up to here.
+    pub(crate) seen: ModSeq,
+    /// Its own changes since: mod-sequence, and where it asked for them.
+    pub(crate) own: Vec<(ModSeq, Option<MailboxId>)>,
+    /// Rings when anything in the account changes.
+    pub(crate) bell: Listener<Bell>,
+}
+
 /// What protects the client's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -45,6 +59,8 @@ pub(crate) struct Line {
     pub(crate) start_tls: bool,
     /// Passwords may come over it.
     pub(crate) login: bool,
+    /// Which SASL mechanisms there are, if they may.
+    pub(crate) sasl: Offer,
 }
 
 /// RFC 3501 §3.
@@ -109,7 +125,14 @@ impl Selected {
 impl Session {
     /// A session that has just begun.
     pub(crate) fn new(line: Line) -> Self {
-        Self { state: State::NotAuthenticated, line, enabled: Enabled::default(), bad_commands: 0, login_failures: 0 }
+        Self {
+            state: State::NotAuthenticated,
+            line,
+            enabled: Enabled::default(),
+            metadata: None,
+            bad_commands: 0,
+            login_failures: 0,
+        }
     }
 
     /// Whose session it is, after login.
@@ -126,6 +149,15 @@ impl Session {
         match &mut self.state {
             State::Selected(selected) => Some(selected),
             _ => None,
+        }
+    }
+
+    /// What rings when there may be something to tell: the account's bell rings with each of its mailboxes' bells.
+    pub(crate) fn bell(&mut self) -> Option<&mut Listener<Bell>> {
+        match (&mut self.metadata, &mut self.state) {
+            (Some(watch), _) => Some(&mut watch.bell),
+            (None, State::Selected(selected)) => Some(&mut selected.bell),
+            (None, _) => None,
         }
     }
 
@@ -165,6 +197,14 @@ pub(crate) enum Allowed {
     AfterLogin,
     /// §6.4
     Selected,
+}
+
+/// RFC 7162 §3.2.10.2: no EXPUNGE while sequence numbers are among the criteria of a search by UID.
+fn unless_numbered(key: &SearchKey) -> ExpungeAllowed {
+    match key.any(&|key| matches!(key, SearchKey::Sequence(_))) {
+        true => ExpungeAllowed::No,
+        false => ExpungeAllowed::Yes,
+    }
 }
 
 /// What is to be known of a command before it runs.
@@ -212,6 +252,8 @@ impl Facts {
             CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
             CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
             CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
+            CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),
@@ -220,11 +262,9 @@ impl Facts {
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.
-            CommandBody::Search { by: Uid, key, .. } => {
-                let numbered = key.any(&|key| matches!(key, SearchKey::Sequence(_)));
-                Self::new("UID SEARCH", Selected, if numbered { No } else { Yes })
-            }
+            CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
+            CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

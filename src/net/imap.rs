@@ -22,6 +22,8 @@ use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
 use super::{Connection, Services, stopping};
+use crate::auth::sasl::Offer;
+use crate::auth::scram::ChannelBinding;
 use crate::imap::command::{Command, Tag};
 use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
@@ -164,7 +166,7 @@ impl Driver {
     async fn wait(&mut self) -> io::Result<Go> {
         let until = self.peer.patience();
         loop {
-            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            let bell = self.session.bell();
             match self.peer.wait(bell, until).await? {
                 Woken::Input => return Ok(Go::On),
                 Woken::Deadline => return Err(self.peer.out_of_time()),
@@ -246,7 +248,7 @@ impl Driver {
                 Some(_) => return self.refuse(Status::bad(Some(&tag), "DONE was expected"), true).await,
                 None => {}
             }
-            let bell = self.session.selected().map(|selected| &mut selected.bell);
+            let bell = self.session.bell();
             match self.peer.wait(bell, keepalive).await? {
                 Woken::Input => {}
                 Woken::Bell => {
@@ -326,6 +328,10 @@ impl Peer {
             tls,
             start_tls: !tls && self.services.tls.is_some(),
             login: tls || self.services.plaintext_login(self.connection.peer.ip()),
+            sasl: Offer {
+                scram: self.services.authenticator.offers_scram(),
+                channel: self.connection.channel_binding().is_some(),
+            },
         }
     }
 
@@ -411,6 +417,10 @@ impl Client for Peer {
     fn admit(&mut self, account: AccountId) -> bool {
         self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
         self.place.is_some()
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        self.connection.channel_binding()
     }
 
     fn framer(&mut self) -> &mut Framer {

@@ -14,6 +14,7 @@ mod append;
 mod damage;
 mod groups;
 mod histories;
+mod metadata;
 mod rebuild;
 
 fn nobody() -> Credentials {

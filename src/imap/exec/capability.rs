@@ -24,10 +24,15 @@ const ALWAYS: &[&str] = &[
     "UIDPLUS",       // RFC 4315
     "MOVE",          // RFC 6851
     "SPECIAL-USE",   // RFC 6154
+    "METADATA",      // RFC 5464
     "BINARY",        // RFC 3516
     "ESEARCH",       // RFC 4731
     "SEARCHRES",     // RFC 5182
     "PARTIAL",       // RFC 9394
+    "SORT",          // RFC 5256
+    "SORT=DISPLAY",  // RFC 5957
+    "ESORT",         // RFC 5267 §3
+    "I18NLEVEL=1",   // RFC 5255 §4.3
     "LIST-EXTENDED", // RFC 5258
     "LIST-STATUS",   // RFC 5819
     "STATUS=SIZE",   // RFC 8438
@@ -54,7 +59,8 @@ pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static,
         names.push("STARTTLS".into());
     }
     if session.line.login {
-        names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
+        let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| session.line.sasl.has(*mechanism));
+        names.extend(mechanisms.map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
     } else {
         // RFC 3501 §6.2.3
         names.push("LOGINDISABLED".into());

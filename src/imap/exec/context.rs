@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::news;
 use super::workspace::Workspace;
 use crate::auth::Authenticator;
+use crate::auth::scram::ChannelBinding;
 use crate::imap::Limits;
 use crate::imap::framer::{Event, Framer};
 use crate::imap::print;
@@ -22,8 +23,9 @@ use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
 use crate::store::{AccountId, Store};
 
-/// How much of an answer is held at the most before it goes to the client: what one write of the driver takes.
-pub(crate) const STEP_OCTETS: usize = 256 * 1024;
+/// How much of an answer is held at the most before it goes to the client: what one write of the driver takes. In tests a
+/// few lines are a step, so that what happens between two steps is tested by short answers.
+pub(crate) const STEP_OCTETS: usize = if cfg!(test) { 256 } else { 256 * 1024 };
 
 /// Something under way, behind a trait object.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,6 +38,8 @@ pub(crate) trait Client: Send + Sync {
     fn receive(&mut self) -> Pending<'_, io::Result<()>>;
     /// Asks for a place among the sessions of that account, once it is known who the client is; `false`: there are too many.
     fn admit(&mut self, account: AccountId) -> bool;
+    /// What the TLS channel is known by, where the session's line says that there is such a thing.
+    fn channel_binding(&self) -> Option<ChannelBinding>;
     /// What arrived.
     fn framer(&mut self) -> &mut Framer;
 }

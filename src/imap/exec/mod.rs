@@ -31,6 +31,7 @@ mod login;
 mod logout;
 mod lsub;
 mod messages;
+mod metadata;
 mod namespace;
 mod news;
 mod noop;
@@ -40,6 +41,7 @@ mod replace;
 mod resync;
 mod search;
 mod select;
+mod sort;
 mod starttls;
 mod status;
 mod store;
@@ -153,6 +155,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::GetMetadata(get) => metadata::get(cx, &get),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
         CommandBody::Check => noop::run("CHECK done"),
@@ -161,6 +165,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Expunge => expunge::run(cx, None).await,
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
+        CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await

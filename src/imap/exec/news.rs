@@ -1,6 +1,6 @@
 //! What is new in the selected mailbox, as responses.
 
-use super::{condstore, flags};
+use super::{condstore, flags, metadata};
 use crate::imap::print;
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Data, Response};
@@ -12,7 +12,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Deleted;
 
-/// Looks at the selected mailbox, where there is one, and appends what is new; says whether there was anything.
+/// Looks at the selected mailbox, where there is one, and at the metadata, where that is enabled, and appends what is new;
+/// says whether there was anything.
 pub(super) fn tell(
     session: &mut Session,
     store: &Store,
@@ -20,14 +21,17 @@ pub(super) fn tell(
     out: &mut Vec<u8>,
 ) -> Result<bool, Deleted> {
     let enabled = session.enabled;
-    let Some(selected) = session.selected() else { return Ok(false) };
-    match selected.look(store, expunge, enabled) {
-        Found::News(news) => {
-            print(out, &news, selected, enabled);
-            Ok(!news.is_empty())
+    let mut told = metadata::tell(session, store, out);
+    if let Some(selected) = session.selected() {
+        match selected.look(store, expunge, enabled) {
+            Found::News(news) => {
+                print(out, &news, selected, enabled);
+                told |= !news.is_empty();
+            }
+            Found::Deleted => return Err(Deleted),
         }
-        Found::Deleted => Err(Deleted),
     }
+    Ok(told)
 }
 
 /// Appends the responses, in the order of the news.

@@ -10,6 +10,8 @@
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
+//! - `metadata`: GETMETADATA, SETMETADATA
+//! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
@@ -33,7 +35,9 @@ mod mailbox;
 #[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
 mod message;
+mod metadata;
 mod search;
+mod sort;
 
 pub use append::append_rest;
 pub use error::{Fault, ParseError};
@@ -99,6 +103,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         }
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
+        "GETMETADATA" => return metadata::get(arguments),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),
@@ -115,6 +120,8 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
             return condstore::select.map(select).parse(arguments);
         }
+        "SETMETADATA" => return metadata::set(arguments),
+        "SORT" => return sort::sort(arguments, Numbering::Sequence),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
@@ -132,9 +139,10 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
 ///     / "UID" SP replace                           ; RFC 8508 §5
+///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
 fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
-    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH or STORE";
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
         "COPY" => message::copy(arguments, Numbering::Uid),
@@ -143,6 +151,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
         "REPLACE" => append::replace(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid),
+        "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }

@@ -71,7 +71,10 @@ fn an_unknown_command_is_not_a_bad_argument() {
     }
     assert_eq!(error("a1 SELECT").status().text, "Expected a space at octet 10");
     assert_eq!(error("a1 SELECT (").status().text, "Expected a mailbox name at octet 11");
-    assert_eq!(error("a1 UID NOOP").fault, Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH or STORE"));
+    assert_eq!(
+        error("a1 UID NOOP").fault,
+        Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD")
+    );
     assert_eq!(error("a1").status().text, "Expected a space at octet 3");
     assert_eq!(error("a1 ").fault, Fault::Expected("a command"));
 }

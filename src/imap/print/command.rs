@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, spaced};
 use super::mailbox::mailbox;
-use super::{append, condstore, fetch, flag, id, search, seq_number, sequence_set};
+use super::{append, condstore, fetch, flag, id, metadata, search, seq_number, sequence_set, sort};
 use crate::imap::command::{Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -70,6 +70,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             append::arguments(out, arguments);
         }
         CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(out, mailbox, entries, CLIENT),
         CommandBody::Enable(capabilities) => {
             word(out, "ENABLE ");
             spaced(out, capabilities, |out, name| word(out, name));
@@ -83,6 +85,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
+        }
+        CommandBody::Sort { by, returns, criteria, key } => {
+            numbered(out, *by, "SORT");
+            sort::arguments(out, *returns, criteria, key);
         }
         CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);

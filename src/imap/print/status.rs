@@ -80,6 +80,10 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::MailboxId(_) => b"MAILBOXID (",
         Code::NotSaved => b"NOTSAVED",
         Code::BadUrl(_) => b"BADURL ",
+        Code::UseAttr => b"USEATTR",
+        Code::MetadataLongEntries(_) => b"METADATA LONGENTRIES ",
+        Code::MetadataMaxSize(_) => b"METADATA MAXSIZE ",
+        Code::MetadataTooMany => b"METADATA TOOMANY",
     };
     out.extend_from_slice(name);
     match code {
@@ -104,6 +108,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             out.push(b')');
         }
         Code::HighestModSeq(mod_seq) => number(out, *mod_seq),
+        Code::MetadataLongEntries(octets) | Code::MetadataMaxSize(octets) => number(out, *octets),
         Code::Modified(numbers) => uid_set(out, numbers),
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),

@@ -48,6 +48,29 @@ fn status_lines() {
 }
 
 #[test]
+fn metadata() {
+    let value = |octets: &[u8]| Some(std::sync::Arc::from(octets));
+    let entries = vec![
+        ("/private/comment".to_owned(), value(b"two\r\nlines")),
+        ("/private/a b".to_owned(), value(b"\"x\"")),
+        ("/private/icon".to_owned(), value(b"\0")),
+        ("/shared/comment".to_owned(), None),
+    ];
+    assert_eq!(
+        line(Data::Metadata { mailbox: "\u{e4}".to_owned(), entries }),
+        "* METADATA &AOQ- (/private/comment {10}\r\ntwo\r\nlines \"/private/a b\" \"\\\"x\\\"\" /private/icon ~{1}\r\n\0 \
+         /shared/comment NIL)"
+    );
+    let entries = vec!["/private/a".to_owned(), "/shared/b".to_owned()];
+    assert_eq!(line(Data::MetadataChanged { mailbox: String::new(), entries }), "* METADATA \"\" /private/a /shared/b");
+    let code = |code| line(Status::untagged_ok("x").with_code(code));
+    assert_eq!(code(Code::MetadataLongEntries(2199)), "* OK [METADATA LONGENTRIES 2199] x");
+    assert_eq!(code(Code::MetadataMaxSize(1024)), "* OK [METADATA MAXSIZE 1024] x");
+    assert_eq!(code(Code::MetadataTooMany), "* OK [METADATA TOOMANY] x");
+    assert_eq!(code(Code::UseAttr), "* OK [USEATTR] x");
+}
+
+#[test]
 fn a_text_is_one_line_of_ascii_and_no_code() {
     assert_eq!(line(Status::untagged_ok("a\r\n* BYE \u{e4}\0")), "* OK a??* BYE ??");
     assert_eq!(line(Status::untagged_ok("")), "* OK .");

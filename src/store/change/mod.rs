@@ -10,3 +10,4 @@ mod deliver;
 mod expunge;
 mod flags;
 mod mailboxes;
+mod metadata;

@@ -56,6 +56,11 @@ fn numbering() -> impl Strategy<Value = Numbering> {
     prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
 }
 
+fn sort_key() -> impl Strategy<Value = SortKey> {
+    use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    prop::sample::select(vec![Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To])
+}
+
 fn partial_range() -> impl Strategy<Value = PartialRange> {
     (any::<NonZeroU32>(), any::<NonZeroU32>(), any::<bool>()).prop_map(|(from, to, from_last)| PartialRange {
         from,
@@ -241,6 +246,22 @@ fn list() -> impl Strategy<Value = CommandBody> {
     })
 }
 
+/// Of three components: a vendor's entry has four.
+fn entry_name() -> impl Strategy<Value = String> {
+    "/(private|shared|PRIVATE)/[a-z]{1,5}/[ -$&-)+-.0-~]{1,8}"
+        .prop_filter("a vendor's", |name| !name.contains("/vendor/"))
+}
+
+fn get_metadata() -> impl Strategy<Value = CommandBody> {
+    let entries = prop::collection::vec(prop_oneof![entry_name(), Just("/private".to_owned())], 1..4);
+    let depth = prop::sample::select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    (any::<String>(), entries, prop::option::of(0..1u64 << 63), depth).prop_map(
+        |(mailbox, entries, max_size, depth)| {
+            CommandBody::GetMetadata(GetMetadata { mailbox, entries, max_size, depth })
+        },
+    )
+}
+
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
@@ -305,6 +326,9 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
         name().prop_map(|mailbox| Create { mailbox }),
+        get_metadata(),
+        (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
+            .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
         name().prop_map(|mailbox| Delete { mailbox }),
         name().prop_map(|mailbox| Subscribe { mailbox }),
         name().prop_map(|mailbox| Unsubscribe { mailbox }),
@@ -321,6 +345,16 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
             returns,
             key
         }),
+        (
+            numbering(),
+            prop::option::of(search_return()),
+            prop::collection::vec((sort_key(), any::<bool>()), 1..4),
+            search_key()
+        )
+            .prop_map(|(by, returns, criteria, key)| {
+                let criteria = criteria.into_iter().map(|(key, reverse)| SortCriterion { key, reverse }).collect();
+                Sort { by, returns, criteria, key }
+            }),
         (fetch_modifiers(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
             .prop_map(|((by, modifiers), set, items)| Fetch { by, set, items, modifiers }),
         (numbering(), sequence_set(), prop::option::of(0..1u64 << 63), action, any::<bool>(), flags()).prop_map(
@@ -338,6 +372,11 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
 fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
         "SEARCH",
+        "SORT",
+        "THREAD",
+        "REVERSE",
+        "SUBJECT",
+        "REFERENCES",
         "FETCH",
         "UID",
         "STORE",
