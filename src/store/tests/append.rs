@@ -24,7 +24,7 @@ fn named(shown: &[(Uid, &str)]) -> Vec<(Uid, String)> {
 fn tear_last_record(dir: &Path) {
     let path = segment_files(dir).pop().unwrap();
     let octets = fs::read(&path).unwrap();
-    let last = (0..octets.len()).step_by(8).filter(|at| octets[*at..].starts_with(b"PbRc")).next_back().unwrap();
+    let last = (0..octets.len()).step_by(8).rfind(|at| octets[*at..].starts_with(b"PbRc")).unwrap();
     fs::write(&path, &octets[..last + 44]).unwrap();
 }
 
