@@ -123,6 +123,8 @@ pub enum CommandBody {
     Create {
         /// The mailbox; may end with the hierarchy separator.
         mailbox: String,
+        /// What it is for, as the client names it (RFC 6154 §3); an empty list says nothing.
+        uses: Vec<String>,
     },
     /// `DELETE` (RFC 3501 §6.3.4)
     Delete {
@@ -180,6 +182,10 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `UNAUTHENTICATE` (RFC 8437 §3)
+    Unauthenticate,
+    /// `COMPRESS DEFLATE` (RFC 4978 §3): there is no other algorithm.
+    Compress,
     /// `CHECK` (RFC 3501 §6.4.1)
     Check,
     /// `CLOSE` (RFC 3501 §6.4.2)

@@ -177,6 +177,8 @@ pub enum Code {
     MailboxId(String),
     /// RFC 5182 §2.5
     NotSaved,
+    /// RFC 4978 §3
+    CompressionActive,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
     /// RFC 6154 §3

@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) line: Line,
     /// What the client has asked to be told beyond RFC 3501.
     pub(crate) enabled: Enabled,
+    /// Both directions are compressed (RFC 4978).
+    pub(crate) compressed: bool,
     /// After ENABLE METADATA; boxed, since few clients ask for it and all have room for it.
     pub(crate) metadata: Option<Box<MetadataWatch>>,
     /// BAD answers: see [`count`](Session::count).
@@ -129,6 +131,7 @@ impl Session {
             state: State::NotAuthenticated,
             line,
             enabled: Enabled::default(),
+            compressed: false,
             metadata: None,
             bad_commands: 0,
             login_failures: 0,
@@ -176,6 +179,12 @@ impl Session {
         }
         let most = if self.is_authenticated() { limits.bad_commands } else { limits.bad_commands_before_login };
         bad && self.bad_commands >= most
+    }
+
+    /// Back to where it was before the login: nothing is left but the line, and the count of failures, which is the
+    /// connection's (RFC 8437 §3, §4.1).
+    pub(crate) fn unauthenticate(&mut self) {
+        *self = Self { login_failures: self.login_failures, ..Self::new(self.line) };
     }
 
     /// Back from the selected to the authenticated state, with nothing said and nothing expunged.
@@ -256,6 +265,8 @@ impl Facts {
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),
+            CommandBody::Compress => Self::new("COMPRESS", AfterLogin, No),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),
             CommandBody::Close => Self::new("CLOSE", Selected, No),
             CommandBody::Unselect => Self::new("UNSELECT", Selected, No),

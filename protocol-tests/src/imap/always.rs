@@ -18,7 +18,7 @@ pub struct Session {
 /// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
 const NO_EXPUNGE: [&str; 5] = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"];
 /// What the client may say first in a command; other lines are continuations (`DONE`, literals, SASL).
-const COMMANDS: [&str; 35] = [
+const COMMANDS: &[&str] = &[
     "CAPABILITY",
     "NOOP",
     "LOGOUT",
@@ -53,6 +53,8 @@ const COMMANDS: [&str; 35] = [
     "ENABLE",
     "UNSELECT",
     "NAMESPACE",
+    "UNAUTHENTICATE",
+    "COMPRESS",
     "ID",
 ];
 
@@ -88,7 +90,7 @@ impl Session {
         let Some(at) = self.in_progress.iter().position(|(t, _)| t == tag) else { return };
         let (_, command) = self.in_progress.remove(at);
         let selects = command == "SELECT" || command == "EXAMINE";
-        if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT")) {
+        if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT" || command == "UNAUTHENTICATE")) {
             self.exists = None;
         }
     }

@@ -14,6 +14,7 @@ mod capability;
 mod catenate;
 mod close;
 mod compose;
+mod compress;
 mod condstore;
 mod context;
 mod copy;
@@ -47,6 +48,7 @@ mod status;
 mod store;
 mod subscribe;
 mod tree;
+mod unauthenticate;
 mod workspace;
 
 use std::borrow::Cow;
@@ -68,6 +70,10 @@ pub(crate) enum After {
     Continue,
     /// The TLS handshake: the OK is written.
     StartTls,
+    /// Both directions are compressed from here on: the OK is written (RFC 4978 §3).
+    Compress,
+    /// Nobody is logged in any more: the OK is written (RFC 8437 §3).
+    Unauthenticated,
     /// IDLE has begun under this tag: `+ idling` is written, and [`idle`] says what comes.
     Idle(Tag),
     /// It ends: all is said.
@@ -89,6 +95,8 @@ pub(crate) struct Done {
 enum Next {
     Continue,
     StartTls,
+    Compress,
+    Unauthenticated,
     Idle,
     Close,
 }
@@ -145,7 +153,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Login { user, password } => login::run(cx, &user, &password).await,
         CommandBody::Select { mailbox, parameters } => select::run(cx, &mailbox, parameters, false).await,
         CommandBody::Examine { mailbox, parameters } => select::run(cx, &mailbox, parameters, true).await,
-        CommandBody::Create { mailbox } => create::run(cx, &mailbox).await,
+        CommandBody::Create { mailbox, uses } => create::run(cx, &mailbox, &uses).await,
         CommandBody::Delete { mailbox } => delete::run(cx, &mailbox).await,
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
         CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,
@@ -159,6 +167,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::Unauthenticate => unauthenticate::run(cx),
+        CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
@@ -215,6 +225,8 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     Ok(match after {
         _ if told.is_err() || hopeless => After::Close,
         Next::StartTls => After::StartTls,
+        Next::Compress => After::Compress,
+        Next::Unauthenticated => After::Unauthenticated,
         Next::Close => After::Close,
         Next::Continue | Next::Idle => After::Continue,
     })

@@ -14,8 +14,8 @@
 //! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
-//! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
-//! use it only where it is advertised.
+//! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
+//! advertised.
 
 use nom::Parser;
 
@@ -93,8 +93,9 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CAPABILITY" => CommandBody::Capability,
         "CHECK" => CommandBody::Check,
         "CLOSE" => CommandBody::Close,
+        "COMPRESS" => return argument(auth::compress).parse(arguments),
         "COPY" => return message::copy(arguments, Numbering::Sequence),
-        "CREATE" => return mailbox_command(|mailbox| CommandBody::Create { mailbox }),
+        "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
         "EXAMINE" => {
@@ -127,6 +128,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
         "UID" => return argument(uid).parse(arguments),
+        "UNAUTHENTICATE" => CommandBody::Unauthenticate,
         "UNSELECT" => CommandBody::Unselect,
         "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
         _ => return fail(rest, Fault::UnknownCommand),

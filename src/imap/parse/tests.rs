@@ -53,6 +53,9 @@ fn commands_without_arguments() {
         ("IDLE", CommandBody::Idle),
         ("CHECK", CommandBody::Check),
         ("CLOSE", CommandBody::Close),
+        ("UNAUTHENTICATE", CommandBody::Unauthenticate),
+        ("COMPRESS DEFLATE", CommandBody::Compress),
+        ("compress Deflate", CommandBody::Compress),
         ("UNSELECT", CommandBody::Unselect),
         ("EXPUNGE", CommandBody::Expunge),
     ];
@@ -168,7 +171,7 @@ fn mailbox_names_are_decoded() {
             good(&format!("EXAMINE {text}")),
             CommandBody::Examine { mailbox: mailbox(), parameters: SelectParameters::default() }
         );
-        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox() });
+        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox(), uses: Vec::new() });
         assert_eq!(good(&format!("DELETE {text}")), CommandBody::Delete { mailbox: mailbox() });
         assert_eq!(good(&format!("SUBSCRIBE {text}")), CommandBody::Subscribe { mailbox: mailbox() });
         assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
@@ -182,7 +185,7 @@ fn mailbox_names_are_decoded() {
         "SELECT a b",
         "SELECT a*",
         "SELECT \u{e4}",
-        "CREATE x (USE (\\Sent))",
+        "CREATE x (SIZE 7)",
         "RENAME a",
         "RENAME a b c",
         "SUBSCRIBE",

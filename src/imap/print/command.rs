@@ -42,7 +42,14 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             with_mailbox(out, "EXAMINE ", mailbox);
             condstore::select_parameters(out, parameters);
         }
-        CommandBody::Create { mailbox } => with_mailbox(out, "CREATE ", mailbox),
+        CommandBody::Create { mailbox, uses } => {
+            with_mailbox(out, "CREATE ", mailbox);
+            if !uses.is_empty() {
+                word(out, " (USE ");
+                list(out, uses, |out, name| word(out, name));
+                word(out, ")");
+            }
+        }
         CommandBody::Delete { mailbox } => with_mailbox(out, "DELETE ", mailbox),
         CommandBody::Rename { from, to } => {
             with_mailbox(out, "RENAME ", from);
@@ -77,6 +84,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::Unauthenticate => word(out, "UNAUTHENTICATE"),
+        CommandBody::Compress => word(out, "COMPRESS DEFLATE"),
         CommandBody::Check => word(out, "CHECK"),
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),

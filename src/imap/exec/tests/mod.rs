@@ -43,7 +43,7 @@ impl World {
     }
 
     fn open(folder: TempDir) -> Self {
-        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let store = Store::open(folder.path(), Options { special_mailboxes: false, ..Options::default() }).unwrap();
         let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 100 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
         Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
@@ -71,8 +71,13 @@ impl World {
     /// A client that has not logged in.
     fn connect(&self) -> Speaker<'_> {
         let session = Session::new(Line { tls: false, start_tls: true, login: true, sasl: Offer::default() });
-        let wire =
-            Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true, gate: None };
+        let wire = Wire {
+            framer: Framer::new(framer::Limits::BEFORE_LOGIN),
+            heard: Vec::new(),
+            admits: true,
+            gate: None,
+            releases: 0,
+        };
         Speaker { world: self, session, wire, tag: 0 }
     }
 
@@ -124,6 +129,7 @@ struct Wire {
     framer: Framer,
     heard: Vec<u8>,
     admits: bool,
+    releases: u32,
     /// Where answers go instead of into `heard`, and may have to wait.
     gate: Option<Arc<Gate>>,
 }
@@ -143,6 +149,10 @@ impl Client for Wire {
 
     fn admit(&mut self, _: AccountId) -> bool {
         self.admits
+    }
+
+    fn release(&mut self) {
+        self.releases += 1;
     }
 
     fn channel_binding(&self) -> Option<ChannelBinding> {

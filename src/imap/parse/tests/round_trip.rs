@@ -313,7 +313,18 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let action = prop::sample::select(vec![FlagAction::Add, FlagAction::Remove, FlagAction::Replace]);
     let session = prop_oneof![
         prop::sample::select(vec![
-            Capability, Noop, Logout, StartTls, Namespace, Idle, Check, Close, Unselect, Expunge
+            Capability,
+            Noop,
+            Logout,
+            StartTls,
+            Namespace,
+            Idle,
+            Unauthenticate,
+            Compress,
+            Check,
+            Close,
+            Unselect,
+            Expunge,
         ]),
         prop::collection::vec(("[a-z -]{1,12}", prop::option::of(text())), 0..4).prop_map(Id),
         ("[A-Z0-9_-]{1,12}", prop::option::of("[A-Za-z0-9+/]{1,12}=?")).prop_map(|(mechanism, response)| {
@@ -325,7 +336,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
-        name().prop_map(|mailbox| Create { mailbox }),
+        (name(), prop::collection::vec("\\\\[A-Za-z$-]{1,8}", 0..3))
+            .prop_map(|(mailbox, uses)| Create { mailbox, uses }),
         get_metadata(),
         (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
             .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
