@@ -33,6 +33,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod my_rights;
 mod namespace;
 mod news;
 mod noop;
@@ -47,6 +48,7 @@ mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod thread;
 mod tree;
 mod unauthenticate;
 mod workspace;
@@ -163,6 +165,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::MyRights { mailbox } => my_rights::run(cx, &mailbox),
         CommandBody::GetMetadata(get) => metadata::get(cx, &get),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
@@ -176,6 +179,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
+        CommandBody::Thread { by, algorithm, key } => thread::run(cx, by, algorithm, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await

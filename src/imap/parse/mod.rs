@@ -11,7 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
-//! - `sort`: SORT
+//! - `sort`, `thread`: SORT, THREAD
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
@@ -38,6 +38,7 @@ mod message;
 mod metadata;
 mod search;
 mod sort;
+mod thread;
 
 pub use append::append_rest;
 pub use error::{Fault, ParseError};
@@ -112,6 +113,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "LOGOUT" => CommandBody::Logout,
         "LSUB" => return mailbox::lsub(arguments),
         "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
+        "MYRIGHTS" => return mailbox_command(|mailbox| CommandBody::MyRights { mailbox }),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
@@ -127,6 +129,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
+        "THREAD" => return thread::thread(arguments, Numbering::Sequence),
         "UID" => return argument(uid).parse(arguments),
         "UNAUTHENTICATE" => CommandBody::Unauthenticate,
         "UNSELECT" => CommandBody::Unselect,
@@ -155,6 +158,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "SEARCH" => search::search(arguments, Numbering::Uid),
         "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
+        "THREAD" => thread::thread(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }
 }

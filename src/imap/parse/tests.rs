@@ -217,7 +217,7 @@ fn list_and_its_options() {
             select: Some(ListSelect::default()),
             reference: String::new(),
             patterns: vec!["a".to_owned(), "%".to_owned()],
-            returns: Some(ListReturn { special_use: true, children: true, subscribed: false, status: vec![] }),
+            returns: Some(ListReturn { special_use: true, children: true, ..ListReturn::default() }),
         })
     );
     good("LIST (SUBSCRIBED RECURSIVEMATCH REMOTE) \"\" * RETURN ()");
