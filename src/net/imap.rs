@@ -122,6 +122,8 @@ struct Peer {
     place: Option<UserSlot>,
     /// What is between the framer and the socket, after COMPRESS.
     compression: Option<Box<Compression>>,
+    /// When something was last written, or the command began.
+    silent_since: Instant,
     /// What to say at the end, if it is we who end it.
     goodbye: Option<&'static str>,
 }
@@ -136,6 +138,7 @@ impl Driver {
             login_by: Some(login_by),
             place: None,
             compression: None,
+            silent_since: Instant::now(),
             goodbye: None,
         };
         Driver { session: Session::new(peer.line()), peer }
@@ -228,6 +231,7 @@ impl Driver {
             peer: self.peer.connection.peer.ip().to_canonical(),
             now_unix_s: now_unix_s(),
         };
+        self.peer.silent_since = Instant::now();
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
         let after = exec::run(&mut context, command).await;
         if self.session.is_authenticated() {
@@ -455,6 +459,7 @@ impl Peer {
     }
 
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.silent_since = Instant::now();
         let compressed = self.compression.as_mut().map(|compression| compression.compress(octets));
         let octets = compressed.as_deref().unwrap_or(octets);
         write_all(&mut self.connection.stream, octets, self.services.imap.stalled_output).await
@@ -499,6 +504,14 @@ impl Client for Peer {
 
     fn channel_binding(&self) -> Option<ChannelBinding> {
         self.connection.channel_binding()
+    }
+
+    fn progress_due(&mut self) -> Pending<'_, ()> {
+        Box::pin(tokio::time::sleep_until(self.silent_since + self.services.imap.progress_interval))
+    }
+
+    fn is_progress_due(&self) -> bool {
+        self.silent_since.elapsed() >= self.services.imap.progress_interval
     }
 
     fn framer(&mut self) -> &mut Framer {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::compose::{MESSAGES_MAX, messages};
 use super::failure::Failure;
+use super::progress::Progress;
 use super::{Context, Done, Outcome};
 use crate::imap::command::Append;
 use crate::imap::response::Code;
@@ -25,7 +26,8 @@ pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
 async fn append_all(cx: &mut Context<'_>, append: Append) -> Result<Appended, Failure> {
     let target = target(cx, &append.mailbox)?;
     let messages = messages(cx, append.pieces, MESSAGES_MAX).await?;
-    store(cx.store(), target, messages).await.map_err(Failure::in_target)
+    let storing = store(cx.store(), target, messages);
+    cx.patiently(&Progress::unknown(), storing).await?.map_err(Failure::in_target)
 }
 
 /// The mailbox that messages are to come to.

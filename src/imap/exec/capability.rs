@@ -50,6 +50,7 @@ const ALWAYS: &[&str] = &[
     "MULTIAPPEND",           // RFC 3502
     "CATENATE",              // RFC 4469
     "REPLACE",               // RFC 8508
+    "INPROGRESS",            // RFC 9585
 ];
 
 /// The capabilities of this session at this moment.

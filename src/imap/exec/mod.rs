@@ -38,6 +38,7 @@ mod namespace;
 mod news;
 mod noop;
 mod pattern;
+mod progress;
 mod rename;
 mod replace;
 mod resync;
@@ -131,6 +132,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
+    cx.tag = Some(tag.clone());
     let outcome = match facts.check(&cx.session.state) {
         Ok(()) => dispatch(cx, &tag, body).await,
         Err(text) => {

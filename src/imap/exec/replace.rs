@@ -8,6 +8,7 @@ use super::append::{code, target};
 use super::compose::messages;
 use super::failure::Failure;
 use super::messages::named;
+use super::progress::Progress;
 use super::{Context, Done, Outcome};
 use crate::imap::command::{Append, Numbering};
 use crate::imap::response::{Code, Status};
@@ -29,7 +30,8 @@ async fn replace(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append
     let uid = replaced(cx, by, message)?;
     let target = target(cx, &append.mailbox)?;
     let messages = messages(cx, append.pieces, 1).await?;
-    cx.store().append(&target, messages, Some((from, uid))).await.map_err(Failure::in_target)
+    let replacing = cx.store().append(&target, messages, Some((from, uid)));
+    cx.patiently(&Progress::unknown(), replacing).await?.map_err(Failure::in_target)
 }
 
 /// The message that is to leave. It must be there still: what replaces nothing is no replacement.

@@ -17,6 +17,7 @@ use self::criteria::{Criteria, Evidence, Ground};
 pub(super) use self::result::numbers;
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
+use super::progress::Progress;
 use super::workspace::Workspace;
 use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
@@ -131,16 +132,19 @@ pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, 
     let keywords = selected.mailbox.head().keywords;
     let ground = Ground { view: &selected.view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
     let criteria = Criteria::new(key, &ground)?;
+    let (mailbox, candidates) = (selected.mailbox.clone(), candidates(selected));
+    let progress = Progress::to(candidates.len());
     let mut search = Search {
         store,
         workspace,
-        mailbox: &selected.mailbox,
+        mailbox: &mailbox,
+        progress: &progress,
         criteria: Arc::new(criteria),
         group: Group::default(),
         found: Matches::default(),
         damaged: 0,
     };
-    search.through(&candidates(selected)).await?;
+    cx.patiently(&progress, search.through(&candidates)).await??;
     let Search { found, damaged, .. } = search;
     if damaged > 0 {
         let text = format!("{damaged} messages could not be searched");
@@ -159,6 +163,7 @@ struct Search<'a> {
     store: &'a Store,
     workspace: &'a Workspace,
     mailbox: &'a OpenMailbox,
+    progress: &'a Progress,
     criteria: Arc<Criteria>,
     group: Group,
     found: Matches,
@@ -180,6 +185,7 @@ impl Search<'_> {
     async fn through(&mut self, candidates: &UidSet) -> Result<(), Failure> {
         for batch in batches(candidates, BATCH) {
             let messages = self.mailbox.messages(&batch);
+            let found = messages.len();
             let mut undecided = Vec::new();
             for message in messages {
                 match self.criteria.decide(&Evidence::index(&message)) {
@@ -187,10 +193,13 @@ impl Search<'_> {
                     None => undecided.push(message),
                 }
             }
+            // What the index decides is done at once, and the others group by group.
+            self.progress.add(found - undecided.len());
             for messages in groups(&undecided, GROUP_MESSAGES) {
                 let _place = self.workspace.for_search().await;
                 self.by_summary(messages).await?;
                 self.look_through().await?;
+                self.progress.add(messages.len());
             }
             // Long loops without a wait let others have the thread.
             tokio::task::yield_now().await;
