@@ -199,6 +199,8 @@ pub enum CommandBody {
     Unselect,
     /// `EXPUNGE` (RFC 3501 §6.4.3)
     Expunge,
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches(UidBatches),
     /// `UID EXPUNGE` (RFC 4315 §2.1)
     UidExpunge(SequenceSet),
     /// `SEARCH`, `UID SEARCH` (RFC 3501 §6.4.4)
@@ -283,6 +285,15 @@ pub enum CommandBody {
         /// Whereto.
         mailbox: String,
     },
+}
+
+/// `UIDBATCHES`: the UIDs of the mailbox in ranges (RFC 10022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UidBatches {
+    /// How many messages a range holds.
+    pub size: NonZeroU32,
+    /// Which of the ranges, counted from 1 at the highest UIDs; `None`: all.
+    pub range: Option<(NonZeroU32, NonZeroU32)>,
 }
 
 /// Parameters of SELECT and EXAMINE (RFC 4466 §2.1).
@@ -379,6 +390,8 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    /// RFC 9051 §6.3.11
+    Deleted,
     Size,
     AppendLimit,
     MailboxId,
@@ -432,6 +445,8 @@ pub enum AppendPiece {
     },
     /// It is this literal; its octets follow, and what stands behind them.
     Literal(LiteralHeader),
+    /// `UTF8 (`: it is this literal8, behind which `)` stands (RFC 6855 §4).
+    Utf8(LiteralHeader),
     /// `CATENATE (`: it is put together of parts, at least one (RFC 4469 §3).
     Catenate,
     /// `TEXT`: these octets follow, and what stands behind them.

@@ -78,7 +78,7 @@ pub(crate) struct BodyEntry {
 pub(crate) struct SegmentUse {
     /// Octets of all records.
     pub(crate) octets: u64,
-    /// Octets of deliveries that some message refers to, and of the last states of mailboxes.
+    /// Octets of deliveries that some message refers to, and of the last states of mailboxes and metadata.
     pub(crate) live: u64,
 }
 

@@ -1,5 +1,8 @@
-//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4) and
-//! CATENATE (RFC 4469).
+//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4),
+//! UTF8 (RFC 6855 §4) and CATENATE (RFC 4469).
+//!
+//! A client that has enabled neither UTF8=ACCEPT nor IMAP4rev2 may not put octets above 127 into the header of a message
+//! (RFC 6855 §4). Others may, and are not held to say `UTF8 (…)` around it: IMAP4rev2 knows no such form (RFC 9051 §6.3.12).
 //!
 //! All of its messages come in, in one commit, or none. What can be refused is refused before `+`, so that a client that
 //! waits for it sends nothing in vain.
@@ -9,7 +12,7 @@ use std::sync::Arc;
 use super::compose::{MESSAGES_MAX, messages};
 use super::failure::Failure;
 use super::progress::Progress;
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::Append;
 use crate::imap::response::Code;
 use crate::store::{Appended, Appending, Error, Mailbox, Placement, Store};
@@ -27,7 +30,9 @@ async fn append_all(cx: &mut Context<'_>, append: Append) -> Result<Appended, Fa
     let target = target(cx, &append.mailbox)?;
     let messages = messages(cx, append.pieces, MESSAGES_MAX).await?;
     let storing = store(cx.store(), target, messages);
-    cx.patiently(&Progress::unknown(), storing).await?.map_err(Failure::in_target)
+    let appended = cx.patiently(&Progress::unknown(), storing).await?.map_err(Failure::in_target)?;
+    old_name::tell(cx, &append.mailbox)?;
+    Ok(appended)
 }
 
 /// The mailbox that messages are to come to.

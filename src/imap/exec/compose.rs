@@ -7,6 +7,7 @@
 use super::Context;
 use super::catenate::append_url;
 use super::failure::Failure;
+use super::header_watch::HeaderWatch;
 use crate::imap::command::{AppendPiece, LiteralHeader};
 use crate::imap::framer::Event;
 use crate::imap::parse;
@@ -27,43 +28,47 @@ pub(super) async fn messages(
     pieces: Vec<AppendPiece>,
     most: usize,
 ) -> Result<Vec<Appending>, Failure> {
-    let mut draft = Draft { messages: Vec::new(), most, parts: 0, octets_max: cx.store().max_message() };
+    let is_ascii = !cx.session.enabled.dialect.utf8();
+    let mut draft = Draft { messages: Vec::new(), watch: None, most, parts: 0, octets_max: cx.store().max_message() };
     let mut pieces = pieces;
     loop {
         let mut literal = None;
         for piece in pieces {
             match piece {
                 AppendPiece::Message { flags, internal_date } => {
-                    draft.begin(cx.store().incoming(), flags, internal_date)?
+                    draft.begin(cx.store().incoming(), flags, internal_date)?;
+                    draft.watch = is_ascii.then(HeaderWatch::default);
                 }
-                AppendPiece::Literal(header) if header.octets == 0 => {
+                AppendPiece::Literal(header) | AppendPiece::Utf8(header) if header.octets == 0 => {
                     // RFC 3502, §6.3.11: this cancels the command.
                     return Err(Failure::No { code: None, text: "A message of no octets: nothing is appended".into() });
                 }
-                AppendPiece::Literal(header) => literal = Some((header, false)),
+                AppendPiece::Literal(header) | AppendPiece::Utf8(header) => literal = Some((header, piece)),
                 AppendPiece::Text(header) => {
                     draft.count_part()?;
-                    literal = Some((header, true));
+                    literal = Some((header, piece));
                 }
                 AppendPiece::Url(url) => {
                     draft.count_part()?;
-                    append_url(cx, &url, draft.body()?).await?;
+                    append_url(cx, &url, &mut draft.last()?).await?;
                     draft.check_octets(0)?;
                 }
                 AppendPiece::Catenate | AppendPiece::EndCatenate => {}
             }
         }
-        let Some((header, in_catenate)) = literal else { return draft.finish() };
+        let Some((header, piece)) = literal else { return draft.finish() };
         draft.check_octets(header.octets)?;
         cx.client.framer().accept_message();
-        let behind = receive(cx, header, draft.body()?).await?;
-        pieces = parse::append_rest(&behind, in_catenate).map_err(Failure::Parse)?;
+        let behind = receive(cx, header, &mut draft.last()?).await?;
+        pieces = parse::append_rest(&behind, &piece).map_err(Failure::Parse)?;
     }
 }
 
 /// The messages as far as they have come; the last one may lack some of its octets.
 struct Draft {
     messages: Vec<Appending>,
+    /// Watches the header of the last one, where it has to be ASCII.
+    watch: Option<HeaderWatch>,
     most: usize,
     parts: usize,
     octets_max: u64,
@@ -83,9 +88,10 @@ impl Draft {
     }
 
     /// The message that has begun last.
-    fn body(&mut self) -> Result<&mut Incoming, Failure> {
+    fn last(&mut self) -> Result<Body<'_>, Failure> {
         // The grammar begins with a message; if it ever did not, the client is wrong.
-        self.messages.last_mut().map(|last| &mut last.message.body).ok_or(Failure::Bad("a message was expected"))
+        let last = self.messages.last_mut().ok_or(Failure::Bad("a message was expected"))?;
+        Ok(Body { incoming: &mut last.message.body, watch: &mut self.watch })
     }
 
     fn count_part(&mut self) -> Result<(), Failure> {
@@ -96,7 +102,7 @@ impl Draft {
     /// Whether so many octets more have room: in the message (RFC 4469 §4.2), and in all of them.
     fn check_octets(&mut self, more: u64) -> Result<(), Failure> {
         let limit = self.octets_max;
-        if self.body()?.len().saturating_add(more) > limit {
+        if self.last()?.len().saturating_add(more) > limit {
             return Err(Error::TooLarge { limit }.into());
         }
         let all = self.messages.iter().fold(more, |sum, message| sum.saturating_add(message.message.body.len()));
@@ -121,9 +127,31 @@ impl Draft {
     }
 }
 
+/// The octets of a message that is being put together.
+pub(super) struct Body<'d> {
+    incoming: &'d mut Incoming,
+    watch: &'d mut Option<HeaderWatch>,
+}
+
+impl Body<'_> {
+    /// Octets so far.
+    pub(super) fn len(&self) -> u64 {
+        self.incoming.len()
+    }
+
+    /// Adds octets.
+    pub(super) async fn push(&mut self, octets: &[u8]) -> Result<(), Failure> {
+        if self.watch.as_mut().is_some_and(|watch| watch.has_8bit(octets)) {
+            let text = "ENABLE UTF8=ACCEPT goes before a header with octets above 127 (RFC 6855)".into();
+            return Err(Failure::No { code: None, text });
+        }
+        Ok(self.incoming.push(octets).await?)
+    }
+}
+
 /// Takes the octets of a literal, and gives what stands behind them. When the store won't have them, the rest is read all the
 /// same: it would else be taken for commands.
-async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Incoming) -> Result<Vec<u8>, Failure> {
+async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Body<'_>) -> Result<Vec<u8>, Failure> {
     let mut trouble = None;
     loop {
         match cx.event().await? {
@@ -133,8 +161,8 @@ async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Incomin
                 if !header.binary && octets.contains(&0) {
                     // RFC 3501 §4.3: a literal is CHAR8, which NUL is not.
                     trouble = Some(Failure::Bad("A message with NUL needs a literal8 (RFC 3516)"));
-                } else if let Err(error) = body.push(&octets).await {
-                    trouble = Some(error.into());
+                } else if let Err(failure) = body.push(&octets).await {
+                    trouble = Some(failure);
                 }
             }
             Event::MessageEnd(behind) | Event::Append(behind) => return trouble.map_or(Ok(behind), Err),

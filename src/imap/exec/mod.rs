@@ -25,6 +25,8 @@ mod expunge;
 mod failure;
 mod fetch;
 mod flags;
+mod given_up;
+mod header_watch;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -37,6 +39,7 @@ mod my_rights;
 mod namespace;
 mod news;
 mod noop;
+mod old_name;
 mod pattern;
 mod progress;
 mod rename;
@@ -51,6 +54,7 @@ mod store;
 mod subscribe;
 mod thread;
 mod tree;
+mod uid_batches;
 mod unauthenticate;
 mod workspace;
 
@@ -133,12 +137,13 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
     cx.tag = Some(tag.clone());
-    let outcome = match facts.check(&cx.session.state) {
+    let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
+    let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
-        Err(text) => {
+        Err(failure) => {
             // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
             cx.client.framer().refuse_message();
-            Err(Failure::Bad(text))
+            Err(failure)
         }
     };
     conclude(cx, facts, tag, outcome).await
@@ -178,6 +183,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
         CommandBody::Expunge => expunge::run(cx, None).await,
+        CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,

@@ -9,7 +9,7 @@ use super::compose::messages;
 use super::failure::Failure;
 use super::messages::named;
 use super::progress::Progress;
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::{Append, Numbering};
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::{SeqNumber, SequenceSet};
@@ -31,7 +31,9 @@ async fn replace(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append
     let target = target(cx, &append.mailbox)?;
     let messages = messages(cx, append.pieces, 1).await?;
     let replacing = cx.store().append(&target, messages, Some((from, uid)));
-    cx.patiently(&Progress::unknown(), replacing).await?.map_err(Failure::in_target)
+    let appended = cx.patiently(&Progress::unknown(), replacing).await?.map_err(Failure::in_target)?;
+    old_name::tell(cx, &append.mailbox)?;
+    Ok(appended)
 }
 
 /// The message that is to leave. It must be there still: what replaces nothing is no replacement.

@@ -144,6 +144,16 @@ fn the_message_of_append_is_handed_out_in_pieces() {
     assert_eq!(conversation("a APPEND x {0}\r\n\r\n"), [append("a APPEND x {0}"), Seen::Plus, end()]);
 }
 
+/// RFC 6855 §4: the parenthesis stands in the frame behind it.
+#[test]
+fn a_message_in_utf8() {
+    let head = "a APPEND INBOX UTF8 (~{2}";
+    assert_eq!(
+        conversation(&format!("{head}\r\nab)\r\nb NOOP\r\n")),
+        [append(head), Seen::Plus, message("ab"), Seen::End(")".to_owned()), command("b NOOP")]
+    );
+}
+
 #[test]
 fn a_message_too_big_is_refused() {
     let no = [Seen::No("a".to_owned()), command("b NOOP")];

@@ -1,5 +1,5 @@
 //! APPEND and REPLACE, between the octets of their messages (RFC 3501 §6.3.11, RFC 3502, RFC 3516 §4.4, RFC 4469 §5, RFC
-//! 8508 §5).
+//! 6855 §4, RFC 8508 §5).
 //!
 //! Such a command comes in frames: the first ends with the head of the first literal whose octets belong to a message, each
 //! other begins behind such octets. What a frame says is a list of [`AppendPiece`]s.
@@ -19,6 +19,7 @@ use crate::imap::command::{Append, AppendPiece, CommandBody, LiteralHeader, Numb
 /// append         = "APPEND" SP mailbox 1*append-message            ; RFC 3502
 /// append-message = [SP flag-list] [SP date-time] SP append-data    ; RFC 4466 §3
 /// append-data    = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")"
+///                  / "UTF8" SP "(" literal8 ")"                    ; RFC 6855 §4
 /// cat-part       = "TEXT" SP literal / "URL" SP astring            ; RFC 4469 §5
 /// ```
 /// A frame ends with a literal's head. Before login the framer knows no APPEND, and the octets follow in the frame:
@@ -39,9 +40,14 @@ pub(super) fn replace(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
 }
 
 /// Reads what stands behind the octets of a message: a frame as [`Framer`](crate::imap::framer::Framer) gives it behind
-/// [`Event::Message`](crate::imap::framer::Event::Message). `in_catenate`: the octets were those of a `TEXT`.
-pub fn append_rest(frame: &[u8], in_catenate: bool) -> Result<Vec<AppendPiece>, ParseError> {
-    match pieces(frame, in_catenate) {
+/// [`Event::Message`](crate::imap::framer::Event::Message). `behind`: the piece whose octets those
+/// were.
+pub fn append_rest(frame: &[u8], behind: &AppendPiece) -> Result<Vec<AppendPiece>, ParseError> {
+    let rest = match behind {
+        AppendPiece::Utf8(_) => octet(b')', ")").parse(frame).map(|(rest, _)| rest),
+        _ => Ok(frame),
+    };
+    match rest.and_then(|rest| pieces(rest, matches!(behind, AppendPiece::Text(_)))) {
         Ok((_, pieces)) => Ok(pieces),
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => Err(located(frame, None, failure)),
         // Complete parsers are never incomplete.
@@ -96,10 +102,25 @@ fn data(rest: &[u8]) -> Parsed<'_, AppendPiece> {
         return message_header.map(AppendPiece::Literal).parse(rest);
     }
     let (behind, name) = word("flags, a date or a literal").parse(rest)?;
-    if name != "CATENATE" {
-        return expected(rest, "flags, a date or a literal");
+    let inside = |rest| argument(octet(b'(', "(")).parse(rest).map(|(rest, _)| rest);
+    match name.as_str() {
+        "CATENATE" => Ok((inside(behind)?, AppendPiece::Catenate)),
+        "UTF8" => utf8_literal(inside(behind)?),
+        _ => expected(rest, "flags, a date or a literal"),
     }
-    argument(octet(b'(', "(")).map(|_| AppendPiece::Catenate).parse(behind)
+}
+
+/// `literal8 ")"`; the parenthesis is behind the octets, which are mostly not in this frame.
+fn utf8_literal(rest: &[u8]) -> Parsed<'_, AppendPiece> {
+    let (behind, header) = named("a literal8", head).parse(rest)?;
+    if !header.binary {
+        return expected(rest, "a literal8");
+    }
+    let behind = match behind.is_empty() {
+        true => behind,
+        false => octet(b')', ")").parse(behind_octets(behind, header))?.0,
+    };
+    Ok((behind, AppendPiece::Utf8(header)))
 }
 
 fn catenate_part(rest: &[u8]) -> Parsed<'_, AppendPiece> {
@@ -111,16 +132,19 @@ fn catenate_part(rest: &[u8]) -> Parsed<'_, AppendPiece> {
     }
 }
 
-/// The head of a literal or of a literal8.
+/// The head of a literal or of a literal8, and its octets where they follow.
 fn message_header(rest: &[u8]) -> Parsed<'_, LiteralHeader> {
+    let (rest, header) = head(rest)?;
+    Ok((behind_octets(rest, header), header))
+}
+
+fn head(rest: &[u8]) -> Parsed<'_, LiteralHeader> {
     let (rest, tilde) = opt(octet(b'~', "~")).parse(rest)?;
     let (rest, header) = literal_header(rest)?;
-    let rest = match rest.strip_prefix(b"\r\n") {
-        Some(octets_and_rest) => {
-            let octets = usize::try_from(header.octets).unwrap_or(usize::MAX);
-            octets_and_rest.get(octets..).unwrap_or_default()
-        }
-        None => rest,
-    };
     Ok((rest, LiteralHeader { binary: tilde.is_some(), ..header }))
+}
+
+fn behind_octets(rest: &[u8], header: LiteralHeader) -> &[u8] {
+    let Some(octets_and_rest) = rest.strip_prefix(b"\r\n") else { return rest };
+    octets_and_rest.get(usize::try_from(header.octets).unwrap_or(usize::MAX)..).unwrap_or_default()
 }

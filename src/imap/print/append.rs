@@ -1,8 +1,9 @@
 //! APPEND and REPLACE up to the first literal of a message: the twin of `parse/append.rs`.
 
+use super::date;
 use super::flag;
 use super::lexeme::{Literals, astring, number};
-use super::{date, mailbox::mailbox};
+use super::mailbox::mailbox_of_command as mailbox;
 use crate::imap::command::{Append, AppendPiece, LiteralHeader};
 
 /// `SP mailbox 1*append-message`, as far as the frame goes.
@@ -29,6 +30,10 @@ fn piece(out: &mut Vec<u8>, piece: &AppendPiece, is_first_part: bool) {
             }
         }
         AppendPiece::Literal(header) => literal(out, *header),
+        AppendPiece::Utf8(header) => {
+            out.extend_from_slice(b"UTF8 (");
+            literal(out, *header);
+        }
         AppendPiece::Catenate => out.extend_from_slice(b"CATENATE ("),
         AppendPiece::Url(url) => {
             out.extend_from_slice(b"URL ");

@@ -1,9 +1,9 @@
 //! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
 
-use super::lexeme::{Literals, astring, list, spaced};
-use super::mailbox::mailbox;
+use super::lexeme::{Literals, astring, list, number, spaced};
+use super::mailbox::mailbox_of_command as mailbox;
 use super::{append, condstore, fetch, flag, id, metadata, search, seq_number, sequence_set, sort, thread};
-use crate::imap::command::{Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
+use crate::imap::command::{Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
@@ -91,6 +91,16 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),
         CommandBody::Expunge => word(out, "EXPUNGE"),
+        CommandBody::UidBatches(UidBatches { size, range }) => {
+            word(out, "UIDBATCHES ");
+            number(out, u64::from(size.get()));
+            if let Some((from, to)) = range {
+                out.push(b' ');
+                number(out, u64::from(from.get()));
+                out.push(b':');
+                number(out, u64::from(to.get()));
+            }
+        }
         CommandBody::UidExpunge(set) => with_set(out, Numbering::Uid, "EXPUNGE ", set),
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
@@ -231,6 +241,7 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
+        StatusItem::Deleted => "DELETED",
         StatusItem::Size => "SIZE",
         StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",

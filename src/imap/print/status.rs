@@ -82,6 +82,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::CompressionActive => b"COMPRESSIONACTIVE",
         Code::BadUrl(_) => b"BADURL ",
         Code::InProgress { .. } => b"INPROGRESS (",
+        Code::UidRequired => b"UIDREQUIRED",
+        Code::TooSmall => b"TOOSMALL",
         Code::UseAttr => b"USEATTR",
         Code::MetadataLongEntries(_) => b"METADATA LONGENTRIES ",
         Code::MetadataMaxSize(_) => b"METADATA MAXSIZE ",
@@ -115,7 +117,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::InProgress { tag, current, goal } => {
             // `]` in a tag would end the code for careless readers.
             let tag = tag.as_ref().map(|tag| tag.as_str().as_bytes()).filter(|tag| !tag.contains(&b']'));
-            nstring(out, tag);
+            nstring(out, tag, Literals::Plain);
             for value in [current, goal] {
                 out.push(b' ');
                 match value {
