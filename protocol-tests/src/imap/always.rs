@@ -44,6 +44,7 @@ const COMMANDS: &[&str] = &[
     "LSUB",
     "STATUS",
     "APPEND",
+    "REPLACE",
     "CHECK",
     "CLOSE",
     "EXPUNGE",
