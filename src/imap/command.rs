@@ -397,13 +397,13 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
-    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
-    Deleted,
     Size,
     AppendLimit,
     MailboxId,
     /// RFC 7162 §3.1.7
     HighestModSeq,
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
+    Deleted,
     /// RFC 9208 §4.1.4
     DeletedStorage,
 }

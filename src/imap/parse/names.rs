@@ -48,13 +48,13 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Namespace
         | CommandBody::Enable(_)
         | CommandBody::Idle
-        | CommandBody::GetQuota(_)
         | CommandBody::Unauthenticate
         | CommandBody::Compress
         | CommandBody::Check
         | CommandBody::Close
         | CommandBody::Unselect
         | CommandBody::Expunge
+        | CommandBody::GetQuota(_)
         | CommandBody::UidExpunge(_)
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }

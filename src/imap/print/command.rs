@@ -238,12 +238,12 @@ fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
 fn status_item(item: StatusItem) -> &'static str {
     match item {
         StatusItem::Messages => "MESSAGES",
+        StatusItem::Deleted => "DELETED",
         StatusItem::DeletedStorage => "DELETED-STORAGE",
         StatusItem::Recent => "RECENT",
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
-        StatusItem::Deleted => "DELETED",
         StatusItem::Size => "SIZE",
         StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",
