@@ -8,6 +8,7 @@
 use super::Fault;
 use crate::imap::command::{Append, CommandBody, GetMetadata, List};
 use crate::imap::dialect::Dialect;
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::wire::utf7;
 
 /// Decodes the names in a command; errs where one stands for nothing.
@@ -32,6 +33,9 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         CommandBody::Lsub { reference, pattern } => name(reference).and_then(|()| name(pattern)),
         CommandBody::List(List { reference, patterns, .. }) => {
             name(reference).and_then(|()| patterns.iter_mut().try_for_each(name))
+        }
+        CommandBody::MultiSearch { sources, .. } => {
+            sources.iter_mut().flat_map(MailboxFilter::names_mut).try_for_each(name)
         }
         CommandBody::Capability
         | CommandBody::Noop
