@@ -397,8 +397,6 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
-    /// RFC 9051 §6.3.11
-    Deleted,
     Size,
     AppendLimit,
     MailboxId,

@@ -369,17 +369,15 @@ pub enum ListAttribute {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 3501 §6.3.10 names them")]
 pub enum StatusValue {
-    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
-    Deleted(u32),
-    /// RFC 9208 §4.1.4, in octets.
-    DeletedStorage(u64),
     Messages(u32),
     Recent(u32),
     UidNext(Uid),
     UidValidity(u32),
     Unseen(u32),
-    /// RFC 9051 §6.3.11
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
     Deleted(u32),
+    /// RFC 9208 §4.1.4, in octets.
+    DeletedStorage(u64),
     /// Octets of all messages, below 2^63.
     Size(u64),
     /// RFC 7889 §3.1: octets of the largest message that it takes.

@@ -45,7 +45,6 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
             StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
             StatusItem::Unseen => StatusValue::Unseen(head.unseen),
             StatusItem::Deleted => StatusValue::Deleted(head.deleted),
-            StatusItem::Deleted => StatusValue::Deleted(head.deleted),
             StatusItem::DeletedStorage => StatusValue::DeletedStorage(deleted_octets),
             StatusItem::Size => StatusValue::Size(head.octets),
             StatusItem::AppendLimit => StatusValue::AppendLimit(store.max_message()),

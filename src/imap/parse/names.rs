@@ -23,6 +23,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Unsubscribe { mailbox }
         | CommandBody::Status { mailbox, .. }
         | CommandBody::MyRights { mailbox }
+        | CommandBody::GetQuotaRoot { mailbox }
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
@@ -53,6 +54,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Close
         | CommandBody::Unselect
         | CommandBody::Expunge
+        | CommandBody::GetQuota(_)
         | CommandBody::UidExpunge(_)
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }

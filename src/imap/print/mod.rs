@@ -77,7 +77,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         }
         Data::QuotaRoot { mailbox, rooted } => {
             out.extend_from_slice(b"QUOTAROOT ");
-            mailbox::mailbox(out, mailbox);
+            mailbox::mailbox(out, mailbox, dialect);
             if *rooted {
                 out.extend_from_slice(b" \"\"");
             }

@@ -206,7 +206,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
     use StatusItem::{
-        AppendLimit, Deleted, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen,
+        AppendLimit, Deleted, DeletedStorage, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity,
+        Unseen,
     };
     prop::sample::select(vec![
         Messages,
@@ -215,6 +216,7 @@ fn status_item() -> impl Strategy<Value = StatusItem> {
         UidValidity,
         Unseen,
         Deleted,
+        DeletedStorage,
         Size,
         AppendLimit,
         MailboxId,
