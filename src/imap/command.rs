@@ -9,6 +9,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use super::notify::Notify;
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
 use crate::message::date::Civil;
@@ -169,6 +170,8 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `NOTIFY` (RFC 5465 §3.1)
+    Notify(Notify),
     /// `CHECK` (RFC 3501 §6.4.1)
     Check,
     /// `CLOSE` (RFC 3501 §6.4.2)

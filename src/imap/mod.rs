@@ -15,12 +15,14 @@ pub mod command;
 pub(crate) mod exec;
 pub mod framer;
 pub mod mailbox_filter;
+pub mod notify;
 pub mod parse;
 pub mod print;
 pub mod response;
 pub mod sequence_set;
 pub(crate) mod session;
 pub(crate) mod view;
+pub(crate) mod watch;
 
 /// What an IMAP client may do (DESIGN §7). How much it may send in one command: [`framer::Limits`].
 #[derive(Clone, Debug, PartialEq, Eq)]

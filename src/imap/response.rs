@@ -177,6 +177,10 @@ pub enum Code {
     NotSaved,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
+    /// RFC 5465 §5.8
+    NotificationOverflow,
+    /// RFC 5465 §3.1: the events that there are.
+    BadEvent(Vec<&'static str>),
 }
 
 /// Untagged data (RFC 3501 §7.2 to §7.4).
@@ -260,6 +264,8 @@ pub struct ListEntry {
     pub separator: Option<char>,
     /// Its name, UTF-8.
     pub mailbox: String,
+    /// `OLDNAME`: the name that it had (RFC 5465 §5.4).
+    pub old_name: Option<String>,
     /// `CHILDINFO`: `("SUBSCRIBED")` of RFC 5258 §4, only in answer to RECURSIVEMATCH.
     pub subscribed_child: bool,
 }

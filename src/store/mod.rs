@@ -39,6 +39,7 @@ mod read;
 mod state;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod types;
 mod uid_set;
 
@@ -48,6 +49,7 @@ pub use mailbox::{Mailbox, OpenMailbox};
 pub use names::{INBOX, SEPARATOR, canonical_name};
 pub use object_id::ObjectIds;
 pub use open::OpenError;
+pub use touched::{AccountChanges, Names};
 pub use types::*;
 pub use uid_set::UidSet;
 
@@ -168,6 +170,8 @@ pub struct Store {
     inner: Arc<Inner>,
     threads: Arc<Threads>,
     queue: Arc<Semaphore>,
+    /// What was changed through this handle, where somebody wants to know.
+    own: Option<Arc<Mutex<Vec<(AccountId, ModSeq)>>>>,
 }
 
 /// A message that is complete and about to be stored.
@@ -217,6 +221,18 @@ impl Store {
         }
     }
 
+    /// A handle that remembers what is changed through it, and through its clones: see [`take_own`](Self::take_own).
+    pub fn remembering(&self) -> Store {
+        Store { own: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The mod-sequences of what was changed in this account through a handle that remembers, since this was asked last.
+    pub fn take_own(&self, account: AccountId) -> Vec<ModSeq> {
+        let Some(own) = &self.own else { return Vec::new() };
+        let own = std::mem::take(&mut *own.lock().unwrap_or_else(PoisonError::into_inner));
+        own.into_iter().filter(|(whose, _)| *whose == account).map(|(_, mod_seq)| mod_seq).collect()
+    }
+
     /// Where to listen for changes: [`Bell::Mailbox`], [`Bell::Account`].
     pub fn hub(&self) -> &Arc<Hub<Bell>> {
         &self.inner.hub
@@ -244,6 +260,7 @@ impl Store {
     ) -> Result<T, Error> {
         let permit = Arc::clone(&self.queue).acquire_owned().await.map_err(|_| Error::Closing)?;
         let (answer, answered) = oneshot::channel();
+        let own = self.own.clone();
         let decide = Box::new(move |decider: &mut Decider<'_>| {
             // Nobody receives an answer when the caller has gone meanwhile: the change stands all the same.
             match decide(decider) {
@@ -257,7 +274,11 @@ impl Store {
                 }
                 Ok(Decided::Commit(commitment)) => {
                     let Commitment { record, cache, body, finish } = *commitment;
+                    let made = own.as_ref().map_or_else(Vec::new, |_| record.mod_seqs());
                     let answer = Box::new(move |outcome: Result<&Outcome, Error>| {
+                        if let (Some(own), Ok(_)) = (own, &outcome) {
+                            own.lock().unwrap_or_else(PoisonError::into_inner).extend(made);
+                        }
                         let _gone = answer.send(outcome.map(finish));
                     });
                     Some(Staged { record, cache, body, answer })

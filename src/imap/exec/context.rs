@@ -20,7 +20,7 @@ use crate::imap::print;
 use crate::imap::response::Response;
 use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
-use crate::store::{AccountId, Store};
+use crate::store::{AccountId, MailboxId, ModSeq, Store};
 
 /// How much of an answer is held at the most before it goes to the client: what one write of the driver takes.
 pub(crate) const STEP_OCTETS: usize = 256 * 1024;
@@ -67,12 +67,14 @@ pub(crate) struct Context<'a> {
     pub(crate) client: &'a mut dyn Client,
     /// Responses that are not written yet.
     pub(crate) output: Vec<u8>,
+    /// Of which mailboxes news are among them, and up to which mod-sequence.
+    pub(crate) pushed: Vec<(MailboxId, ModSeq)>,
 }
 
 impl<'a> Context<'a> {
     /// At the beginning of a command.
     pub(crate) fn new(environment: Environment<'a>, session: &'a mut Session, client: &'a mut dyn Client) -> Self {
-        Self { environment, session, client, output: Vec::new() }
+        Self { environment, session, client, output: Vec::new(), pushed: Vec::new() }
     }
 
     /// The mail.

@@ -46,7 +46,7 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 ///             "BODY.PEEK" section ["<" number "." nz-number ">"] /
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
 /// ```
-fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
+pub(super) fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
     let (behind, name) = word("a fetch item").parse(rest)?;
     let plain = match name.as_str() {
         "ENVELOPE" => FetchItem::Envelope,

@@ -8,7 +8,7 @@
 //! other servers (one space is one space, CRLF is CRLF) the RFC is.
 //!
 //! - `lexeme`: atoms, strings, numbers, lists
-//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
+//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
@@ -29,9 +29,9 @@ mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
-#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
 mod message;
+mod notify;
 mod search;
 
 pub use error::{Fault, ParseError};
@@ -100,6 +100,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
+        "NOTIFY" => return notify::notify(arguments),
         "RENAME" => return mailbox::rename(arguments),
         "SEARCH" => return search::search(arguments, Numbering::Sequence),
         "SELECT" => {

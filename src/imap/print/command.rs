@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, notify, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -67,6 +67,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::Notify(arguments) => {
+            word(out, "NOTIFY");
+            notify::arguments(out, arguments);
+        }
         CommandBody::Check => word(out, "CHECK"),
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),

@@ -1,6 +1,6 @@
 //! Mailbox names, LIST and STATUS (RFC 3501 §7.2, RFC 5258 §4, RFC 6154 §2).
 
-use super::lexeme::{Literals, astring, list, number, string, text};
+use super::lexeme::{Literals, astring, list, number, spaced, string, text};
 use crate::imap::response::{ListAttribute, ListEntry, StatusValue};
 use crate::store::SpecialUse;
 use crate::wire::utf7;
@@ -17,10 +17,28 @@ pub(super) fn list_entry(out: &mut Vec<u8>, entry: &ListEntry) {
     separator(out, entry.separator);
     out.push(b' ');
     mailbox(out, &entry.mailbox);
-    if entry.subscribed_child {
-        // In CHILDINFO selection options are quoted, other than in the command (RFC 5258 §6).
-        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    let child_info = entry.subscribed_child.then_some(ExtendedItem::ChildInfo);
+    let old_name = entry.old_name.as_deref().map(ExtendedItem::OldName);
+    let items: Vec<_> = child_info.into_iter().chain(old_name).collect();
+    if !items.is_empty() {
+        out.extend_from_slice(b" (");
+        spaced(out, items, |out, item| match item {
+            // In CHILDINFO selection options are quoted, other than in the command (RFC 5258 §6).
+            ExtendedItem::ChildInfo => out.extend_from_slice(b"\"CHILDINFO\" (\"SUBSCRIBED\")"),
+            ExtendedItem::OldName(name) => {
+                out.extend_from_slice(b"\"OLDNAME\" (");
+                mailbox(out, name);
+                out.push(b')');
+            }
+        });
+        out.push(b')');
     }
+}
+
+/// `mbox-list-extended-item` (RFC 5258 §6, RFC 5465 §8)
+enum ExtendedItem<'e> {
+    ChildInfo,
+    OldName(&'e str),
 }
 
 /// The hierarchy separator: `DQUOTE QUOTED-CHAR DQUOTE / nil`

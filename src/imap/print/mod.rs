@@ -20,8 +20,8 @@ pub mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
-#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
+mod notify;
 mod search;
 mod status;
 mod structure;

@@ -80,6 +80,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::MailboxId(_) => b"MAILBOXID (",
         Code::NotSaved => b"NOTSAVED",
         Code::BadUrl(_) => b"BADURL ",
+        Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
+        Code::BadEvent(_) => b"BADEVENT ",
     };
     out.extend_from_slice(name);
     match code {
@@ -105,6 +107,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         }
         Code::HighestModSeq(mod_seq) => number(out, *mod_seq),
         Code::Modified(numbers) => uid_set(out, numbers),
+        Code::BadEvent(events) => list(out, events, |out, name| text(out, name)),
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),
         _ => {}

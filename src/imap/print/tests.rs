@@ -91,6 +91,7 @@ fn untagged_data() {
         separator: Some('/'),
         mailbox: mailbox.to_owned(),
         subscribed_child: false,
+        old_name: None,
     };
     let sent = [ListAttribute::HasNoChildren, ListAttribute::SpecialUse(SpecialUse::Sent)];
     let flags = FlagNames { system: Flags::DRAFT, keywords: vec!["a".to_owned()] };

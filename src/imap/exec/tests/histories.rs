@@ -54,8 +54,8 @@ impl Reader<'_> {
         }
     }
 
-    fn listens(&mut self) {
-        let heard = self.speaker.listens();
+    async fn listens(&mut self) {
+        let heard = self.speaker.listens().await;
         self.reads(&heard, "IDLE");
     }
 
@@ -174,7 +174,7 @@ async fn live(steps: Vec<Step>) {
         match step {
             Step::Deliver => world.deliver("alice", "late").await,
             Step::Says(who, command) => readers[who].says(&command).await,
-            Step::Listens(who) => readers[who].listens(),
+            Step::Listens(who) => readers[who].listens().await,
             Step::IsRight(who) => readers[who].is_right().await,
         }
     }

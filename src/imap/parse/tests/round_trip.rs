@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::set;
 use crate::imap::command::*;
+use crate::imap::mailbox_filter::MailboxFilter;
+use crate::imap::notify::{Event, EventGroup};
 use crate::imap::parse::command;
 use crate::imap::print;
 use crate::imap::sequence_set::SequenceSet;
@@ -230,6 +232,45 @@ fn list() -> impl Strategy<Value = CommandBody> {
     })
 }
 
+fn event() -> impl Strategy<Value = Event> {
+    use Event::{
+        AnnotationChange, FlagChange, MailboxMetadataChange, MailboxName, MessageExpunge, MessageNew, Other,
+        ServerMetadataChange, SubscriptionChange,
+    };
+    let plain = vec![
+        MessageExpunge,
+        FlagChange,
+        AnnotationChange,
+        MailboxName,
+        SubscriptionChange,
+        MailboxMetadataChange,
+        ServerMetadataChange,
+    ];
+    prop_oneof![
+        prop::sample::select(plain),
+        prop::collection::vec(fetch_item(), 0..3).prop_map(MessageNew),
+        "X-[a-z]{1,8}".prop_map(Other),
+    ]
+}
+
+fn notify() -> impl Strategy<Value = crate::imap::notify::Notify> {
+    use MailboxFilter::{Inboxes, Mailboxes, Personal, Selected, SelectedDelayed, Subscribed, Subtree, SubtreeOne};
+    let names = || prop::collection::vec(any::<String>(), 1..4);
+    let filter = prop_oneof![
+        prop::sample::select(vec![Selected, SelectedDelayed, Inboxes, Personal, Subscribed]),
+        names().prop_map(Subtree),
+        names().prop_map(SubtreeOne),
+        names().prop_map(Mailboxes),
+    ];
+    let group =
+        (filter, prop::collection::vec(event(), 0..4)).prop_map(|(mailboxes, events)| EventGroup { mailboxes, events });
+    prop_oneof![
+        1 => Just(crate::imap::notify::Notify::None),
+        9 => (any::<bool>(), prop::collection::vec(group, 1..4))
+            .prop_map(|(status, groups)| crate::imap::notify::Notify::Set { status, groups }),
+    ]
+}
+
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
@@ -254,6 +295,7 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        notify().prop_map(Notify),
     ];
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
@@ -298,6 +340,10 @@ fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
         "LIST",
         "APPEND",
         "STATUS",
+        "NOTIFY",
+        "SET",
+        "(PERSONAL",
+        "(MessageNew",
         "ID",
         "LOGIN",
         "CHARSET",
