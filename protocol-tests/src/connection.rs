@@ -78,6 +78,8 @@ pub struct Connection {
     pub pool: Vec<Response>,
     /// The lines of the last SMTP reply.
     pub last: Vec<Vec<u8>>,
+    /// What the TLS channel is known by (RFC 9266).
+    pub channel: Option<[u8; 32]>,
     stream: Option<Box<dyn Stream>>,
     plain: Option<TcpStream>,
     received: Vec<u8>,
@@ -101,6 +103,7 @@ impl Connection {
             language,
             pool: Vec::new(),
             last: Vec::new(),
+            channel: None,
             stream: None,
             plain: Some(plain),
             received: Vec::new(),
@@ -126,6 +129,8 @@ impl Connection {
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => HandshakeError::Ended(e),
             _ => wrong(e.to_string()),
         })?;
+        let (_, session) = tls.get_ref();
+        self.channel = session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[])).ok();
         self.stream = Some(Box::new(tls));
         self.session = Session::default();
         Ok(())

@@ -13,6 +13,7 @@
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
+//! - [`scram`]: what a client of SCRAM works out.
 //! - [`run`]: one transcript against one subject.
 //! - [`suite`]: many transcripts, several at once, and the report.
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
@@ -23,6 +24,7 @@ pub mod expect;
 pub mod imap;
 pub mod postbell;
 pub mod run;
+pub mod scram;
 pub mod subject;
 pub mod suite;
 pub mod text;

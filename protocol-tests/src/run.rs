@@ -11,6 +11,7 @@ use crate::bindings::Bindings;
 use crate::connection::{Arrival, Connection, Entry, HandshakeError, Log, Reply, printable, stuffed};
 use crate::expect::{self, Context, Failure};
 use crate::imap::value::Kind;
+use crate::scram;
 use crate::subject::Subject;
 use crate::transcript::{Action, Connect, Language, LinePart, RawPart, Sending, Service, Step, Transcript};
 
@@ -292,6 +293,16 @@ impl Run<'_> {
         for part in parts {
             match part {
                 LinePart::Text(text) => out.extend(self.fill(text)?),
+                LinePart::Base64(text) => out.extend(base64(&self.fill(text)?).into_bytes()),
+                LinePart::Scram { first, challenge, password } => {
+                    let (first, challenge) = (self.fill(first)?, self.fill(challenge)?);
+                    let password = self.fill(password)?;
+                    let channel = self.connection(name)?.channel;
+                    let (last, signature) =
+                        scram::finish(&first, channel, &challenge, &password).map_err(|e| self.fail(e))?;
+                    self.bindings.set("signature", signature);
+                    out.extend(last.into_bytes());
+                }
                 LinePart::Literal { bytes, plus, binary } => {
                     let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if *plus { "+" } else { "" });
                     out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());

@@ -108,6 +108,11 @@ impl Directory {
         self.resolve(local_part, domain).await
     }
 
+    /// A secret of the store: see [`Store::secret`].
+    pub(super) fn secret(&self, purpose: &str) -> [u8; 32] {
+        self.store.secret(purpose)
+    }
+
     /// The canonical address that somebody who logs in as `name` means, whether there is such an account or not.
     pub(super) fn canonical_login(&self, name: &str) -> Option<String> {
         let (local_part, domain) = self.split_login(name);

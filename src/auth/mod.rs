@@ -1,8 +1,8 @@
 //! Who somebody is.
 //!
 //! [`address`] says what makes two spellings one name, [`directory`] whose a name is, [`password`] what is kept of a
-//! password, [`sasl`] how a client says name and password, and [`Authenticator`] brings them together with what keeps
-//! guessing slow and logging in fast:
+//! password, [`sasl`] how a client says name and password, [`scram`] how it proves one, and [`Authenticator`] brings them
+//! together with what keeps guessing slow and logging in fast:
 //!
 //! - A hash costs tens of milliseconds by intent. At most one for each core runs at a time, off the runtime; others
 //!   queue. So a login storm delays logins and nothing else.
@@ -16,6 +16,7 @@ pub mod directory;
 pub mod password;
 mod remembered;
 pub mod sasl;
+pub mod scram;
 #[cfg(test)]
 mod tests;
 mod throttle;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::store::Account;
+use crate::store::{Account, ScramVerifier};
 
 use directory::Unknown;
 pub use directory::{Directory, Membership};
@@ -59,6 +60,8 @@ pub struct Authenticator {
     hashing: Arc<Semaphore>,
     remembered: Mutex<Remembered>,
     throttle: Mutex<Throttle>,
+    /// What the salts of nobody are made of: as old as the store, so that they stay the same.
+    salt_secret: [u8; 32],
     is_shared_peer: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
@@ -83,6 +86,7 @@ impl Authenticator {
     pub fn new(directory: Directory, passwords: Passwords) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
+            salt_secret: directory.secret("salts of unknown names"),
             directory,
             passwords,
             hashing: Arc::new(Semaphore::new(cores)),
@@ -108,25 +112,42 @@ impl Authenticator {
     }
 
     async fn login_checked(&self, name: &str, password: &str, peer: IpAddr) -> Result<Arc<Account>, LoginError> {
-        let peer = Peer { address: peer, is_shared: (self.is_shared_peer)(peer) };
-        let counted_name = self.directory.canonical_login(name).unwrap_or_else(|| cut(name).to_lowercase());
-        let delay = lock(&self.throttle).delay(peer, &counted_name, now());
-        tokio::time::sleep(delay).await;
-
+        let counted = self.counted(name, peer);
+        self.wait(&counted).await;
         let account = self.find(name).await?;
         let good = match &account {
             Some(account) if lock(&self.remembered).knows(account, password) => true,
             _ => self.check_by_hash(account.clone(), password).await?,
         };
-        match account.filter(|_| good) {
+        let account = self.count(&counted, account.filter(|_| good))?;
+        lock(&self.remembered).remember(&account, password);
+        Ok(account)
+    }
+
+    /// Who a login is counted for.
+    fn counted(&self, name: &str, peer: IpAddr) -> Counted {
+        Counted {
+            peer: Peer { address: peer, is_shared: (self.is_shared_peer)(peer) },
+            name: self.directory.canonical_login(name).unwrap_or_else(|| cut(name).to_lowercase()),
+        }
+    }
+
+    /// Whoever has failed before waits.
+    async fn wait(&self, counted: &Counted) {
+        let delay = lock(&self.throttle).delay(counted.peer, &counted.name, now());
+        tokio::time::sleep(delay).await;
+    }
+
+    /// Counts a login, which failed where there is no account.
+    fn count(&self, counted: &Counted, account: Option<Arc<Account>>) -> Result<Arc<Account>, LoginError> {
+        match account {
             Some(account) => {
-                lock(&self.remembered).remember(&account, password);
-                lock(&self.throttle).succeeded(peer, &counted_name, now());
+                lock(&self.throttle).succeeded(counted.peer, &counted.name, now());
                 Ok(account)
             }
             None => {
-                lock(&self.throttle).failed(peer, &counted_name, now());
-                tracing::info!(peer = %peer.address, name = ?cut(name), "a login failed");
+                lock(&self.throttle).failed(counted.peer, &counted.name, now());
+                tracing::info!(peer = %counted.peer.address, name = ?cut(&counted.name), "a login failed");
                 Err(LoginError::Refused)
             }
         }
@@ -163,6 +184,59 @@ impl Authenticator {
             LoginError::Unavailable
         })
     }
+}
+
+/// # SCRAM
+impl Authenticator {
+    /// Whether there are passwords to be proved: where any is good, none is.
+    pub fn offers_scram(&self) -> bool {
+        self.passwords == Passwords::Checked
+    }
+
+    /// Answers the client's first message with a salt, whether there is such an account or not.
+    pub async fn challenge(&self, first: scram::ClientFirst) -> Result<sasl::Step, LoginError> {
+        let account = self.find_to_prove(&first.name).await?;
+        let verifier = self.verifier(account.as_deref(), &first.name);
+        let (challenge, pending) = first.challenge(&verifier.salt, verifier.iterations).map_err(|error| {
+            tracing::error!(%error, "there are no random numbers for a login");
+            LoginError::Unavailable
+        })?;
+        Ok(sasl::Exchange::scram(&challenge, pending))
+    }
+
+    /// Checks the client's proof; waits where this peer has failed before. Beside the account it gives the challenge that
+    /// proves to the client that we know its password too.
+    pub async fn prove(&self, attempt: &scram::Attempt, peer: IpAddr) -> Result<(Arc<Account>, String), LoginError> {
+        let counted = self.counted(&attempt.name, peer);
+        self.wait(&counted).await;
+        let account = self.find_to_prove(&attempt.name).await?;
+        let verifier = self.verifier(account.as_deref(), &attempt.name);
+        let signature = attempt.check(&verifier);
+        let account = self.count(&counted, account.filter(|_| signature.is_some()))?;
+        Ok((account, signature.unwrap_or_default()))
+    }
+
+    /// The account, if it has a verifier: who has none can't prove anything, like nobody.
+    async fn find_to_prove(&self, name: &str) -> Result<Option<Arc<Account>>, LoginError> {
+        if !self.offers_scram() {
+            return Err(LoginError::Refused);
+        }
+        Ok(self.find(name).await?.filter(|account| account.credentials.scram_sha_256.is_some()))
+    }
+
+    /// The verifier of an account or of nobody, made in any case, so that it takes the same time.
+    fn verifier(&self, account: Option<&Account>, name: &str) -> ScramVerifier {
+        // All spellings of a name have the same salt, as they do where there is an account.
+        let name = self.directory.canonical_login(name).unwrap_or_else(|| cut(name).to_lowercase());
+        let nobody = scram::nobody(&self.salt_secret, &name, password::SALT_OCTETS, password::SCRAM_ITERATIONS);
+        account.and_then(|account| account.credentials.scram_sha_256.clone()).unwrap_or(nobody)
+    }
+}
+
+/// Who a login is counted for.
+struct Counted {
+    peer: Peer,
+    name: String,
 }
 
 fn now() -> std::time::Instant {

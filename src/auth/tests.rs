@@ -185,3 +185,96 @@ async fn the_owner_does_not_wait_for_guesses_of_others() {
     authenticator.login("alice", "secret", PEER).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 0);
 }
+
+/// A whole SCRAM exchange as far as the server's word: the challenge, and what came of the proof.
+async fn scram(
+    authenticator: &Authenticator,
+    name: &str,
+    password: &str,
+    peer: IpAddr,
+) -> (String, Result<Arc<Account>, LoginError>) {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use sasl::{Exchange, Mechanism, Step};
+
+    let bare = format!("n={name},r=abc");
+    let first = STANDARD.encode(format!("n,,{bare}"));
+    let Step::Identify(first) = Exchange::start(Mechanism::ScramSha256, None, Some(first.as_bytes())) else {
+        panic!("a name")
+    };
+    let Step::Challenge(challenge, exchange) = authenticator.challenge(first).await.unwrap() else {
+        panic!("a challenge")
+    };
+    let challenge = String::from_utf8(STANDARD.decode(challenge).unwrap()).unwrap();
+    let (last, signature) = scram::client::finish("n,,", None, &bare, &challenge, password);
+    let Step::Prove(attempt) = exchange.respond(STANDARD.encode(last).as_bytes()) else { panic!("a proof") };
+    let proven = authenticator.prove(&attempt, peer).await.map(|(account, answer)| {
+        assert_eq!(answer, STANDARD.encode(&signature), "the server proves itself too");
+        account
+    });
+    (challenge, proven)
+}
+
+/// Salt and iterations of a challenge.
+fn salt(challenge: &str) -> &str {
+    challenge.split_once(',').unwrap().1
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_proved_until_it_is_changed() {
+    let (_dir, store) = store();
+    let alice = add(&store, "alice@example.org", "secret").await;
+    let authenticator = checked(&store);
+    for name in ["alice", "ALICE@example.org", "alice+x@example.org"] {
+        assert_eq!(scram(&authenticator, name, "secret", PEER).await.1.unwrap().id, alice.id, "{name}");
+    }
+    store.set_credentials(alice.id, credentials_from_password("other").unwrap()).await.unwrap();
+    assert_eq!(scram(&authenticator, "alice", "secret", PEER).await.1, Err(LoginError::Refused));
+    assert_eq!(scram(&authenticator, "alice", "other", PEER).await.1.unwrap().id, alice.id);
+}
+
+#[tokio::test]
+async fn a_challenge_tells_nothing_of_who_exists() {
+    let (_dir, store) = store();
+    add(&store, "alice@example.org", "secret").await;
+    store.add_account("made@example.org", "", no_password()).await.unwrap();
+    let authenticator = checked(&store);
+    let long = "x".repeat(5000);
+    let names = ["alice", "made", "nobody", "alice@elsewhere.example", "a b", &long];
+    let mut salts = std::collections::HashSet::new();
+    for (name, peer) in names.into_iter().zip(1u32..) {
+        let peer = IpAddr::V4(Ipv4Addr::from_bits(peer << 8));
+        let (challenge, refused) = scram(&authenticator, name, "wrong", peer).await;
+        assert_eq!(refused, Err(LoginError::Refused), "{name}");
+        let (again, _) = scram(&authenticator, &name.to_uppercase(), "", peer).await;
+        assert_eq!(salt(&challenge), salt(&again), "{name}: the same each time, in each spelling");
+        assert_eq!(salt(&challenge).len(), "s=".len() + 24 + ",i=15000".len(), "{name}");
+        assert!(salts.insert(salt(&challenge).to_owned()), "{name}: its own");
+    }
+}
+
+#[tokio::test]
+async fn nobody_keeps_its_salt_through_a_restart() {
+    let (dir, store) = store();
+    add(&store, "alice@example.org", "secret").await;
+    let before = scram(&checked(&store), "nobody", "x", PEER).await.0;
+    store.close().await.unwrap();
+    drop(store);
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    assert_eq!(salt(&scram(&checked(&store), "nobody", "x", PEER).await.0), salt(&before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_proves_nothing_waits_as_whoever_gives_a_wrong_password() {
+    let (_dir, store) = store();
+    add(&store, "alice@example.org", "secret").await;
+    for name in ["alice@example.org", "nobody@example.org"] {
+        let authenticator = checked(&store);
+        let start = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(scram(&authenticator, name, "wrong", STRANGER).await.1, Err(LoginError::Refused));
+        }
+        assert_eq!(authenticator.login(name, "wrong", STRANGER).await, Err(LoginError::Refused));
+        assert_eq!(start.elapsed().as_secs(), 7, "{name}: 0 + 1 + 2 + 4 s");
+    }
+}

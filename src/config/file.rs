@@ -143,6 +143,8 @@ fn read_imap(mut section: Section<'_>, keys: &mut Vec<String>) -> imap::Limits {
     section.number("max_bad_commands_before_login", &mut limits.bad_commands_before_login, 1..=1_000);
     section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
     section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
+    section.text("comment", &mut limits.notices.comment, |text| Ok(text.to_owned()));
+    section.text("admin", &mut limits.notices.admin, admin_uri);
     keys.extend(section.end());
     limits
 }
@@ -206,6 +208,16 @@ fn domain(text: &str) -> Result<String, String> {
     match canonical_domain(text) {
         Ok(domain) if !domain.starts_with('[') => Ok(domain),
         _ => Err(format!("{text:?} is not a domain name")),
+    }
+}
+
+/// RFC 5464 §3.2.1.1 wants a URI.
+fn admin_uri(text: &str) -> Result<String, String> {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| !scheme.is_empty());
+    let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    match text.is_empty() || scheme.is_some_and(is_scheme) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is not a URI such as \"mailto:postmaster@example.org\"")),
     }
 }
 
@@ -316,6 +328,10 @@ mod tests {
             (
                 "[tls]\nkey_file = \"k\"",
                 "4: \"certificate_file\" is missing in [tls]: the certificate that belongs to key_file",
+            ),
+            (
+                "[imap]\nadmin = \"the postmaster\"",
+                "5: \"admin\" in [imap]: \"the postmaster\" is not a URI such as \"mailto:postmaster@example.org\"",
             ),
             ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
             ("sessions = 5", "4: \"sessions\": must be a section, not a number"),

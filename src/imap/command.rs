@@ -10,6 +10,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::notify::Notify;
+use super::numbers::PartialRange;
 use super::sequence_set::SequenceSet;
 use crate::message::Section;
 use crate::message::date::Civil;
@@ -166,6 +167,15 @@ pub enum CommandBody {
     Append(Append),
     /// `NAMESPACE` (RFC 2342 §5)
     Namespace,
+    /// `GETMETADATA` (RFC 5464 §4.2)
+    GetMetadata(GetMetadata),
+    /// `SETMETADATA` (RFC 5464 §4.3)
+    SetMetadata {
+        /// Of which mailbox; empty: of the server.
+        mailbox: String,
+        /// Names as the client gave them, and values; without one the entry is removed.
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    },
     /// `ENABLE` (RFC 5161 §3.1): capability names in capitals, at least one.
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
@@ -275,6 +285,8 @@ pub struct FetchModifiers {
     pub changed_since: Option<ModSeq>,
     /// `VANISHED`: the expunged ones too. Only in UID FETCH, and beside `CHANGEDSINCE` (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// `PARTIAL`: only those at these places among the messages that the set names; in UID FETCH (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// `LIST` with the options of RFC 5258 §6 and RFC 6154 §6.
@@ -332,6 +344,31 @@ pub enum StatusItem {
     HighestModSeq,
 }
 
+/// `GETMETADATA` (RFC 5464 §4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetMetadata {
+    /// Of which mailbox; empty: of the server.
+    pub mailbox: String,
+    /// Which entries, at least one; as the client gave them.
+    pub entries: Vec<String>,
+    /// `MAXSIZE`: values with more octets are left out (§4.2.1).
+    pub max_size: Option<u64>,
+    /// `DEPTH` (§4.2.2)
+    pub depth: Depth,
+}
+
+/// Which entries below a named one are meant, too (RFC 5464 §4.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// None.
+    #[default]
+    Zero,
+    /// Those immediately below it.
+    One,
+    /// All.
+    Infinity,
+}
+
 /// `APPEND` without the octets of its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -356,7 +393,7 @@ pub struct LiteralHeader {
     pub binary: bool,
 }
 
-/// Result options (RFC 4731 §3.1, RFC 5182 §2): at least one is set.
+/// Result options (RFC 4731 §3.1, RFC 5182 §2, RFC 9394 §3.1): at least one is set, and never both `all` and `partial`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// `MIN`: the lowest number.
@@ -369,6 +406,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// `SAVE`: they are what `$` means from here on.
     pub save: bool,
+    /// `PARTIAL`: those at these places.
+    pub partial: Option<PartialRange>,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of
@@ -479,6 +518,11 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE` (RFC 8514 §4.2)
     SaveDate,
+    /// `PREVIEW` (RFC 8970 §3)
+    Preview {
+        /// `(LAZY)`: only if it is at hand (RFC 8970 §4.1).
+        lazy: bool,
+    },
     /// `UID`
     Uid,
     /// `MODSEQ` (RFC 7162 §3.1.4.2)

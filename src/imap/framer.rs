@@ -19,10 +19,12 @@
 //!   head of a non-synchronizing literal, `* BYE`: see above.
 //! - `DONE` of IDLE and the lines of AUTHENTICATE come through here too: [`Framer::expect_line`].
 //!
-//! The framer knows no command but APPEND, and no grammar but tags and the heads of literals.
+//! The framer knows no command but APPEND (and SETMETADATA, whose literals it refuses in other words), and no grammar but
+//! tags and the heads of literals.
 
 use super::command::{LiteralHeader, Tag};
 use super::response::{Code, Status};
+use crate::store::METADATA_VALUE_MAX;
 
 /// How much a client may send in one command, in octets (DESIGN §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,8 +289,15 @@ impl Framer {
             if header.non_synchronizing {
                 return self.close(Status::bye(LITERAL_TOO_BIG).with_code(Code::TooBig));
             }
-            let tag = Tag::of_line(&std::mem::take(&mut self.frame));
-            return refused(Status::bad(tag.as_ref(), "The literal is larger than this command may have"));
+            let frame = std::mem::take(&mut self.frame);
+            let tag = Tag::of_line(&frame);
+            return refused(match tag {
+                // RFC 5464 §4.3: a value that is too large is not bad, and the client is told how large it may be.
+                Some(tag) if is_set_metadata(&frame) => {
+                    Status::no(&tag, LITERAL_TOO_BIG).with_code(Code::MetadataMaxSize(METADATA_VALUE_MAX as u64))
+                }
+                tag => Status::bad(tag.as_ref(), "The literal is larger than this command may have"),
+            });
         }
         self.frame.extend_from_slice(b"\r\n");
         self.state = State::Literal(octets);
@@ -441,6 +450,11 @@ fn literal_header(line: &[u8]) -> Option<LiteralHeader> {
     }
     let octets = digits.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     Some(LiteralHeader { octets, non_synchronizing, binary: head.ends_with(b"~") })
+}
+
+/// Whether the frame is a SETMETADATA's.
+fn is_set_metadata(frame: &[u8]) -> bool {
+    frame.split(|octet| *octet == b' ').nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"SETMETADATA"))
 }
 
 /// Whether the literal whose head ends the frame is APPEND's message: behind the mailbox name, which may be a literal too.

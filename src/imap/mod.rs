@@ -5,7 +5,8 @@
 //! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
 //!
 //! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
-//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), BINARY (3516), CONDSTORE and QRESYNC (7162).
+//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), METADATA (5464), BINARY (3516), CONDSTORE and
+//! QRESYNC (7162), PARTIAL (9394).
 //!
 //! Knows no socket, no clock and no other protocol.
 
@@ -16,6 +17,7 @@ pub(crate) mod exec;
 pub mod framer;
 pub mod mailbox_filter;
 pub mod notify;
+pub mod numbers;
 pub mod parse;
 pub mod print;
 pub mod response;
@@ -41,6 +43,17 @@ pub struct Limits {
     pub bad_commands: u32,
     /// Failed logins of a connection: guessing costs a connection each few.
     pub login_failures: u32,
+    /// What the operator has to say to all users.
+    pub notices: Notices,
+}
+
+/// What every user can read of the server by METADATA (RFC 5464 §3.2.1.1); empty where the operator says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// `/shared/comment`: a note.
+    pub comment: String,
+    /// `/shared/admin`: the URI of whom to ask, such as `mailto:postmaster@example.org`.
+    pub admin: String,
 }
 
 impl Default for Limits {
@@ -53,6 +66,7 @@ impl Default for Limits {
             bad_commands_before_login: 3,
             bad_commands: 20,
             login_failures: crate::auth::LOGIN_FAILURES_MAX,
+            notices: Notices::default(),
         }
     }
 }

@@ -5,8 +5,10 @@
 //! cost more than the line.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::command::{Numbering, Tag};
+use super::numbers::{Numbers, PartialRange};
 use crate::store::{FlagNames, ModSeq, SpecialUse, Uid, UidSet};
 
 /// One response line.
@@ -181,6 +183,14 @@ pub enum Code {
     NotificationOverflow,
     /// RFC 5465 §3.1: the events that there are.
     BadEvent(Vec<&'static str>),
+    /// RFC 6154 §3
+    UseAttr,
+    /// RFC 5464 §4.2.1: octets of the largest value that was left out.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: octets of the largest value that is taken.
+    MetadataMaxSize(u64),
+    /// RFC 5464 §4.3
+    MetadataTooMany,
 }
 
 /// Untagged data (RFC 3501 §7.2 to §7.4).
@@ -211,6 +221,20 @@ pub enum Data {
     },
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
+    /// `METADATA` with values (RFC 5464 §4.4.1)
+    Metadata {
+        /// Of which mailbox, UTF-8; empty: of the server.
+        mailbox: String,
+        /// Names and values, at least one; `None`: it has none.
+        entries: Vec<(String, Option<Arc<[u8]>>)>,
+    },
+    /// `METADATA` without values: these entries changed (RFC 5464 §4.4.2).
+    MetadataChanged {
+        /// Of which mailbox, UTF-8; empty: of the server.
+        mailbox: String,
+        /// Their names, at least one.
+        entries: Vec<String>,
+    },
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),
     /// `EXISTS` (RFC 3501 §7.3.1)
@@ -247,7 +271,9 @@ pub struct ESearch {
     /// The highest.
     pub max: Option<u32>,
     /// All; empty where not asked for, and where nothing was found.
-    pub all: UidSet,
+    pub all: Numbers,
+    /// Some, with the range that was asked for: told where nothing lies in it too (RFC 9394 §3.1).
+    pub partial: Option<(PartialRange, Numbers)>,
     /// How many.
     pub count: Option<u32>,
     /// The highest mod-sequence of what is returned, where the client asked by mod-sequence and something was found

@@ -10,8 +10,9 @@ use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
 use super::view::{ExpungeAllowed, Look, News, View};
 use super::watch::{Attention, Watch};
+use crate::auth::sasl::Offer;
 use crate::notify::Listener;
-use crate::store::{Account, Bell, OpenMailbox, Store};
+use crate::store::{Account, Bell, MailboxId, ModSeq, OpenMailbox, Store};
 
 /// One client's session: nothing in it knows a socket or a clock.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) line: Line,
     /// What the client has asked to be told beyond RFC 3501.
     pub(crate) enabled: Enabled,
+    /// After ENABLE METADATA; boxed, since few clients ask for it and all have room for it.
+    pub(crate) metadata: Option<Box<MetadataWatch>>,
     /// BAD answers: see [`count`](Session::count).
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
@@ -39,6 +42,17 @@ pub(crate) struct Enabled {
     pub(crate) qresync: bool,
 }
 
+/// What a session that said ENABLE METADATA knows of its account's metadata (RFC 5464 §4.4.2).
+#[derive(Debug)]
+pub(crate) struct MetadataWatch {
+    /// It was told of all changes up to here.
+    pub(crate) seen: ModSeq,
+    /// Its own changes since: mod-sequence, and where it asked for them.
+    pub(crate) own: Vec<(ModSeq, Option<MailboxId>)>,
+    /// Rings when anything in the account changes.
+    pub(crate) bell: Listener<Bell>,
+}
+
 /// What protects the client's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -48,6 +62,8 @@ pub(crate) struct Line {
     pub(crate) start_tls: bool,
     /// Passwords may come over it.
     pub(crate) login: bool,
+    /// Which SASL mechanisms there are, if they may.
+    pub(crate) sasl: Offer,
 }
 
 /// RFC 3501 §3.
@@ -142,8 +158,15 @@ impl Selected {
 impl Session {
     /// A session that has just begun.
     pub(crate) fn new(line: Line) -> Self {
-        let enabled = Enabled::default();
-        Self { state: State::NotAuthenticated, line, enabled, bad_commands: 0, login_failures: 0, watch: None }
+        Self {
+            state: State::NotAuthenticated,
+            line,
+            enabled: Enabled::default(),
+            metadata: None,
+            bad_commands: 0,
+            login_failures: 0,
+            watch: None,
+        }
     }
 
     /// Whose session it is, after login.
@@ -173,11 +196,12 @@ impl Session {
         self.watch.as_ref().is_some_and(|watch| watch.account.is_some())
     }
 
-    /// What rings when there may be something to tell.
+    /// What rings when there may be something to tell: the account's bell rings with each of its mailboxes' bells.
     pub(crate) fn bell(&mut self) -> Option<&mut Listener<Bell>> {
-        match (&mut self.watch, &mut self.state) {
-            (Some(watch), _) if watch.account.is_some() => watch.account.as_mut().map(|account| &mut account.bell),
-            (_, State::Selected(selected)) => Some(&mut selected.bell),
+        match (&mut self.watch, &mut self.metadata, &mut self.state) {
+            (Some(watch), ..) if watch.account.is_some() => watch.account.as_mut().map(|account| &mut account.bell),
+            (None, Some(metadata), _) => Some(&mut metadata.bell),
+            (_, _, State::Selected(selected)) => Some(&mut selected.bell),
             _ => None,
         }
     }
@@ -269,6 +293,8 @@ impl Facts {
             CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
             CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
             CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
+            CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Notify(_) => Self::new("NOTIFY", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),

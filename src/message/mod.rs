@@ -1,7 +1,7 @@
 //! What is inside a message, as the protocols need it.
 //!
 //! A [`Summary`] is found once, when the message comes in, and is kept beside its body: ENVELOPE and BODYSTRUCTURE
-//! (RFC 3501 §7.4.2) come from it without opening the body, and the places of all parts, so that BODY[section] reads only
+//! (RFC 3501 §7.4.2), PREVIEW (RFC 8970) and the usual header fields come from it without opening the body, and the places of all parts, so that BODY[section] reads only
 //! the octets that it shows. The other modules read bytes again when somebody asks for them: [`section`], [`binary`],
 //! [`search`].
 //!
@@ -14,16 +14,19 @@
 //!   the octet for broken messages too; this is why the walk over the boundaries is our own and mail-parser (which has no
 //!   limits, and gives headers decoded) is asked only for charsets.
 //!
-//! RFC 5322 (messages), RFC 2045, 2046, 2047, 2183, 2231, 3282 (MIME), RFC 3501 (what of it IMAP shows), RFC 3516 (BINARY).
+//! RFC 5322 (messages), RFC 2045, 2046, 2047, 2183, 2231, 3282 (MIME), RFC 3501 (what of it IMAP shows), RFC 3516 (BINARY),
+//! RFC 8970 (PREVIEW).
 //! This module knows no protocol state, no store, no clock.
 
 pub mod address;
 pub mod binary;
 mod charset;
+mod common;
 pub mod date;
 pub mod envelope;
 pub mod header;
 mod mime;
+mod preview;
 pub mod search;
 pub mod section;
 mod stored;
@@ -58,7 +61,7 @@ pub const DEPTH_MAX: usize = 100;
 pub const ITEMS_MAX: usize = 50_000;
 
 /// What clients always ask for, found once when the message comes in and kept beside the body: ENVELOPE, BODYSTRUCTURE with
-/// the places of all parts.
+/// the places of all parts, the fields of lists and PREVIEW.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Octets of the message.
@@ -70,12 +73,17 @@ pub struct Summary {
     pub envelope: Envelope,
     /// The whole message as a part: its header is the message's header (the blank line included), its body the rest.
     pub structure: Part,
+    /// PREVIEW: up to 200 characters on one line; empty where there is no text (RFC 8970 §3.2).
+    pub preview: String,
+    /// The header cut down to the fields that clients always ask for; `None`: it is in the body only. See
+    /// [`section::Fields::select_common`].
+    pub(super) common_header: Option<Box<[u8]>>,
 }
 
 impl Summary {
     /// The version of the form in which it is stored, its first octet; it changes when the fields change or when the same
     /// message would now be read otherwise. A stored summary of another version is made anew.
-    pub const VERSION: u8 = 1;
+    pub const VERSION: u8 = 2;
 
     /// Parses a whole message. Never fails and never panics; linear in time, and bounded in memory by the limits of this
     /// page: what is above one is opaque.
@@ -88,13 +96,18 @@ impl Summary {
             opaque_message(header_end, octets)
         });
         let sent = envelope.date.as_ref().and_then(|date| date::Zoned::parse_rfc5322(date));
-        Summary { octets, sent, envelope, structure }
+        let preview = preview::preview(message, &structure);
+        let header = structure.header.of(message);
+        let common_header =
+            if header.len() <= HEADER_OCTETS_MAX as usize { common::common_header(header) } else { None };
+        Summary { octets, sent, envelope, structure, preview, common_header }
     }
 
     /// The summary of a message of which nothing is known but its length: an empty header, an empty envelope, and a body of
     /// application/octet-stream.
     pub fn opaque(octets: u32) -> Summary {
-        Summary { octets, sent: None, envelope: Envelope::default(), structure: opaque_message(0, octets) }
+        let (envelope, structure) = (Envelope::default(), opaque_message(0, octets));
+        Summary { octets, sent: None, envelope, structure, preview: String::new(), common_header: None }
     }
 
     /// Octets of the header, its blank line included; RFC822.HEADER and BODY[HEADER].

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::header::fields;
-use super::{Content, Part, Span, Summary};
+use super::{Content, Part, Span, Summary, common};
 
 /// What stands between the brackets: `section-spec` of RFC 3501 §9.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,7 +69,25 @@ impl Fields<'_> {
     }
 }
 
+impl Fields<'_> {
+    /// Whether all that is asked for is kept in summaries.
+    pub(super) fn names_are_common(&self) -> bool {
+        !self.not && self.names.iter().all(|name| common::is_common(name))
+    }
+}
+
 impl Section {
+    /// Whether it is nothing but header fields that summaries mostly keep, so that the message's octets are rarely needed:
+    /// [`Fields::select_common`].
+    pub fn is_common_fields(&self) -> bool {
+        match &self.text {
+            Some(SectionText::HeaderFields(names)) => {
+                self.path.is_empty() && names.iter().all(|name| common::is_common(name))
+            }
+            _ => false,
+        }
+    }
+
     /// Where the section is in the message with that summary; `None`: there is no such part.
     pub fn place(&self, summary: &Summary) -> Option<Place<'_>> {
         let Some(text) = &self.text else {

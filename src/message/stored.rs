@@ -5,9 +5,10 @@
 
 use std::vec;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::date::Zoned;
+use super::preview::CHARACTERS_MAX;
 use super::structure::Enclosed;
 use super::{Content, DEPTH_MAX, Envelope, PARTS_MAX, Part, Span, Summary};
 
@@ -31,18 +32,29 @@ enum Inside<E> {
     Message(E),
 }
 
+/// Octets, written in one go.
+struct Octets<'s>(&'s [u8]);
+
+impl Serialize for Octets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
 /// What postcard writes, borrowed.
-type Written<'s> = (u32, Option<Zoned>, &'s Envelope, Vec<(&'s Part, Inside<&'s Envelope>)>);
+type Written<'s> =
+    (u32, Option<Zoned>, &'s Envelope, Vec<(&'s Part, Inside<&'s Envelope>)>, &'s str, Option<Octets<'s>>);
 
 /// What postcard reads.
-type Read = (u32, Option<Zoned>, Envelope, Vec<(Part, Inside<Envelope>)>);
+type Read<'s> = (u32, Option<Zoned>, Envelope, Vec<(Part, Inside<Envelope>)>, &'s str, Option<&'s [u8]>);
 
 impl Summary {
     /// The form in which it is stored: the version, then postcard.
     pub fn encode(&self) -> Vec<u8> {
         let mut parts = Vec::new();
         flatten(&self.structure, &mut parts);
-        let written: Written<'_> = (self.octets, self.sent, &self.envelope, parts);
+        let common_header = self.common_header.as_deref().map(Octets);
+        let written: Written<'_> = (self.octets, self.sent, &self.envelope, parts, &self.preview, common_header);
         // postcard fails only where a writer fails or a length is unknown: a Vec takes everything, and lengths are known. Were
         // it otherwise, the summary would be unreadable and made anew.
         postcard::to_extend(&written, vec![Summary::VERSION]).unwrap_or_default()
@@ -55,15 +67,28 @@ impl Summary {
         if *version != Summary::VERSION {
             return Err(DecodeError::Version(*version));
         }
-        let (octets, sent, envelope, parts): Read = postcard::from_bytes(written).map_err(|_| DecodeError::Damaged)?;
+        let (octets, sent, envelope, parts, preview, common_header): Read<'_> =
+            postcard::from_bytes(written).map_err(|_| DecodeError::Damaged)?;
+        if !is_preview(preview) {
+            return Err(DecodeError::Damaged);
+        }
         let whole = Span::new(0, octets);
         let mut parts = parts.into_iter();
         let structure = build(&mut parts, whole, 1).filter(|part| part.whole() == whole).ok_or(DecodeError::Damaged)?;
         match parts.next() {
-            None => Ok(Summary { octets, sent, envelope, structure }),
+            None => {
+                let (preview, common_header) = (preview.to_owned(), common_header.map(Box::from));
+                Ok(Summary { octets, sent, envelope, structure, preview, common_header })
+            }
             Some(_) => Err(DecodeError::Damaged),
         }
     }
+}
+
+/// Whether it keeps the rules of a preview, as far as they matter to who prints it.
+fn is_preview(text: &str) -> bool {
+    let is_short = text.len() <= CHARACTERS_MAX || text.chars().count() <= CHARACTERS_MAX;
+    is_short && memchr::memchr3(0, b'\r', b'\n', text.as_bytes()).is_none()
 }
 
 fn flatten<'s>(part: &'s Part, parts: &mut Vec<(&'s Part, Inside<&'s Envelope>)>) {

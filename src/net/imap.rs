@@ -22,6 +22,8 @@ use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
 use super::{Connection, Services, stopping};
+use crate::auth::sasl::Offer;
+use crate::auth::scram::ChannelBinding;
 use crate::imap::command::{Command, Tag};
 use crate::imap::exec::{self, After, Client, Context, Environment, Pending, Told, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
@@ -332,6 +334,10 @@ impl Peer {
             tls,
             start_tls: !tls && self.services.tls.is_some(),
             login: tls || self.services.plaintext_login(self.connection.peer.ip()),
+            sasl: Offer {
+                scram: self.services.authenticator.offers_scram(),
+                channel: self.connection.channel_binding().is_some(),
+            },
         }
     }
 
@@ -429,6 +435,10 @@ impl Client for Peer {
     fn admit(&mut self, account: AccountId) -> bool {
         self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
         self.place.is_some()
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        self.connection.channel_binding()
     }
 
     fn framer(&mut self) -> &mut Framer {

@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::auth::scram::ChannelBinding;
+
 /// The bytes to and from a client.
 #[derive(Debug)]
 pub enum Stream {
@@ -47,6 +49,19 @@ impl Connection {
                 Some((session.protocol_version()?, session.negotiated_cipher_suite()?.suite()))
             }
         }
+    }
+
+    /// What the TLS channel is known by (RFC 9266 §4.2), where that is safe.
+    ///
+    /// Under TLS 1.2 it is only with the extended master secret (RFC 9266 §4.1), and rustls does not tell whether a
+    /// connection has it: so there is none, and no client is asked to rely on it.
+    pub fn channel_binding(&self) -> Option<ChannelBinding> {
+        let Stream::Tls(tls) = &self.stream else { return None };
+        let (_, session) = tls.get_ref();
+        if session.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return None;
+        }
+        session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[])).ok()
     }
 
     /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in

@@ -265,4 +265,14 @@ fn differences(truth: &State, right: &Contents, served: &State, shown: &Contents
     if accounts(truth) != accounts(served) {
         differs("the accounts are others".to_owned());
     }
+    let metadata = |state: &State| {
+        let directory = state.directory();
+        let of_accounts = directory.all_metadata().map(|(account, metadata)| metadata.record(account).entries);
+        let mut entries: Vec<_> = of_accounts.flatten().collect();
+        entries.sort_by(|a, b| (a.mailbox, &a.name, a.mod_seq).cmp(&(b.mailbox, &b.name, b.mod_seq)));
+        entries
+    };
+    if metadata(truth) != metadata(served) {
+        differs("the metadata is another".to_owned());
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::journal::record::{AccountState, Counters, StoreState};
 use super::mailbox::Mailbox;
+use super::metadata::Metadata;
 use super::touched::Touched;
 use super::{Account, AccountId, MailboxId, ModSeq};
 
@@ -14,6 +15,8 @@ pub(crate) struct Directory {
     accounts: HashMap<AccountId, AccountEntry>,
     by_name: HashMap<String, AccountId>,
     mailboxes: HashMap<MailboxId, Arc<Mailbox>>,
+    /// Apart from the accounts, since in a rebuild an account's own record may come later.
+    metadata: HashMap<AccountId, Metadata>,
     pub(crate) counters: Counters,
 }
 
@@ -118,6 +121,7 @@ impl Directory {
 
     /// Removes an account; the name may be another account's by now.
     pub(crate) fn remove_account(&mut self, id: AccountId) {
+        self.metadata.remove(&id);
         if let Some(entry) = self.accounts.remove(&id)
             && self.by_name.get(&entry.account.name) == Some(&id)
         {
@@ -156,6 +160,41 @@ impl Directory {
             }
         }
         without_account
+    }
+
+    /// An account's metadata; `None`: it never had any.
+    pub(crate) fn metadata(&self, account: AccountId) -> Option<&Metadata> {
+        self.metadata.get(&account)
+    }
+
+    /// An account's metadata, to be changed.
+    pub(crate) fn metadata_mut(&mut self, account: AccountId) -> &mut Metadata {
+        self.metadata.entry(account).or_default()
+    }
+
+    pub(crate) fn all_metadata(&self) -> impl Iterator<Item = (AccountId, &Metadata)> {
+        self.metadata.iter().map(|(account, metadata)| (*account, metadata))
+    }
+
+    pub(crate) fn set_metadata(&mut self, account: AccountId, metadata: Metadata) {
+        self.metadata.insert(account, metadata);
+    }
+
+    /// A mailbox was deleted.
+    pub(crate) fn remove_metadata_of(&mut self, account: AccountId, mailbox: MailboxId) {
+        if let Some(metadata) = self.metadata.get_mut(&account) {
+            metadata.remove_mailbox(mailbox);
+        }
+    }
+
+    /// Drops the metadata of accounts and mailboxes that are not there, once all records of a rebuild were applied: the
+    /// records that removed them may be gone.
+    pub(crate) fn retain_metadata(&mut self) {
+        let Directory { accounts, mailboxes, metadata, .. } = self;
+        metadata.retain(|account, _| accounts.contains_key(account));
+        for of_account in metadata.values_mut() {
+            of_account.retain(|mailbox| mailboxes.contains_key(&mailbox));
+        }
     }
 
     pub(crate) fn remove_mailbox(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `S` | [`Sentinel`] |
 //! | `A` account, piece | [`AccountState`] |
+//! | `T` account, piece | [`MetadataState`] |
 //! | `M` mailbox, piece | [`HeadRecord`] |
 //! | `C` mailbox, chunk | [`Chunk`] of up to 64 messages |
 //! | `X` mailbox, mod-sequence, piece | [`Vanished`] |
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::journal::record::{AccountState, Counters, HeadRecord, Vanished};
+use super::journal::record::{AccountState, Counters, HeadRecord, MetadataState, Vanished};
 use super::journal::segment::{Place, StoreId};
 use super::mailbox::{Chunk, Messages};
 use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq};
@@ -179,6 +180,10 @@ impl Index {
         Ok(self.scan_pieces(b"A")?.into_iter().map(|(_, account)| account).collect())
     }
 
+    pub(crate) fn metadata(&self) -> Result<Vec<MetadataState>, Error> {
+        Ok(self.scan_pieces(b"T")?.into_iter().map(|(_, metadata)| metadata).collect())
+    }
+
     pub(crate) fn heads(&self) -> Result<Vec<HeadRecord>, Error> {
         Ok(self.scan_pieces(b"M")?.into_iter().map(|(_, head)| head).collect())
     }
@@ -243,6 +248,10 @@ impl Index {
         self.set_pieces(batch, &key(b'A', &[&account.account.0.to_be_bytes()]), account)
     }
 
+    pub(crate) fn set_metadata(&self, batch: &mut Batch, metadata: &MetadataState) -> Result<(), Error> {
+        self.set_pieces(batch, &key(b'T', &[&metadata.account.0.to_be_bytes()]), metadata)
+    }
+
     pub(crate) fn set_head(&self, batch: &mut Batch, head: &HeadRecord) -> Result<(), Error> {
         self.set_pieces(batch, &key(b'M', &[&head.mailbox.0.to_be_bytes()]), head)
     }
@@ -295,6 +304,7 @@ impl Index {
     }
 
     pub(crate) fn remove_account(&self, batch: &mut Batch, account: AccountId) -> Result<(), Error> {
+        self.remove_prefix(batch, &key(b'T', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'A', &[&account.0.to_be_bytes()]))
     }
 

@@ -189,6 +189,7 @@ impl Maintenance {
             |error: io::Error| Error::WriteFailed(format!("segment {} can't be compacted: {error}", segment.number));
         let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
+        let mut metadata: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
         while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
@@ -198,6 +199,8 @@ impl Maintenance {
             mailboxes
                 .extend(found.record.mailboxes().into_iter().filter(|mailbox| found.commit_seq >= stated(mailbox)));
             accounts.extend(found.record.accounts());
+            let stated = |account: &AccountId| self.inner.state.metadata_stated(*account);
+            metadata.extend(found.record.metadata().filter(|account| found.commit_seq >= stated(account)));
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));
             }
@@ -207,6 +210,13 @@ impl Maintenance {
         for account in accounts {
             let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 Ok(inner.state.directory().account(account).map(|entry| Record::AccountState(entry.record())))
+            })?;
+            wait(said)?;
+        }
+        for account in metadata {
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
+                let directory = inner.state.directory();
+                Ok(directory.metadata(account).map(|metadata| Record::MetadataState(metadata.record(account))))
             })?;
             wait(said)?;
         }

@@ -33,6 +33,15 @@ impl Store {
     pub fn object_ids(&self) -> ObjectIds {
         ObjectIds::new(self.inner.journal.store_id())
     }
+
+    /// A secret for one purpose, the same for as long as the store lives: another hash under the same key. Purposes are
+    /// longer than what identifiers are made of, and never meet them.
+    pub fn secret(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = self.object_ids().mac;
+        mac.update(b"secret: ");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
 }
 
 impl ObjectIds {
@@ -105,11 +114,15 @@ mod tests {
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let credentials = Credentials { password_hash: String::new(), scram_sha_256: None };
         let account = store.add_account("alice", "alice", credentials).await.unwrap().id;
-        let name = |store: &Store| store.object_ids().mailbox(store.mailbox(account, INBOX).unwrap().id());
+        let name = |store: &Store| {
+            let mailbox = store.object_ids().mailbox(store.mailbox(account, INBOX).unwrap().id());
+            (mailbox, store.secret("one purpose"))
+        };
         let before = name(&store);
         store.close().await.unwrap();
         drop(store);
         let store = Store::open(folder.path(), Options::default()).unwrap();
         assert_eq!(name(&store), before);
+        assert_ne!(store.secret("another purpose"), before.1);
     }
 }

@@ -10,19 +10,22 @@ use super::bodies::Bodies;
 use super::directory::Directory;
 use super::index::{Batch, Index};
 use super::journal::record::{
-    AccountState, AddAccount, Counters, Delivery, HeadRecord, MailboxStep, MailboxesChange, Record, References, Stated,
-    StoreState,
+    AccountState, AddAccount, Counters, Delivery, HeadRecord, MailboxStep, MailboxesChange, Record, References,
+    SetMetadata, Stated, StoreState,
 };
 use super::journal::segment::Place;
 use super::mailbox::{Dirty, Mailbox, MailboxData, Messages};
+use super::metadata::{Metadata, SPECIAL_USE_ENTRY};
 use super::names::INBOX;
-use super::{Account, AccountId, Bell, BodyId, CommitSeq, Error, MailboxId, Message, ModSeq};
+use super::{Account, AccountId, Bell, BodyId, CommitSeq, Error, MailboxId, Message, ModSeq, SpecialUse};
 
 /// What the index does not know yet, of accounts and mailboxes.
 #[derive(Debug, Default)]
 struct Changed {
     accounts: HashSet<AccountId>,
     mailboxes: HashSet<MailboxId>,
+    /// Accounts whose metadata is another.
+    metadata: HashSet<AccountId>,
     removed_accounts: Vec<AccountId>,
     removed_mailboxes: Vec<MailboxId>,
     anything: bool,
@@ -48,6 +51,9 @@ impl State {
         }
         for head in index.heads()? {
             directory.add_mailbox(Mailbox::new(MailboxData::from_head(head)));
+        }
+        for metadata in index.metadata()? {
+            directory.set_metadata(metadata.account, Metadata::from_record(metadata));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -128,6 +134,8 @@ impl State {
                 let (account, to, mod_seq) = (references.account, references.to, references.mod_seq);
                 self.directory_mut().touched(account, |touched| touched.rename_inbox(to, mod_seq));
                 self.apply_steps(change)?;
+                // RFC 5464 §4.1: INBOX keeps its metadata, and the new mailbox has it too.
+                self.directory_mut().metadata_mut(account).copy(references.from, references.to, mod_seq);
                 self.apply_references(references)?;
             }
             Record::AddAccount(add) => self.apply_add_account(add),
@@ -165,8 +173,46 @@ impl State {
             }
             Record::AccountState(state) => self.directory_mut().add_account(state),
             Record::StoreState(state) => self.apply_store_state(&state)?,
+            Record::SetMetadata(set) => self.apply_set_metadata(set),
+            Record::MetadataState(mut state) => {
+                let stated = Some(Stated { commit_seq, segment: place.segment, octets: place.record_octets() });
+                let mut directory = self.directory_mut();
+                if self.rebuilding {
+                    state.stated = stated;
+                    directory.set_metadata(state.account, Metadata::from_record(state));
+                } else {
+                    // It was made from what is in memory.
+                    let metadata = directory.metadata_mut(state.account);
+                    let before = std::mem::replace(&mut metadata.stated, stated);
+                    drop(directory);
+                    self.bodies().restate(before, stated);
+                }
+            }
         }
         Ok(bells)
+    }
+
+    fn apply_set_metadata(&self, set: SetMetadata) {
+        let SetMetadata { account, mailbox, mod_seq, entries, uses } = set;
+        {
+            let mut directory = self.directory_mut();
+            let metadata = directory.metadata_mut(account);
+            for (name, value) in entries {
+                metadata.set(mailbox, name, value, mod_seq);
+            }
+            metadata.forget_removed();
+            for (mailbox, special_use) in uses {
+                set_special_use(&mut directory, account, mailbox, special_use, mod_seq);
+            }
+            directory.touched(account, |touched| touched.touch_metadata(mod_seq));
+            directory.count_mod_seq(account, mod_seq);
+        }
+    }
+
+    /// The commit of the last state of an account's metadata; 0 when there is none.
+    pub(crate) fn metadata_stated(&self, account: AccountId) -> CommitSeq {
+        let directory = self.directory();
+        directory.metadata(account).and_then(|metadata| metadata.stated).map_or(0, |stated| stated.commit_seq)
     }
 
     fn mark_changed(&self, record: &Record) {
@@ -174,6 +220,7 @@ impl State {
         changed.anything = true;
         changed.mailboxes.extend(record.mailboxes());
         changed.accounts.extend(record.accounts());
+        changed.metadata.extend(record.metadata());
     }
 
     /// The commit of the mailbox's last state; 0 when there is none.
@@ -280,7 +327,10 @@ impl State {
         let MailboxesChange { account, mod_seq, steps } = change;
         // Under one lock: a tree is renamed as one.
         let mut directory = self.directory_mut();
-        directory.touched(account, |touched| touched.touch_directory(mod_seq));
+        directory.touched(account, |touched| {
+            touched.touch_directory(mod_seq);
+            touched.touch_metadata(mod_seq);
+        });
         for step in steps {
             match step {
                 MailboxStep::Create { mailbox, name, uid_validity, special_use } => {
@@ -308,6 +358,9 @@ impl State {
                         entry.subscriptions.remove(&name);
                     }
                 }
+                MailboxStep::SetSpecialUse { mailbox, special_use } => {
+                    set_special_use(&mut directory, account, mailbox, special_use, mod_seq);
+                }
             }
         }
         Ok(())
@@ -315,7 +368,11 @@ impl State {
 
     fn delete_mailbox(&self, id: MailboxId, mod_seq: ModSeq) -> Result<(), Error> {
         let Some(mailbox) = self.loaded(id)? else { return Ok(()) };
-        self.directory_mut().remove_mailbox(id);
+        {
+            let mut directory = self.directory_mut();
+            directory.remove_mailbox(id);
+            directory.remove_metadata_of(mailbox.account(), id);
+        }
         self.changed().removed_mailboxes.push(id);
         let (messages, stated): (Vec<Message>, _) = {
             let mut data = mailbox.write();
@@ -354,6 +411,8 @@ impl State {
         for mailbox in &mailboxes {
             self.delete_mailbox(*mailbox, 0)?;
         }
+        let stated = self.directory().metadata(id).and_then(|metadata| metadata.stated);
+        self.bodies().restate(stated, None);
         let mut directory = self.directory_mut();
         directory.remove_account(id);
         self.changed().removed_accounts.push(id);
@@ -388,6 +447,11 @@ impl State {
         }
         let mut references: HashMap<BodyId, u32> = HashMap::new();
         let mut stated = Vec::new();
+        self.directory_mut().retain_metadata();
+        for (account, metadata) in self.directory().all_metadata() {
+            self.changed().metadata.insert(account);
+            stated.extend(metadata.stated);
+        }
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
@@ -427,6 +491,11 @@ impl State {
         }
         for entry in changed.accounts.iter().filter_map(|id| directory.account(*id)) {
             self.index.set_account(&mut batch, &entry.record())?;
+        }
+        for id in changed.metadata {
+            if let Some(metadata) = directory.metadata(id) {
+                self.index.set_metadata(&mut batch, &metadata.record(id))?;
+            }
         }
         let mut mailboxes = Vec::new();
         for mailbox in changed.mailboxes.iter().filter_map(|id| directory.mailbox(*id)) {
@@ -470,4 +539,23 @@ impl State {
     pub(crate) fn collected(&self, generation: u64) {
         self.bodies().collected(generation);
     }
+}
+
+/// A mailbox is for something else from here on. Its head says it, and its metadata that it changed.
+fn set_special_use(
+    directory: &mut Directory,
+    account: AccountId,
+    id: MailboxId,
+    special_use: Option<SpecialUse>,
+    mod_seq: ModSeq,
+) {
+    // In a rebuild its state may come later, and says it too.
+    if let Some(mailbox) = directory.mailbox(id) {
+        let mut data = mailbox.write();
+        data.head.special_use = special_use;
+        data.dirty.head = true;
+    }
+    let metadata = directory.metadata_mut(account);
+    metadata.set(Some(id), SPECIAL_USE_ENTRY.to_owned(), None, mod_seq);
+    metadata.forget_removed();
 }

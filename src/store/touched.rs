@@ -24,6 +24,8 @@ pub(crate) struct Touched {
     from: ModSeq,
     /// The last change of names or subscriptions.
     directory: ModSeq,
+    /// The last change of metadata.
+    metadata: ModSeq,
     /// Where the messages of INBOX went when it was renamed the last time, and when.
     inbox_renamed: Option<(ModSeq, MailboxId)>,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Touched {
 impl Touched {
     /// An account with that mod-sequence, of whose past nothing is known.
     pub(crate) fn new(mod_seq: ModSeq) -> Touched {
-        Touched { from: mod_seq, directory: mod_seq, ..Touched::default() }
+        Touched { from: mod_seq, directory: mod_seq, metadata: mod_seq, ..Touched::default() }
     }
 
     /// Messages of the mailbox changed.
@@ -50,6 +52,11 @@ impl Touched {
     /// Names or subscriptions change.
     pub(crate) fn touch_directory(&mut self, mod_seq: ModSeq) {
         self.directory = self.directory.max(mod_seq);
+    }
+
+    /// Metadata changes.
+    pub(crate) fn touch_metadata(&mut self, mod_seq: ModSeq) {
+        self.metadata = self.metadata.max(mod_seq);
     }
 
     /// INBOX was renamed: its messages are in that mailbox now.
@@ -71,6 +78,8 @@ pub struct AccountChanges {
     pub mod_seq: ModSeq,
     /// Names or subscriptions changed.
     pub directory: bool,
+    /// Metadata changed: [`Store::metadata_changes_since`] says which.
+    pub metadata: bool,
     /// The mailboxes whose messages changed; `None`: any of them may have.
     pub mailboxes: Option<BTreeSet<MailboxId>>,
 }
@@ -98,6 +107,7 @@ impl Store {
         Some(AccountChanges {
             mod_seq: entry.highest_mod_seq,
             directory: entry.touched.directory > mod_seq,
+            metadata: entry.touched.metadata > mod_seq,
             mailboxes: entry.touched.since(mod_seq),
         })
     }

@@ -192,6 +192,17 @@ pub enum SpecialUse {
     Trash,
 }
 
+/// An entry of metadata that changed (RFC 5464): it has another value, or none any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataChange {
+    /// Of which mailbox; `None`: of the account itself, the server in RFC 5464's words.
+    pub mailbox: Option<MailboxId>,
+    /// Its name, in lower case.
+    pub entry: String,
+    /// When it changed last.
+    pub mod_seq: ModSeq,
+}
+
 /// What changed in a mailbox after a mod-sequence, each message once.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -317,6 +328,24 @@ pub enum Error {
     /// The mailbox's keyword table is full.
     #[error("a mailbox holds at most {KEYWORDS_MAX} different keywords")]
     TooManyKeywords,
+    /// A value of metadata is too large.
+    #[error("a value of metadata holds at most {limit} octets")]
+    MetadataTooLarge {
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// There is no room for more metadata.
+    #[error("there is no room for more metadata")]
+    TooMuchMetadata,
+    /// The name of an entry of metadata is too long.
+    #[error("the name of an entry holds at most {limit} octets")]
+    MetadataNameTooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// The mailbox can't have that special use; the text says why.
+    #[error("this special use can't be given: {0}")]
+    SpecialUse(&'static str),
     /// The mailbox has given out its last UID.
     #[error("the mailbox has no UID left to give")]
     NoUidLeft,

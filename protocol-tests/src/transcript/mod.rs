@@ -246,6 +246,17 @@ pub enum LinePart {
         /// `~{n}`: a literal8 (RFC 3516).
         binary: bool,
     },
+    /// `{base64 "…"}`: text with names, in base64.
+    Base64(String),
+    /// `{scram "…" $challenge "…"}`: the last message of a SCRAM-SHA-256 exchange, in base64.
+    Scram {
+        /// The client's first message, with names.
+        first: String,
+        /// The server's first message in base64, as a name.
+        challenge: String,
+        /// The password, with names.
+        password: String,
+    },
 }
 
 /// A part of `C raw:`.

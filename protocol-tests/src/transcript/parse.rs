@@ -318,12 +318,13 @@ impl Parser<'_> {
         if source.starts_with('"') { byte_string(source) } else { self.message(source) }
     }
 
-    /// Text and `{file NAME}`, `{text "…"}` with `+` or `8` behind the word where the literal is such a one.
+    /// Text and `{file NAME}`, `{text "…"}` with `+` or `8` behind the word where the literal is such a one; `{base64 "…"}`
+    /// and `{scram "…" $challenge "…"}`.
     fn line_parts(&self, source: &str) -> Result<Vec<LinePart>, String> {
         let mut parts = Vec::new();
         let mut rest = source;
         loop {
-            let literal = ["{file", "{text"].iter().filter_map(|word| rest.find(word)).min();
+            let literal = ["{file", "{text", "{base64", "{scram"].iter().filter_map(|word| rest.find(word)).min();
             let Some(at) = literal else {
                 parts.push(LinePart::Text(rest.to_owned()));
                 return Ok(parts);
@@ -331,6 +332,12 @@ impl Parser<'_> {
             parts.push(LinePart::Text(rest[..at].to_owned()));
             let inner = &rest[at + 1..];
             let (word, argument) = inner.split_once(' ').ok_or("{file NAME} or {text \"…\"}")?;
+            if let "base64" | "scram" = word {
+                let end = argument.find('}').ok_or("} is missing")?;
+                parts.push(computed(word, &argument[..end])?);
+                rest = &argument[end + 1..];
+                continue;
+            }
             let (bytes, length) = if word.starts_with("text") {
                 unquote(argument)?
             } else {
@@ -341,6 +348,20 @@ impl Parser<'_> {
             parts.push(LinePart::Literal { bytes, plus: marks.contains('+'), binary: marks.contains('8') });
             rest = argument[length..].strip_prefix('}').ok_or("} is missing")?;
         }
+    }
+}
+
+/// What the runner works out when the line is sent.
+fn computed(word: &str, arguments: &str) -> Result<LinePart, String> {
+    let quoted: Vec<&str> = arguments.split('"').collect();
+    match (word, quoted.as_slice()) {
+        ("base64", ["", text, ""]) => Ok(LinePart::Base64((*text).to_owned())),
+        ("scram", ["", first, challenge, password, ""]) => Ok(LinePart::Scram {
+            first: (*first).to_owned(),
+            challenge: challenge.trim().to_owned(),
+            password: (*password).to_owned(),
+        }),
+        _ => Err("{base64 \"…\"} or {scram \"FIRST MESSAGE\" $challenge \"PASSWORD\"}".to_owned()),
     }
 }
 
@@ -428,6 +449,10 @@ mod tests {
         let Action::Send { what: Sending::Line(parts), .. } = &transcript.steps[1].action else { panic!("line") };
         let LinePart::Literal { bytes, plus: true, binary: false } = &parts[1] else { panic!("literal") };
         assert_eq!(bytes, b"Subject: x\r\n\r\nbody\r\n");
+        let parts = computed("scram", "\"n,,n=u,r=x\" $c \"secret\"").unwrap();
+        assert!(matches!(parts, LinePart::Scram { challenge, .. } if challenge == "$c"));
+        assert!(matches!(computed("base64", "\"n,,\""), Ok(LinePart::Base64(text)) if text == "n,,"));
+        assert!(computed("scram", "\"n,,n=u,r=x\" $c").is_err());
         let Action::Expect { block, .. } = &transcript.steps[2].action else { panic!("block") };
         assert_eq!(block.len(), 3);
     }

@@ -11,7 +11,7 @@ use crate::imap::session::Session;
 use crate::store::Store;
 
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
-const ALWAYS: [&str; 23] = [
+const ALWAYS: &[&str] = &[
     "IMAP4rev1",     // RFC 3501
     "LITERAL+",      // RFC 7888
     "SASL-IR",       // RFC 4959
@@ -24,9 +24,11 @@ const ALWAYS: [&str; 23] = [
     "UIDPLUS",       // RFC 4315
     "MOVE",          // RFC 6851
     "SPECIAL-USE",   // RFC 6154
+    "METADATA",      // RFC 5464
     "BINARY",        // RFC 3516
     "ESEARCH",       // RFC 4731
     "SEARCHRES",     // RFC 5182
+    "PARTIAL",       // RFC 9394
     "LIST-EXTENDED", // RFC 5258
     "LIST-STATUS",   // RFC 5819
     "STATUS=SIZE",   // RFC 8438
@@ -35,11 +37,13 @@ const ALWAYS: [&str; 23] = [
     "OBJECTID",      // RFC 8474
     "CONDSTORE",     // RFC 7162
     "QRESYNC",       // RFC 7162
+    "NOTIFY",        // RFC 5465
+    "PREVIEW",       // RFC 8970
 ];
 
 /// The capabilities of this session at this moment.
 pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static, str>> {
-    let mut names: Vec<Cow<'static, str>> = ALWAYS.into_iter().map(Cow::Borrowed).collect();
+    let mut names: Vec<Cow<'static, str>> = ALWAYS.iter().copied().map(Cow::Borrowed).collect();
     // RFC 7889 §2: one limit for all mailboxes.
     names.push(format!("APPENDLIMIT={}", store.max_message()).into());
     if session.is_authenticated() {
@@ -49,7 +53,8 @@ pub(crate) fn capabilities(session: &Session, store: &Store) -> Vec<Cow<'static,
         names.push("STARTTLS".into());
     }
     if session.line.login {
-        names.extend(Mechanism::ALL.iter().map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
+        let mechanisms = Mechanism::ALL.into_iter().filter(|mechanism| session.line.sasl.has(*mechanism));
+        names.extend(mechanisms.map(|mechanism| format!("AUTH={}", mechanism.name()).into()));
     } else {
         // RFC 3501 §6.2.3
         names.push("LOGINDISABLED".into());

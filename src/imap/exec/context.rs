@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::news;
 use super::workspace::Workspace;
 use crate::auth::Authenticator;
+use crate::auth::scram::ChannelBinding;
 use crate::imap::Limits;
 use crate::imap::framer::{Event, Framer};
 use crate::imap::print;
@@ -36,6 +37,8 @@ pub(crate) trait Client: Send + Sync {
     fn receive(&mut self) -> Pending<'_, io::Result<()>>;
     /// Asks for a place among the sessions of that account, once it is known who the client is; `false`: there are too many.
     fn admit(&mut self, account: AccountId) -> bool;
+    /// What the TLS channel is known by, where the session's line says that there is such a thing.
+    fn channel_binding(&self) -> Option<ChannelBinding>;
     /// What arrived.
     fn framer(&mut self) -> &mut Framer;
 }

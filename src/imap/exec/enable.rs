@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Done, Outcome, condstore};
+use super::{Context, Done, Outcome, condstore, metadata};
 use crate::imap::response::Data;
 
 pub(super) fn run(cx: &mut Context<'_>, capabilities: &[String]) -> Outcome {
@@ -16,6 +16,11 @@ pub(super) fn run(cx: &mut Context<'_>, capabilities: &[String]) -> Outcome {
             "QRESYNC" => {
                 condstore::enable_qresync(cx);
                 "QRESYNC"
+            }
+            // RFC 5464 §4.1
+            "METADATA" => {
+                metadata::enable(cx);
+                "METADATA"
             }
             unknown => {
                 tracing::debug!(unknown, "a client wants to enable what nobody knows");

@@ -125,13 +125,18 @@ fn error_text(error: &store::Error) -> Cow<'static, str> {
     }
 }
 
-/// RFC 5530 §3, RFC 4469 §4.2.
+/// RFC 5530 §3, RFC 4469 §4.2, RFC 5464 §4.3, RFC 6154 §3.
 fn code_of(error: &store::Error) -> Code {
     match error {
         store::Error::NoSuchAccount | store::Error::NoSuchMailbox => Code::NonExistent,
         store::Error::AccountExists | store::Error::MailboxExists => Code::AlreadyExists,
         store::Error::IsInbox | store::Error::BadName(_) => Code::Cannot,
-        store::Error::TooManyKeywords | store::Error::NoUidLeft => Code::Limit,
+        store::Error::TooManyKeywords | store::Error::NoUidLeft | store::Error::MetadataNameTooLong { .. } => {
+            Code::Limit
+        }
+        store::Error::MetadataTooLarge { limit } => Code::MetadataMaxSize(*limit as u64),
+        store::Error::TooMuchMetadata => Code::MetadataTooMany,
+        store::Error::SpecialUse(_) => Code::UseAttr,
         store::Error::TooLarge { .. } => Code::TooBig,
         store::Error::Gone => Code::ExpungeIssued,
         store::Error::Damaged(_) => Code::Corruption,

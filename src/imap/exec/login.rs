@@ -13,6 +13,7 @@ use crate::imap::command::Secret;
 use crate::imap::framer;
 use crate::imap::response::Code;
 use crate::imap::session::State;
+use crate::store::Account;
 
 pub(super) async fn run(cx: &mut Context<'_>, user: &[u8], password: &Secret) -> Outcome {
     allowed(cx)?;
@@ -35,24 +36,34 @@ pub(super) fn allowed(cx: &Context<'_>) -> Result<(), Failure> {
 
 /// Checks name and password, and logs in.
 pub(super) async fn check(cx: &mut Context<'_>, login: Login) -> Outcome {
+    match cx.environment.authenticator.login(&login.name, &login.password, cx.environment.peer).await {
+        Ok(account) => log_in(cx, account),
+        Err(error) => Err(failed(cx, error)),
+    }
+}
+
+/// Logs in who has shown to be the owner of this account, if there is a place.
+pub(super) fn log_in(cx: &mut Context<'_>, account: Arc<Account>) -> Outcome {
     let peer = cx.environment.peer;
-    match cx.environment.authenticator.login(&login.name, &login.password, peer).await {
-        Ok(account) if !cx.client.admit(account.id) => {
-            tracing::warn!(account = %account.name, %peer, "too many sessions");
-            // RFC 5530 §3
-            Err(Failure::no(Code::Limit, "There are too many sessions of this user from your address"))
-        }
-        Ok(account) => {
-            tracing::info!(account = %account.name, %peer, "logged in");
-            cx.session.state = State::Authenticated(Arc::clone(&account));
-            cx.session.bad_commands = 0;
-            let limits = framer::Limits::after_login(cx.store().max_message());
-            cx.client.framer().set_limits(limits);
-            // RFC 3501 §6.2.3: saves the client a CAPABILITY.
-            Ok(Done::ok("Logged in").with_code(Code::Capability(capabilities(cx.session, cx.store()))))
-        }
-        Err(LoginError::Refused) => Err(refused(cx)),
-        Err(LoginError::Unavailable) => Err(Failure::no(Code::Unavailable, "Logging in is not possible at the moment")),
+    if !cx.client.admit(account.id) {
+        tracing::warn!(account = %account.name, %peer, "too many sessions");
+        // RFC 5530 §3
+        return Err(Failure::no(Code::Limit, "There are too many sessions of this user from your address"));
+    }
+    tracing::info!(account = %account.name, %peer, "logged in");
+    cx.session.state = State::Authenticated(account);
+    cx.session.bad_commands = 0;
+    let limits = framer::Limits::after_login(cx.store().max_message());
+    cx.client.framer().set_limits(limits);
+    // RFC 3501 §6.2.3: saves the client a CAPABILITY.
+    Ok(Done::ok("Logged in").with_code(Code::Capability(capabilities(cx.session, cx.store()))))
+}
+
+/// The answer where the authenticator knows why not.
+pub(super) fn failed(cx: &mut Context<'_>, error: LoginError) -> Failure {
+    match error {
+        LoginError::Refused => refused(cx),
+        LoginError::Unavailable => Failure::no(Code::Unavailable, "Logging in is not possible at the moment"),
     }
 }
 

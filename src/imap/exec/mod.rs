@@ -29,6 +29,7 @@ mod login;
 mod logout;
 mod lsub;
 mod messages;
+mod metadata;
 mod namespace;
 mod news;
 mod noop;
@@ -168,6 +169,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::GetMetadata(get) => metadata::get(cx, &get),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Notify(notify) => notify::run(cx, notify).await,
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::{Context, condstore, fetch, flags, notify};
+use super::{Context, condstore, fetch, flags, metadata, notify};
 use crate::imap::print;
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Data, Response};
@@ -62,19 +62,20 @@ pub(crate) enum Told {
     Deleted,
 }
 
-/// Looks at the selected mailbox, where there is one, and at the account, where it is watched; adds what is new. Errs when
-/// the client is gone.
+/// Looks at the selected mailbox, where there is one, and at the account or its metadata, where those are watched; adds what
+/// is new. Errs when the client is gone.
 pub(super) async fn tell(cx: &mut Context<'_>, when: When) -> io::Result<Told> {
     let own = match cx.session.account() {
         Some(account) => cx.environment.store.take_own(account.id),
         None => return Ok(Told::Nothing),
     };
     let told = tell_selected(cx, when, &own).await?;
-    if cx.session.listens() && when != When::NotifySet {
-        let any = notify::tell_account(cx, &own);
-        return Ok(if any && told == Told::Nothing { Told::News } else { told });
-    }
-    Ok(told)
+    let any = match &cx.session.watch {
+        // RFC 5464 §4.4.2; who has used NOTIFY is told what that asks for.
+        None => metadata::tell(cx.session, cx.environment.store, &mut cx.output),
+        Some(_) => when != When::NotifySet && notify::tell_account(cx, &own),
+    };
+    Ok(if any && told == Told::Nothing { Told::News } else { told })
 }
 
 async fn tell_selected(cx: &mut Context<'_>, when: When, own: &[ModSeq]) -> io::Result<Told> {

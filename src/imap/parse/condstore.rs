@@ -8,8 +8,9 @@ use nom::Parser;
 use super::Fault;
 use super::lexeme::{Parsed, argument, expected, fail, list1, named, number64, nz_number, octet, string, word};
 use super::mailbox::mailbox;
-use super::message::sequence_set;
+use super::message::{partial_range, sequence_set};
 use crate::imap::command::{FetchModifiers, MatchData, Numbering, QuickResync, SelectParameters};
+use crate::imap::numbers::PartialRange;
 use crate::store::{ModSeq, UidSet};
 
 /// `mod-sequence-value = 1*DIGIT`, 1 to 2^63 - 1.
@@ -112,7 +113,7 @@ fn ascending(rest: &[u8]) -> Parsed<'_, UidSet> {
 
 /// ```abnf
 /// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"
-/// fetch-modifier  = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED"
+/// fetch-modifier  = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" / "PARTIAL" SP partial-range
 /// ```
 pub(super) fn fetch_modifiers(rest: &[u8], by: Numbering) -> Parsed<'_, FetchModifiers> {
     if !rest.starts_with(b" ") {
@@ -124,6 +125,7 @@ pub(super) fn fetch_modifiers(rest: &[u8], by: Numbering) -> Parsed<'_, FetchMod
         let again = match modifier {
             FetchModifier::ChangedSince(mod_seq) => modifiers.changed_since.replace(mod_seq).is_some(),
             FetchModifier::Vanished => std::mem::replace(&mut modifiers.vanished, true),
+            FetchModifier::Partial(range) => modifiers.partial.replace(range).is_some(),
         };
         if again {
             return fail(rest, Fault::Invalid("A modifier stands there twice"));
@@ -133,12 +135,17 @@ pub(super) fn fetch_modifiers(rest: &[u8], by: Numbering) -> Parsed<'_, FetchMod
     if modifiers.vanished && (by == Numbering::Sequence || modifiers.changed_since.is_none()) {
         return fail(rest, Fault::Invalid("VANISHED stands only in UID FETCH, and beside CHANGEDSINCE"));
     }
+    // RFC 9394 §3.3
+    if modifiers.partial.is_some() && by == Numbering::Sequence {
+        return fail(rest, Fault::Invalid("PARTIAL stands only in UID FETCH"));
+    }
     Ok((behind, modifiers))
 }
 
 enum FetchModifier {
     ChangedSince(ModSeq),
     Vanished,
+    Partial(PartialRange),
 }
 
 fn fetch_modifier(rest: &[u8]) -> Parsed<'_, FetchModifier> {
@@ -146,6 +153,7 @@ fn fetch_modifier(rest: &[u8]) -> Parsed<'_, FetchModifier> {
     match name.as_str() {
         "CHANGEDSINCE" => argument(mod_sequence).map(FetchModifier::ChangedSince).parse(behind),
         "VANISHED" => Ok((behind, FetchModifier::Vanished)),
+        "PARTIAL" => argument(partial_range).map(FetchModifier::Partial).parse(behind),
         _ => fail(rest, Fault::Invalid("Unknown fetch modifier")),
     }
 }

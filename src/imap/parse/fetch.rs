@@ -1,4 +1,4 @@
-//! FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516 §4.2).
+//! FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516 §4.2) and PREVIEW (RFC 8970 §3).
 
 use std::num::NonZeroU32;
 
@@ -44,7 +44,8 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 ///             "BODY" ["STRUCTURE"] / "UID" / "MODSEQ" / "SAVEDATE" / "EMAILID" / "THREADID" /
 ///             "BODY" section ["<" number "." nz-number ">"] /
 ///             "BODY.PEEK" section ["<" number "." nz-number ">"] /
-///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
+///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary /
+///             "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]
 /// ```
 pub(super) fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
     let (behind, name) = word("a fetch item").parse(rest)?;
@@ -60,6 +61,7 @@ pub(super) fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
         "SAVEDATE" => FetchItem::SaveDate,
         "EMAILID" => FetchItem::EmailId,
         "THREADID" => FetchItem::ThreadId,
+        "PREVIEW" => return preview(behind),
         "UID" => FetchItem::Uid,
         "MODSEQ" => FetchItem::ModSeq,
         "BODY" if !behind.starts_with(b"[") => FetchItem::Body,
@@ -71,6 +73,17 @@ pub(super) fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
         _ => return fail(rest, Fault::Invalid("Unknown fetch item")),
     };
     Ok((behind, plain))
+}
+
+/// `"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]`; `preview-mod = "LAZY"` (RFC 8970 §6). Behind a PREVIEW without
+/// parentheses of its own, those of the command's modifiers may follow (RFC 4466 §2.4): CHANGEDSINCE is no preview-mod.
+fn preview(rest: &[u8]) -> Parsed<'_, FetchItem> {
+    let modifier = |rest| {
+        let (behind, name) = word("LAZY").parse(rest)?;
+        if name == "LAZY" { Ok((behind, ())) } else { expected(rest, "LAZY") }
+    };
+    let (rest, modifiers) = opt(argument(list1(modifier))).parse(rest)?;
+    Ok((rest, FetchItem::Preview { lazy: modifiers.is_some() }))
 }
 
 fn body_section(rest: &[u8], peek: bool) -> Parsed<'_, FetchItem> {

@@ -4,12 +4,14 @@ use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::opt;
 use nom::multi::separated_list1;
+use nom::sequence::{preceded, separated_pair};
 
 use super::flag::store_flags;
 use super::lexeme::{Parsed, argument, expected, fail, named, nz_number, octet, word};
 use super::mailbox::mailbox;
 use super::{Fault, condstore};
 use crate::imap::command::{CommandBody, Numbering};
+use crate::imap::numbers::PartialRange;
 use crate::imap::sequence_set::{SeqNumber, SequenceSet};
 use crate::store::FlagAction;
 
@@ -34,6 +36,21 @@ pub(super) fn sequence_set(rest: &[u8]) -> Parsed<'_, SequenceSet> {
 
 fn seq_number(rest: &[u8]) -> Parsed<'_, SeqNumber> {
     alt((octet(b'*', "*").map(|_| SeqNumber::Largest), nz_number.map(SeqNumber::Number))).parse(rest)
+}
+
+/// ```abnf
+/// partial-range       = partial-range-first / partial-range-last   ; RFC 9394 §4
+/// partial-range-first = nz-number ":" nz-number
+/// partial-range-last  = "-" nz-number ":" "-" nz-number
+/// ```
+pub(super) fn partial_range(rest: &[u8]) -> Parsed<'_, PartialRange> {
+    let from_last = rest.first() == Some(&b'-');
+    let end = |rest| match from_last {
+        true => preceded(octet(b'-', "-"), nz_number).parse(rest),
+        false => nz_number(rest),
+    };
+    let range = separated_pair(end, octet(b':', ":"), end);
+    range.map(|(from, to)| PartialRange { from, to, from_last }).parse(rest)
 }
 
 /// ```abnf

@@ -10,6 +10,7 @@
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
+//! - `metadata`: GETMETADATA, SETMETADATA
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
@@ -31,6 +32,7 @@ mod lexeme;
 mod mailbox;
 mod mailbox_filter;
 mod message;
+mod metadata;
 mod notify;
 mod search;
 
@@ -91,6 +93,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         }
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
+        "GETMETADATA" => return metadata::get(arguments),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),
@@ -107,6 +110,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
             return condstore::select.map(select).parse(arguments);
         }
+        "SETMETADATA" => return metadata::set(arguments),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),

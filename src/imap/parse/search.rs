@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3), and the keys of RFC 5032, RFC 8474 and RFC 8514.
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3, RFC 9394 §4), and the keys of RFC 5032, RFC 8474 and RFC 8514.
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.
@@ -12,9 +12,10 @@ use nom::combinator::opt;
 use super::lexeme::{
     Parsed, argument, ascii, astring, fail, list0, named, number64, nz_number, octet, space, utf8, word,
 };
-use super::message::sequence_set;
+use super::message::{partial_range, sequence_set};
 use super::{Fault, SEARCH_DEPTH_MAX};
 use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
+use crate::imap::numbers::PartialRange;
 use crate::message::date::Civil;
 
 /// RFC 8474 §7
@@ -43,20 +44,52 @@ pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"` (RFC 4731 §5)
 fn return_options(rest: &[u8]) -> Parsed<'_, SearchReturn> {
     let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
-    let (behind, words) = argument(list0(word("a result option"))).parse(rest)?;
+    let (behind, options) = argument(list0(return_option)).parse(rest)?;
     // RFC 4731 §3.1: an empty list means ALL.
-    let mut returns = SearchReturn { all: words.is_empty(), ..SearchReturn::default() };
-    for word in words {
-        match word.as_str() {
-            "MIN" => returns.min = true,
-            "MAX" => returns.max = true,
-            "ALL" => returns.all = true,
-            "COUNT" => returns.count = true,
-            "SAVE" => returns.save = true,
-            _ => return fail(rest, Fault::Invalid("Unknown result option")),
+    let mut returns = SearchReturn { all: options.is_empty(), ..SearchReturn::default() };
+    for option in options {
+        match option {
+            ReturnOption::Min => returns.min = true,
+            ReturnOption::Max => returns.max = true,
+            ReturnOption::All => returns.all = true,
+            ReturnOption::Count => returns.count = true,
+            ReturnOption::Save => returns.save = true,
+            ReturnOption::Partial(range) => {
+                if returns.partial.replace(range).is_some() {
+                    return fail(rest, Fault::Invalid("PARTIAL stands there twice"));
+                }
+            }
         }
     }
+    // RFC 9394 §3.1
+    if returns.all && returns.partial.is_some() {
+        return fail(rest, Fault::Invalid("PARTIAL and ALL exclude each other"));
+    }
     Ok((behind, returns))
+}
+
+enum ReturnOption {
+    Min,
+    Max,
+    All,
+    Count,
+    Save,
+    Partial(PartialRange),
+}
+
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / "PARTIAL" SP partial-range`
+fn return_option(rest: &[u8]) -> Parsed<'_, ReturnOption> {
+    let (behind, name) = word("a result option").parse(rest)?;
+    let plain = match name.as_str() {
+        "MIN" => ReturnOption::Min,
+        "MAX" => ReturnOption::Max,
+        "ALL" => ReturnOption::All,
+        "COUNT" => ReturnOption::Count,
+        "SAVE" => ReturnOption::Save,
+        "PARTIAL" => return argument(partial_range).map(ReturnOption::Partial).parse(behind),
+        _ => return fail(rest, Fault::Invalid("Unknown result option")),
+    };
+    Ok((behind, plain))
 }
 
 /// `SP "CHARSET" SP astring`

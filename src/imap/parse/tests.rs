@@ -400,6 +400,9 @@ fn fetch_items() {
     assert_eq!(fetch("RFC822"), [Rfc822]);
     assert_eq!(fetch("(RFC822.HEADER RFC822.SIZE RFC822.TEXT)"), [Rfc822Header, Rfc822Size, Rfc822Text]);
     assert_eq!(fetch("(BODY BODYSTRUCTURE)"), [Body, BodyStructure]);
+    assert_eq!(fetch("(PREVIEW (LAZY) preview UID)"), [Preview { lazy: true }, Preview { lazy: false }, Uid]);
+    assert_eq!(fetch("PREVIEW (CHANGEDSINCE 5)"), [Preview { lazy: false }]);
+    assert_eq!(fetch("PREVIEW (lazy) (CHANGEDSINCE 5)"), [Preview { lazy: true }]);
     assert_eq!(fetch("BODY[]"), [section(&[], None)]);
     assert_eq!(fetch("BODY[1.2]"), [section(&[1, 2], None)]);
     assert_eq!(fetch("BODY[HEADER]"), [section(&[], Some(SectionText::Header))]);

@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, notify, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -62,6 +62,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::Append(message) => append(out, message),
         CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
+        CommandBody::SetMetadata { mailbox, entries } => metadata::set(out, mailbox, entries, CLIENT),
         CommandBody::Enable(capabilities) => {
             word(out, "ENABLE ");
             spaced(out, capabilities, |out, name| word(out, name));
@@ -184,7 +186,7 @@ fn return_options(out: &mut Vec<u8>, returns: &ListReturn) {
 }
 
 /// The names of the options that are set.
-pub(super) fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
+fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
     list(out, options.iter().filter(|(set, _)| *set), |out, (_, name)| word(out, name));
 }
 

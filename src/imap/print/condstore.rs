@@ -1,8 +1,10 @@
 //! What RFC 7162 puts into commands and responses: the twin of [`parse::condstore`](crate::imap::parse).
 
 use super::lexeme::{number, spaced};
+use super::partial_range;
 use super::status::uid_set;
 use crate::imap::command::{FetchModifiers, QuickResync, SelectParameters};
+use crate::imap::numbers::PartialRange;
 use crate::store::{ModSeq, UidSet};
 
 /// `[SP "(" select-param *(SP select-param) ")"]`
@@ -38,18 +40,32 @@ fn quick_resync(out: &mut Vec<u8>, resync: &QuickResync) {
 
 /// `[SP "(" fetch-modifier *(SP fetch-modifier) ")"]`
 pub(super) fn fetch_modifiers(out: &mut Vec<u8>, modifiers: &FetchModifiers) {
-    let FetchModifiers { changed_since, vanished } = *modifiers;
-    let vanished = vanished.then_some(None);
-    bracketed(out, changed_since.map(Some).into_iter().chain(vanished), |out, modifier| match modifier {
-        Some(mod_seq) => {
+    let FetchModifiers { changed_since, vanished, partial } = *modifiers;
+    let given = [
+        changed_since.map(FetchModifier::ChangedSince),
+        vanished.then_some(FetchModifier::Vanished),
+        partial.map(FetchModifier::Partial),
+    ];
+    bracketed(out, given.into_iter().flatten(), |out, modifier| match modifier {
+        FetchModifier::ChangedSince(mod_seq) => {
             out.extend_from_slice(b"CHANGEDSINCE ");
             number(out, mod_seq);
         }
-        None => out.extend_from_slice(b"VANISHED"),
+        FetchModifier::Vanished => out.extend_from_slice(b"VANISHED"),
+        FetchModifier::Partial(range) => {
+            out.extend_from_slice(b"PARTIAL ");
+            partial_range(out, range);
+        }
     });
 }
 
-/// `[SP "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"]`
+enum FetchModifier {
+    ChangedSince(ModSeq),
+    Vanished,
+    Partial(PartialRange),
+}
+
+/// `[SP "(" "UNCHANGEDSINCE SP mod-sequence-valzer ")"]`
 pub(super) fn store_modifiers(out: &mut Vec<u8>, unchanged_since: Option<ModSeq>) {
     bracketed(out, unchanged_since, |out, mod_seq| {
         out.extend_from_slice(b"UNCHANGEDSINCE ");

@@ -5,7 +5,7 @@
 //! message-data = nz-number SP "FETCH" SP "(" (msg-att-dynamic / msg-att-static) *(SP ...) ")"
 //! ```
 
-use super::lexeme::{Literals, astring, list, literal_header, number};
+use super::lexeme::{Literals, astring, list, literal_header, number, string};
 use super::{date, envelope, flag, structure};
 use crate::imap::command::{FetchItem, Partial};
 use crate::message::{Envelope, Part, Section, SectionText};
@@ -65,6 +65,11 @@ impl<'o> FetchWriter<'o> {
     /// `SAVEDATE` in UTC (RFC 8514 §4.2)
     pub fn save_date(&mut self, unix_s: i64) {
         date::date_time(self.item(b"SAVEDATE "), Date { unix_s, offset_min: 0 });
+    }
+
+    /// `PREVIEW` (RFC 8970 §3.2)
+    pub fn preview(&mut self, text: &str) {
+        string(self.item(b"PREVIEW "), text.as_bytes(), Literals::Plain);
     }
 
     /// `RFC822.SIZE`
@@ -203,6 +208,8 @@ pub(super) fn item(out: &mut Vec<u8>, item: &FetchItem) {
         FetchItem::EmailId => (b"EMAILID", &None),
         FetchItem::ThreadId => (b"THREADID", &None),
         FetchItem::SaveDate => (b"SAVEDATE", &None),
+        FetchItem::Preview { lazy: false } => (b"PREVIEW", &None),
+        FetchItem::Preview { lazy: true } => (b"PREVIEW (LAZY)", &None),
         FetchItem::Uid => (b"UID", &None),
         FetchItem::ModSeq => (b"MODSEQ", &None),
         FetchItem::BodySection { peek: false, partial, .. } => (b"BODY", partial),

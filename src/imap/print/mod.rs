@@ -6,8 +6,10 @@
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
 //! - `command`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
+//! - `metadata`: METADATA
 //! - `condstore`: what RFC 7162 puts into several of them
 
+use super::numbers::{Numbers, PartialRange};
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
 use lexeme::{Literals, list, number, string, text};
@@ -21,6 +23,7 @@ mod flag;
 mod lexeme;
 mod mailbox;
 mod mailbox_filter;
+mod metadata;
 mod notify;
 mod search;
 mod status;
@@ -75,6 +78,8 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"ESEARCH ");
             search::result(out, found);
         }
+        Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries),
+        Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries),
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             flag::names(out, flags, false);
@@ -140,6 +145,33 @@ fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
         if from != to {
             out.push(b':');
             seq_number(out, to);
+        }
+    }
+}
+
+/// `partial-range` (RFC 9394 §4), as the client wrote it.
+fn partial_range(out: &mut Vec<u8>, range: PartialRange) {
+    for (index, end) in [range.from, range.to].into_iter().enumerate() {
+        if index > 0 {
+            out.push(b':');
+        }
+        if range.from_last {
+            out.push(b'-');
+        }
+        number(out, u64::from(end.get()));
+    }
+}
+
+/// `sequence-set` of what was found, in its order; there is something in it.
+fn numbers(out: &mut Vec<u8>, numbers: &Numbers) {
+    for (index, (first, last)) in numbers.ranges().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        number(out, u64::from(first));
+        if last > first {
+            out.push(b':');
+            number(out, u64::from(last));
         }
     }
 }

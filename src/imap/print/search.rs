@@ -1,18 +1,15 @@
 //! SEARCH, the command (RFC 3501 §6.4.4, RFC 4731 §5, RFC 5182 §3), and ESEARCH, the response (RFC 4731 §5).
 
-use super::command::chosen;
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};
-use super::sequence_set;
-use super::status::uid_set;
+use super::{numbers, partial_range, sequence_set};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn};
 use crate::imap::response::ESearch;
 
 /// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
 pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &SearchKey) {
-    if let Some(SearchReturn { min, max, all, count, save }) = returns {
-        word(out, b" RETURN ");
-        chosen(out, &[(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE")]);
+    if let Some(returns) = returns {
+        return_options(out, returns);
     }
     let start = out.len();
     out.push(b' ');
@@ -23,6 +20,20 @@ pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &
     if !out[start..].is_ascii() {
         out.splice(start..start, *b" CHARSET UTF-8");
     }
+}
+
+/// `SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`
+pub(super) fn return_options(out: &mut Vec<u8>, returns: SearchReturn) {
+    let SearchReturn { min, max, all, count, save, partial } = returns;
+    let words = [(min, "MIN"), (max, "MAX"), (all, "ALL"), (count, "COUNT"), (save, "SAVE")];
+    let words = words.into_iter().filter(|(set, _)| *set).map(|(_, name)| (name, None));
+    word(out, b" RETURN ");
+    list(out, words.chain(partial.map(|range| ("PARTIAL ", Some(range)))), |out, (name, range)| {
+        word(out, name.as_bytes());
+        if let Some(range) = range {
+            partial_range(out, range);
+        }
+    });
 }
 
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`, behind its name
@@ -40,7 +51,19 @@ pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     }
     if !found.all.is_empty() {
         word(out, b" ALL ");
-        uid_set(out, &found.all);
+        numbers(out, &found.all);
+    }
+    if let Some((range, part)) = &found.partial {
+        // partial-results = sequence-set / "NIL" (RFC 9394 §4)
+        word(out, b" PARTIAL (");
+        partial_range(out, *range);
+        out.push(b' ');
+        if part.is_empty() {
+            word(out, b"NIL");
+        } else {
+            numbers(out, part);
+        }
+        out.push(b')');
     }
     if let Some(count) = found.count {
         size(out, b" COUNT ", u64::from(count));

@@ -82,6 +82,10 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::BadUrl(_) => b"BADURL ",
         Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
         Code::BadEvent(_) => b"BADEVENT ",
+        Code::UseAttr => b"USEATTR",
+        Code::MetadataLongEntries(_) => b"METADATA LONGENTRIES ",
+        Code::MetadataMaxSize(_) => b"METADATA MAXSIZE ",
+        Code::MetadataTooMany => b"METADATA TOOMANY",
     };
     out.extend_from_slice(name);
     match code {
@@ -106,6 +110,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             out.push(b')');
         }
         Code::HighestModSeq(mod_seq) => number(out, *mod_seq),
+        Code::MetadataLongEntries(octets) | Code::MetadataMaxSize(octets) => number(out, *octets),
         Code::Modified(numbers) => uid_set(out, numbers),
         Code::BadEvent(events) => list(out, events, |out, name| text(out, name)),
         // `]` would end the code.

@@ -3,6 +3,7 @@
 use super::fetch::FetchWriter;
 use super::*;
 use crate::imap::command::{Numbering, Partial, Tag};
+use crate::imap::numbers::Numbers;
 use crate::imap::response::*;
 use crate::message::{Section, SectionText, Summary};
 use crate::store::{Date, FlagNames, Flags, SpecialUse, UidSet};
@@ -44,6 +45,29 @@ fn status_lines() {
     assert_eq!(line(Status::untagged_no("Hm")), "* NO Hm");
     assert_eq!(line(Response::Continue("idling".into())), "+ idling");
     assert_eq!(line(Response::Continue("".into())), "+ ");
+}
+
+#[test]
+fn metadata() {
+    let value = |octets: &[u8]| Some(std::sync::Arc::from(octets));
+    let entries = vec![
+        ("/private/comment".to_owned(), value(b"two\r\nlines")),
+        ("/private/a b".to_owned(), value(b"\"x\"")),
+        ("/private/icon".to_owned(), value(b"\0")),
+        ("/shared/comment".to_owned(), None),
+    ];
+    assert_eq!(
+        line(Data::Metadata { mailbox: "\u{e4}".to_owned(), entries }),
+        "* METADATA &AOQ- (/private/comment {10}\r\ntwo\r\nlines \"/private/a b\" \"\\\"x\\\"\" /private/icon ~{1}\r\n\0 \
+         /shared/comment NIL)"
+    );
+    let entries = vec!["/private/a".to_owned(), "/shared/b".to_owned()];
+    assert_eq!(line(Data::MetadataChanged { mailbox: String::new(), entries }), "* METADATA \"\" /private/a /shared/b");
+    let code = |code| line(Status::untagged_ok("x").with_code(code));
+    assert_eq!(code(Code::MetadataLongEntries(2199)), "* OK [METADATA LONGENTRIES 2199] x");
+    assert_eq!(code(Code::MetadataMaxSize(1024)), "* OK [METADATA MAXSIZE 1024] x");
+    assert_eq!(code(Code::MetadataTooMany), "* OK [METADATA TOOMANY] x");
+    assert_eq!(code(Code::UseAttr), "* OK [USEATTR] x");
 }
 
 #[test]
@@ -271,7 +295,16 @@ fn esearch_says_what_is_there() {
     let found = |by, min, max, all: &[(u32, u32)], count| {
         let mut set = UidSet::new();
         all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
-        line(Data::ESearch(ESearch { tag: tag(), by, min, max, all: set, count, mod_seq: None }))
+        line(Data::ESearch(ESearch {
+            tag: tag(),
+            by,
+            min,
+            max,
+            all: Numbers::Ascending(set),
+            partial: None,
+            count,
+            mod_seq: None,
+        }))
     };
     let sequence = Numbering::Sequence;
     assert_eq!(found(sequence, None, None, &[], None), "* ESEARCH (TAG \"a1\")");

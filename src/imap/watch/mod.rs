@@ -39,6 +39,10 @@ impl Events {
     pub(crate) const NAMES: Events = Events(1 << 2);
     /// SubscriptionChange
     pub(crate) const SUBSCRIPTIONS: Events = Events(1 << 3);
+    /// MailboxMetadataChange
+    pub(crate) const MAILBOX_METADATA: Events = Events(1 << 4);
+    /// ServerMetadataChange: of no mailbox, so that it does not matter of which it is asked.
+    pub(crate) const SERVER_METADATA: Events = Events(1 << 5);
 
     /// Both together.
     pub(crate) const fn union(self, other: Events) -> Events {

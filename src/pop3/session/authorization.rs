@@ -80,7 +80,7 @@ impl Session {
             return;
         }
         match Mechanism::from_name(mechanism).filter(|mechanism| MECHANISMS.contains(mechanism)) {
-            Some(mechanism) => self.exchange_step(Exchange::start(mechanism, initial_response)),
+            Some(mechanism) => self.exchange_step(Exchange::start(mechanism, None, initial_response)),
             None => self.bad_command(format_args!("unknown mechanism, CAPA lists ours")),
         }
     }
@@ -116,6 +116,8 @@ impl Session {
                 self.state = State::Authorization(Authorization::Exchange(exchange));
             }
             sasl::Step::Done(login) => self.state = State::Authorization(Authorization::Checking(login)),
+            // Steps of mechanisms that are not among ours.
+            sasl::Step::Identify(_) | sasl::Step::Prove(_) => self.bad_command(format_args!("unknown mechanism")),
             sasl::Step::Failed(Failure::Cancelled) => self.bad_command(format_args!("cancelled")),
             sasl::Step::Failed(Failure::Malformed(what)) => self.bad_command(format_args!("{what}")),
             sasl::Step::Failed(Failure::NotAuthorized) => self.logged_in(Err(LoginRefused::Credentials)),

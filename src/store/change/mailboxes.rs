@@ -25,6 +25,12 @@ impl Store {
         self.inner.state.directory().account(account)?.mailboxes.get(&name).cloned()
     }
 
+    /// The mailbox of the account with that id.
+    pub fn mailbox_by_id(&self, account: AccountId, id: MailboxId) -> Option<Arc<Mailbox>> {
+        let directory = self.inner.state.directory();
+        directory.mailbox(id).filter(|mailbox| mailbox.account() == account).cloned()
+    }
+
     /// The subscribed names, sorted; they need not exist (RFC 3501 §6.3.6).
     pub fn subscriptions(&self, account: AccountId) -> Vec<String> {
         let directory = self.inner.state.directory();
@@ -36,10 +42,12 @@ impl Store {
         self.inner.state.directory().account(account).map_or(0, |entry| entry.highest_mod_seq)
     }
 
-    /// Makes a mailbox, and its missing superiors (RFC 3501 §6.3.3). A trailing separator is ignored. Without a special use
-    /// it gets the one that its name says, if no other mailbox of the account has that use.
+    /// Makes a mailbox, and its missing superiors (RFC 3501 §6.3.3). A trailing separator is ignored. Another mailbox that
+    /// has the special use loses it. Without a special use it gets the one that its name says, if no other mailbox of the
+    /// account has that use.
     ///
-    /// Errors: [`Error::MailboxExists`] (INBOX always does), [`Error::BadName`], [`Error::NoSuchAccount`].
+    /// Errors: [`Error::MailboxExists`] (INBOX always does), [`Error::BadName`], [`Error::SpecialUse`],
+    /// [`Error::NoSuchAccount`].
     pub async fn create_mailbox(
         &self,
         account: AccountId,
@@ -47,6 +55,7 @@ impl Store {
         special_use: Option<SpecialUse>,
     ) -> Result<Arc<Mailbox>, Error> {
         let name = canonical_name(name.strip_suffix(SEPARATOR).unwrap_or(name))?;
+        special_use.map_or(Ok(()), |special_use| special_use.check(&name))?;
         let id = self
             .commit(Touches::Everything, 0, move |decider| {
                 let there = names(decider, account)?;
@@ -54,6 +63,10 @@ impl Store {
                     return Err(Error::MailboxExists);
                 }
                 let mut steps = create_superiors(decider, &there, &name);
+                if let Some(special_use) = special_use {
+                    let loses = |mailbox| MailboxStep::SetSpecialUse { mailbox, special_use: None };
+                    steps.extend(with_use(decider, account, special_use).map(loses));
+                }
                 let special_use = special_use.or_else(|| free_customary_use(decider, account, &name));
                 let mailbox = decider.mailbox_id();
                 let uid_validity = decider.uid_validity();
@@ -65,9 +78,10 @@ impl Store {
     }
 
     /// Renames it and its inferiors, making missing superiors of the new name. Renaming INBOX moves its messages into a new
-    /// mailbox and leaves INBOX empty, and its inferiors where they are (RFC 3501 §6.3.5).
+    /// mailbox and leaves INBOX empty, and its inferiors where they are (RFC 3501 §6.3.5); its metadata is there twice then
+    /// (RFC 5464 §4.1).
     ///
-    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`].
+    /// Errors: [`Error::NoSuchMailbox`], [`Error::MailboxExists`], [`Error::BadName`], [`Error::TooMuchMetadata`].
     pub async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str) -> Result<(), Error> {
         let from = canonical_name(from)?;
         let to = canonical_name(to.strip_suffix(SEPARATOR).unwrap_or(to))?;
@@ -113,6 +127,13 @@ impl Store {
             let there = names(decider, account)?;
             if there.contains_key(&to) {
                 return Err(Error::MailboxExists);
+            }
+            let fits = {
+                let directory = decider.inner.state.directory();
+                directory.metadata(account).is_none_or(|metadata| metadata.has_room_for_copy(inbox.id()))
+            };
+            if !fits {
+                return Err(Error::TooMuchMetadata);
             }
             let mut steps = create_superiors(decider, &there, &to);
             let (target, uid_validity) = (decider.mailbox_id(), decider.uid_validity());
@@ -200,13 +221,14 @@ impl Store {
 /// The use that the name says, if no mailbox of the account has it.
 fn free_customary_use(decider: &Decider<'_>, account: AccountId, name: &str) -> Option<SpecialUse> {
     let special_use = customary_use(name)?;
+    with_use(decider, account, special_use).is_none().then_some(special_use)
+}
+
+/// The mailbox of the account that has this use.
+pub(super) fn with_use(decider: &Decider<'_>, account: AccountId, special_use: SpecialUse) -> Option<MailboxId> {
     let directory = decider.inner.state.directory();
-    let taken = directory
-        .account(account)?
-        .mailboxes
-        .values()
-        .any(|mailbox| mailbox.read().head.special_use == Some(special_use));
-    (!taken).then_some(special_use)
+    let mut mailboxes = directory.account(account)?.mailboxes.values();
+    mailboxes.find(|mailbox| mailbox.read().head.special_use == Some(special_use)).map(|mailbox| mailbox.id())
 }
 
 /// The account's mailboxes by name, with their UIDVALIDITY.

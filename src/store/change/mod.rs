@@ -9,3 +9,4 @@ mod deliver;
 mod expunge;
 mod flags;
 mod mailboxes;
+mod metadata;

@@ -53,6 +53,10 @@ pub(crate) enum Record {
     StoreState(StoreState),
     /// INBOX was renamed: a mailbox was made, and all messages moved there (RFC 3501 §6.3.5).
     RenameInbox(MailboxesChange, References),
+    /// Metadata of a mailbox, or of the account itself, was set or removed (RFC 5464).
+    SetMetadata(SetMetadata),
+    /// All of an account's metadata, instead of all records about it that came before.
+    MetadataState(MetadataState),
 }
 
 /// See [`Record::Delivery`].
@@ -129,10 +133,18 @@ impl MailboxesChange {
             .filter_map(|step| match step {
                 MailboxStep::Create { mailbox, .. }
                 | MailboxStep::Rename { mailbox, .. }
-                | MailboxStep::Delete { mailbox } => Some(*mailbox),
+                | MailboxStep::Delete { mailbox }
+                | MailboxStep::SetSpecialUse { mailbox, .. } => Some(*mailbox),
                 MailboxStep::Subscribe { .. } | MailboxStep::Unsubscribe { .. } => None,
             })
             .collect()
+    }
+
+    /// Whether metadata goes or changes with it.
+    fn changes_metadata(&self) -> bool {
+        let changes =
+            |step: &MailboxStep| matches!(step, MailboxStep::Delete { .. } | MailboxStep::SetSpecialUse { .. });
+        self.steps.iter().any(changes)
     }
 }
 
@@ -144,6 +156,7 @@ pub(crate) enum MailboxStep {
     Delete { mailbox: MailboxId },
     Subscribe { name: String },
     Unsubscribe { name: String },
+    SetSpecialUse { mailbox: MailboxId, special_use: Option<SpecialUse> },
 }
 
 /// See [`Record::AddAccount`].
@@ -250,6 +263,39 @@ pub(crate) struct AccountState {
     pub(crate) highest_mod_seq: ModSeq,
 }
 
+/// See [`Record::SetMetadata`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SetMetadata {
+    pub(crate) account: AccountId,
+    /// `None`: the account itself.
+    pub(crate) mailbox: Option<MailboxId>,
+    pub(crate) mod_seq: ModSeq,
+    /// Names and values; without a value it is removed.
+    pub(crate) entries: Vec<(String, Option<Vec<u8>>)>,
+    /// What mailboxes are for from here on, of those where that changes (RFC 6154 §4).
+    pub(crate) uses: Vec<(MailboxId, Option<SpecialUse>)>,
+}
+
+/// See [`Record::MetadataState`]; the form in which the index keeps it, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MetadataState {
+    pub(crate) account: AccountId,
+    /// The last state about it; in a state, the one before that.
+    pub(crate) stated: Option<Stated>,
+    pub(crate) entries: Vec<StoredEntry>,
+}
+
+/// An entry of metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredEntry {
+    /// `None`: of the account itself.
+    pub(crate) mailbox: Option<MailboxId>,
+    pub(crate) name: String,
+    /// `None`: it was removed.
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) mod_seq: ModSeq,
+}
+
 /// See [`Record::StoreState`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoreState {
@@ -285,9 +331,14 @@ impl Record {
             }
             Record::AddAccount(add) => vec![add.inbox],
             Record::MailboxState(state) => vec![state.head.mailbox],
-            Record::SetCredentials(..) | Record::RemoveAccount(_) | Record::AccountState(_) | Record::StoreState(_) => {
-                Vec::new()
+            Record::SetMetadata(set) => {
+                set.mailbox.into_iter().chain(set.uses.iter().map(|(mailbox, _)| *mailbox)).collect()
             }
+            Record::SetCredentials(..)
+            | Record::RemoveAccount(_)
+            | Record::AccountState(_)
+            | Record::StoreState(_)
+            | Record::MetadataState(_) => Vec::new(),
         }
     }
 
@@ -300,9 +351,11 @@ impl Record {
             | Record::Expunge(Expunge { account, mod_seq, .. })
             | Record::Mailboxes(MailboxesChange { account, mod_seq, .. })
             | Record::RenameInbox(MailboxesChange { account, mod_seq, .. }, _)
-            | Record::AddAccount(AddAccount { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
+            | Record::AddAccount(AddAccount { account, mod_seq, .. })
+            | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
             Record::SetCredentials(..)
             | Record::RemoveAccount(_)
+            | Record::MetadataState(_)
             | Record::MailboxState(_)
             | Record::AccountState(_)
             | Record::StoreState(_) => Vec::new(),
@@ -321,9 +374,22 @@ impl Record {
             | Record::AddAccount(AddAccount { account, .. })
             | Record::SetCredentials(account, _)
             | Record::RemoveAccount(account)
-            | Record::AccountState(AccountState { account, .. }) => vec![*account],
+            | Record::AccountState(AccountState { account, .. })
+            | Record::SetMetadata(SetMetadata { account, .. })
+            | Record::MetadataState(MetadataState { account, .. }) => vec![*account],
             Record::MailboxState(state) => vec![state.head.account],
             Record::StoreState(_) => Vec::new(),
+        }
+    }
+
+    /// The account whose metadata a replay of this record changes.
+    pub(crate) fn metadata(&self) -> Option<AccountId> {
+        match self {
+            Record::SetMetadata(SetMetadata { account, .. })
+            | Record::MetadataState(MetadataState { account, .. })
+            | Record::RenameInbox(MailboxesChange { account, .. }, _) => Some(*account),
+            Record::Mailboxes(change) if change.changes_metadata() => Some(change.account),
+            _ => None,
         }
     }
 }

@@ -15,6 +15,8 @@ const SEGMENT_OCTETS: u64 = 1_500;
 const ACCOUNTS: [&str; 2] = ["ann@example.org", "bob@example.org"];
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "d"];
 const KEYWORDS: [&str; 4] = ["$Work", "$Junk", "Later", "$Home"];
+const ENTRIES: [&str; 4] = ["/private/comment", "/shared/comment", "/private/specialuse", "/private/colour"];
+const VALUES: [&str; 5] = ["\\Sent", "\\Drafts", "", "red", "blue"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -26,6 +28,7 @@ enum Step {
     Rename { account: usize, from: usize, to: usize },
     Delete { account: usize, name: usize },
     Subscribe { account: usize, name: usize, on: bool },
+    SetMetadata { account: usize, mailbox: Option<usize>, entry: usize, value: Option<usize> },
     AddAccount(usize),
     RemoveAccount(usize),
     SetCredentials(usize, u8),
@@ -60,6 +63,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (account(), name(), name()).prop_map(|(account, from, to)| Step::Rename { account, from, to }),
         2 => (account(), name()).prop_map(|(account, name)| Step::Delete { account, name }),
         1 => (account(), name(), any::<bool>()).prop_map(|(account, name, on)| Step::Subscribe { account, name, on }),
+        5 => (account(), prop::option::of(mailbox()), 0..ENTRIES.len(), prop::option::of(0..VALUES.len()))
+            .prop_map(|(account, mailbox, entry, value)| Step::SetMetadata { account, mailbox, entry, value }),
         2 => account().prop_map(Step::AddAccount),
         1 => account().prop_map(Step::RemoveAccount),
         1 => (account(), any::<u8>()).prop_map(|(account, secret)| Step::SetCredentials(account, secret)),
@@ -75,6 +80,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
     accounts: Vec<(Account, Vec<String>, ModSeq)>,
+    /// By mailbox or account, and name.
+    metadata: BTreeMap<(String, String), Arc<[u8]>>,
+    metadata_changes: Vec<MetadataChange>,
     mailboxes: BTreeMap<(String, String), ShownMailbox>,
 }
 
@@ -110,8 +118,14 @@ async fn shown(store: &Store) -> Shown {
             }
             let vanished = open.changes_since(0).vanished;
             let mailbox = ShownMailbox { id: mailbox.id(), head, vanished, messages };
+            let at = format!("{} {}", account.name, mailbox.head.name);
+            let entries = store.metadata(account.id, Some(mailbox.id)).into_iter();
+            shown.metadata.extend(entries.map(|(entry, value)| ((at.clone(), entry), value)));
             shown.mailboxes.insert((account.name.clone(), mailbox.head.name.clone()), mailbox);
         }
+        let entries = store.metadata(account.id, None).into_iter();
+        shown.metadata.extend(entries.map(|(entry, value)| ((account.name.clone(), entry), value)));
+        shown.metadata_changes.extend(store.metadata_changes_since(account.id, 0));
         let (subscriptions, mod_seq) = (store.subscriptions(account.id), store.account_mod_seq(account.id));
         shown.accounts.push((account.as_ref().clone(), subscriptions, mod_seq));
     }
@@ -212,6 +226,14 @@ impl History {
             }
             Step::Subscribe { account, name, on } => {
                 let _refused = store.set_subscribed(self.account(account), NAMES[name], on).await;
+            }
+            Step::SetMetadata { account, mailbox, entry, value } => {
+                let (account, mailbox) = match mailbox.map(|at| self.mailbox(at)) {
+                    Some(mailbox) => (mailbox.account(), Some(mailbox.id())),
+                    None => (self.account(account), None),
+                };
+                let value = value.map(|at| VALUES[at].as_bytes().to_vec());
+                let _refused = store.set_metadata(account, mailbox, vec![(ENTRIES[entry].to_owned(), value)]).await;
             }
             Step::AddAccount(at) => {
                 let _refused = store.add_account(ACCOUNTS[at], ACCOUNTS[at], nobody()).await;

@@ -1,4 +1,5 @@
-//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516), MODSEQ, CHANGEDSINCE and VANISHED (RFC 7162).
+//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516), MODSEQ, CHANGEDSINCE and VANISHED (RFC 7162), and PARTIAL
+//! (RFC 9394 §3.3).
 //!
 //! A command is planned once ([`plan`]) and runs over its messages in batches: their index entries are looked up
 //! together, their summaries read together, `\Seen` set in one commit, and then a line is written for each. Octets of
@@ -19,6 +20,7 @@ use super::failure::Failure;
 use super::messages::{batches, groups, named};
 use super::{Context, Done, Outcome, condstore, resync};
 use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
+use crate::imap::numbers::Numbers;
 use crate::imap::print::fetch::FetchWriter;
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::SequenceSet;
@@ -36,7 +38,11 @@ pub(super) async fn run(
         // RFC 7162 §3.2.6
         return Err(Failure::Bad("ENABLE QRESYNC first"));
     }
-    let uids = named(&cx.selected()?.view, by, set)?;
+    let mut uids = named(&cx.selected()?.view, by, set)?;
+    // First the places, then what changed there (RFC 9394 §3.4).
+    if let Some(range) = modifiers.partial {
+        uids = Numbers::Ascending(uids).part(range).set();
+    }
     let plan = Plan::new(items, by, modifiers);
     if plan.tells_mod_seq {
         condstore::enable(cx);

@@ -122,6 +122,8 @@ impl<'a> Reader<'a> {
             FetchItem::Envelope => line.envelope(&self.summary()?.envelope),
             FetchItem::Body => line.body(&self.summary()?.structure),
             FetchItem::BodyStructure => line.body_structure(&self.summary()?.structure),
+            // It is made when the message comes in, so the lazy form waits no longer than the other (RFC 8970 §4.1).
+            FetchItem::Preview { .. } => line.preview(&self.summary()?.preview),
             FetchItem::Rfc822 => {
                 let octets = self.section(&Section::default(), None).await?;
                 line.rfc822(octets.len());
@@ -167,10 +169,14 @@ impl<'a> Reader<'a> {
         if section.path.is_empty() && section.text.is_none() {
             return self.span(whole, partial).await;
         }
-        match section.place(self.summary()?) {
+        let summary = self.summary()?;
+        match section.place(summary) {
             None => Ok(Octets::Nil),
             Some(Place::Octets(span)) => self.span(span, partial).await,
             Some(Place::Fields(fields)) => {
+                if let Some(selected) = fields.select_common(summary) {
+                    return Ok(Octets::Read(cut(selected.into(), partial)));
+                }
                 let header = self.read_into_workspace(fields.header).await?;
                 Ok(Octets::Read(cut(fields.select(&header).into(), partial)))
             }

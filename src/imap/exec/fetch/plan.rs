@@ -74,6 +74,7 @@ fn needs_summary(item: &FetchItem) -> bool {
         // The whole message is where it is.
         FetchItem::BodySection { section, .. } => !section.path.is_empty() || section.text.is_some(),
         FetchItem::Envelope
+        | FetchItem::Preview { .. }
         | FetchItem::Rfc822Header
         | FetchItem::Rfc822Text
         | FetchItem::Body
@@ -85,6 +86,8 @@ fn needs_summary(item: &FetchItem) -> bool {
 
 fn reads_octets(item: &FetchItem) -> bool {
     match item {
+        // They are in the summary; where they are not, the reader reads what it lacks.
+        FetchItem::BodySection { section, .. } if section.is_common_fields() => false,
         FetchItem::Rfc822
         | FetchItem::Rfc822Header
         | FetchItem::Rfc822Text
@@ -101,6 +104,7 @@ fn reads_octets(item: &FetchItem) -> bool {
         | FetchItem::EmailId
         | FetchItem::ThreadId
         | FetchItem::ModSeq
+        | FetchItem::Preview { .. }
         | FetchItem::Uid => false,
     }
 }
@@ -121,6 +125,7 @@ fn sets_seen(item: &FetchItem) -> bool {
         | FetchItem::EmailId
         | FetchItem::ThreadId
         | FetchItem::ModSeq
+        | FetchItem::Preview { .. }
         | FetchItem::Uid
         | FetchItem::BinarySize { .. } => false,
     }

@@ -55,6 +55,9 @@ pub(in crate::imap::exec) fn tell(cx: &mut Context<'_>, own: &[ModSeq]) -> bool 
             pushed.push((id, head.highest_mod_seq));
         }
     }
+    if changed.metadata {
+        lines.extend(metadata(watch, store, account, changed.mod_seq, own));
+    }
     watch.cursor = changed.mod_seq;
     watch.stale = false;
     let any = !lines.is_empty();
@@ -94,6 +97,30 @@ pub(super) fn status(head: &Head, asks: Asks) -> Data {
         asks.mod_seq.then_some(StatusValue::HighestModSeq(head.highest_mod_seq)),
     ];
     Data::Status { mailbox: head.name.clone(), items: items.into_iter().flatten().collect() }
+}
+
+/// `METADATA`, with the names of what others changed up to `mod_seq` (§5.6, §5.7): each change is known by its own
+/// mod-sequence. ENABLE METADATA is not needed for it.
+fn metadata(watch: &AccountWatch, store: &Store, account: AccountId, mod_seq: ModSeq, own: &[ModSeq]) -> Vec<Data> {
+    if !watch.rules.any(Events::MAILBOX_METADATA) && !watch.rules.any(Events::SERVER_METADATA) {
+        return Vec::new();
+    }
+    let Some(names) = store.names(account) else { return Vec::new() };
+    let mut changed = BTreeMap::<Option<MailboxId>, Vec<String>>::new();
+    for change in store.metadata_changes_since(account, watch.cursor) {
+        // What is later is told with the next look.
+        if change.mod_seq <= mod_seq && !own.contains(&change.mod_seq) {
+            changed.entry(change.mailbox).or_default().push(change.entry);
+        }
+    }
+    let name = |id| {
+        let Some(id) = id else { return watch.rules.any(Events::SERVER_METADATA).then(String::new) };
+        let (name, _) = names.mailboxes.iter().find(|(_, mailbox)| mailbox.id() == id)?;
+        let events = watch.rules.events(name, names.subscriptions.contains(name));
+        events.contains(Events::MAILBOX_METADATA).then(|| name.clone())
+    };
+    let told = changed.into_iter().filter_map(|(id, entries)| Some((name(id)?, entries)));
+    told.map(|(mailbox, entries)| Data::MetadataChanged { mailbox, entries }).collect()
 }
 
 /// There are more mailboxes than a session may watch.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::news::{When, tell};
-use super::{Context, Done, Outcome, condstore};
+use super::{Context, Done, Outcome, condstore, metadata};
 use crate::imap::notify::{EventGroup, Notify};
 use crate::imap::response::Code;
 use crate::imap::watch::{AccountWatch, Asks, Events, Rules, Told, Watch, Watched};
@@ -50,7 +50,10 @@ async fn set(cx: &mut Context<'_>, status: bool, groups: Vec<EventGroup>) -> Out
     if kept(&rules, &names).count() > WATCHED_MAX {
         return Err(Failure::no(Code::NotificationOverflow, "There are too many mailboxes to watch"));
     }
-    // Nothing is refused any more.
+    // Nothing is refused any more. What ENABLE METADATA asked for is told up to here, and what NOTIFY asks for behind it.
+    if cx.session.watch.is_none() {
+        metadata::tell(cx.session, cx.environment.store, &mut cx.output);
+    }
     let before = cx.session.watch.take().and_then(|watch| watch.account);
     let mut watch = begin(rules, bell, cursor, &names, before);
     if enables_condstore {

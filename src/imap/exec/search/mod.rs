@@ -1,5 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 3501 §6.4.4), answered with SEARCH, or as result options ask (RFC 4731), and remembered for
-//! `$` (RFC 5182).
+//! SEARCH and UID SEARCH (RFC 3501 §6.4.4), answered with SEARCH, or as result options ask (RFC 4731, RFC 9394), and
+//! remembered for `$` (RFC 5182).
 //!
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
@@ -19,7 +19,8 @@ use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
 use super::workspace::Workspace;
 use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
-use crate::imap::response::{Code, Data, Status};
+use crate::imap::numbers::Numbers;
+use crate::imap::response::{Code, Data, ESearch, Status};
 use crate::imap::session::Selected;
 use crate::message::Summary;
 use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
@@ -43,43 +44,72 @@ pub(super) async fn run(
     let found = find(cx, key).await;
     let Some(returns) = returns else {
         let found = found?;
-        let numbers = result::numbers(&found.uids, by, &cx.selected()?.view);
+        let numbers = result::numbers(&Numbers::Ascending(found.uids), by, &cx.selected()?.view);
         let mod_seq = found.highest_mod_seq.filter(|_| by_mod_seq);
-        cx.put(Data::Search { numbers: numbers.iter().collect(), mod_seq });
+        cx.put(Data::Search { numbers: numbers.set().iter().collect(), mod_seq });
         return Ok(Done::ok("SEARCH done"));
     };
-    // RFC 5182 §2.1: what is answered with NO leaves `$` empty, and with BAD as it was.
-    match &found {
-        Ok(found) if returns.save => cx.selected()?.view.save(result::saved(&found.uids, returns)),
-        Err(failure) if returns.save && !matches!(failure, Failure::Bad(_)) => {
-            cx.selected()?.view.save(UidSet::new());
-        }
-        _ => {}
-    }
-    let found = found?;
-    let numbers = result::numbers(&found.uids, by, &cx.selected()?.view);
-    let mod_seq = result::mod_seq(&found, returns).filter(|_| by_mod_seq);
-    if let Some(answer) = result::answer(tag, by, returns, numbers, mod_seq) {
-        cx.put(Data::ESearch(answer));
-    }
+    let found =
+        found.map(|found| Results { uids: Numbers::Ascending(found.uids), highest_mod_seq: found.highest_mod_seq });
+    conclude(cx, tag, by, returns, found, by_mod_seq)?;
     Ok(Done::ok("SEARCH done"))
 }
 
-/// What matches, with the mod-sequences that an answer may need (RFC 4731 §3.2).
+/// What was found, in its order.
+#[derive(Debug)]
+struct Results {
+    uids: Numbers,
+    /// Of all of them.
+    highest_mod_seq: Option<ModSeq>,
+}
+
+/// Answers and saves as the result options ask. RFC 5182 §2.1: what is answered with NO leaves `$` empty, and with BAD as
+/// it was.
+fn conclude(
+    cx: &mut Context<'_>,
+    tag: &Tag,
+    by: Numbering,
+    returns: SearchReturn,
+    found: Result<Results, Failure>,
+    by_mod_seq: bool,
+) -> Result<(), Failure> {
+    let selected = cx.selected()?;
+    let Results { uids, highest_mod_seq } = match found {
+        Ok(found) => found,
+        Err(failure) => {
+            if returns.save && !matches!(failure, Failure::Bad(_)) {
+                selected.view.save(UidSet::new());
+            }
+            return Err(failure);
+        }
+    };
+    let named = result::named(&uids, returns);
+    let mod_seq = match &named {
+        _ if !by_mod_seq => None,
+        None => highest_mod_seq,
+        Some(uids) => selected.mailbox.messages(uids).iter().map(|message| message.mod_seq).max(),
+    };
+    let numbers = result::numbers(&uids, by, &selected.view);
+    if returns.save {
+        selected.view.save(named.unwrap_or_else(|| uids.set()));
+    }
+    if let Some(answer) = result::answer(tag, by, returns, numbers) {
+        cx.put(Data::ESearch(ESearch { mod_seq, ..answer }));
+    }
+    Ok(())
+}
+
+/// What matches.
 #[derive(Debug, Default)]
 struct Found {
     uids: UidSet,
-    first: Option<(Uid, ModSeq)>,
-    last: Option<(Uid, ModSeq)>,
+    /// Of all of them (RFC 7162 §3.1.6).
     highest_mod_seq: Option<ModSeq>,
 }
 
 impl Found {
     fn take(&mut self, uid: Uid, mod_seq: ModSeq) {
         self.uids.insert(uid);
-        let this = Some((uid, mod_seq));
-        self.first = self.first.min(this).or(this);
-        self.last = self.last.max(this);
         self.highest_mod_seq = self.highest_mod_seq.max(Some(mod_seq));
     }
 }

@@ -1,120 +1,114 @@
-//! What a SEARCH answers with: numbers of the kind that was asked for, what result options make of them (RFC 4731 §3.1),
-//! and what of it is saved for `$` (RFC 5182 §2.4).
+//! What a search answers with: numbers of the kind that was asked for, what result options make of them (RFC 4731 §3.1,
+//! RFC 9394 §3.1), and what of it is saved for `$` (RFC 5182 §2.4, RFC 9394 §3.2).
+//!
+//! MIN, MAX and PARTIAL go by the order of the result: that of the mailbox, or the one of a SORT (RFC 5267 §3.1).
 
-use super::Found;
 use crate::imap::command::{Numbering, SearchReturn, Tag};
+use crate::imap::numbers::Numbers;
 use crate::imap::response::ESearch;
 use crate::imap::view::View;
-use crate::store::{ModSeq, UidSet};
+use crate::store::UidSet;
 
-/// The messages as the client names them.
-pub(super) fn numbers(found: &UidSet, by: Numbering, view: &View) -> UidSet {
-    match by {
-        Numbering::Uid => found.clone(),
-        Numbering::Sequence => found.iter().filter_map(|uid| view.sequence(uid)).collect(),
+/// The messages as the client names them, in their order.
+pub(super) fn numbers(found: &Numbers, by: Numbering, view: &View) -> Numbers {
+    match (by, found) {
+        (Numbering::Uid, found) => found.clone(),
+        (Numbering::Sequence, Numbers::Ascending(uids)) => {
+            Numbers::Ascending(uids.iter().filter_map(|uid| view.sequence(uid)).collect())
+        }
+        (Numbering::Sequence, Numbers::Sorted(uids)) => {
+            Numbers::Sorted(uids.iter().filter_map(|uid| view.sequence(*uid)).collect())
+        }
     }
 }
 
 /// The ESEARCH response; none where SAVE is all that was asked for (RFC 5182 §2.1). MIN, MAX and ALL of nothing are left
-/// out, COUNT is told in any case (RFC 4731 §3.1).
-pub(super) fn answer(
-    tag: &Tag,
-    by: Numbering,
-    returns: SearchReturn,
-    numbers: UidSet,
-    mod_seq: Option<ModSeq>,
-) -> Option<ESearch> {
-    let SearchReturn { min, max, all, count, save: _ } = returns;
-    (min || max || all || count).then(|| ESearch {
+/// out, COUNT and PARTIAL are told in any case (RFC 4731 §3.1, RFC 9394 §3.1).
+pub(super) fn answer(tag: &Tag, by: Numbering, returns: SearchReturn, numbers: Numbers) -> Option<ESearch> {
+    let SearchReturn { min, max, all, count, save: _, partial } = returns;
+    (min || max || all || count || partial.is_some()).then(|| ESearch {
         tag: tag.clone(),
         by,
         min: numbers.first().filter(|_| min),
         max: numbers.last().filter(|_| max),
         count: count.then(|| numbers.len()),
-        all: if all { numbers } else { UidSet::new() },
-        mod_seq,
+        partial: partial.map(|range| (range, numbers.part(range))),
+        all: if all { numbers } else { Numbers::default() },
+        mod_seq: None,
     })
 }
 
-/// The mod-sequence that goes with the answer to a search by mod-sequence: with MIN, MAX or both alone, the highest of the
-/// messages that they name; else of all (RFC 4731 §3.2).
-pub(super) fn mod_seq(found: &Found, returns: SearchReturn) -> Option<ModSeq> {
-    let SearchReturn { min, max, all, count, save: _ } = returns;
-    if all || count || !(min || max) {
-        return found.highest_mod_seq;
+/// The messages that the options name one by one; `None` where they speak of all that were found. The mod-sequence of the
+/// answer is theirs (RFC 4731 §3.2), and `$` stands for them (RFC 5182 §2.4, RFC 9394 §3.2).
+pub(super) fn named(found: &Numbers, returns: SearchReturn) -> Option<UidSet> {
+    let SearchReturn { min, max, all, count, save: _, partial } = returns;
+    if all || count || !(min || max || partial.is_some()) {
+        return None;
     }
-    let ends = [found.first.filter(|_| min), found.last.filter(|_| max)];
-    ends.into_iter().flatten().map(|(_, mod_seq)| mod_seq).max()
-}
-
-/// What `$` stands for afterwards: with MIN, MAX or both alone, the messages that they name; else everything (RFC 5182 §2.4).
-pub(super) fn saved(found: &UidSet, returns: SearchReturn) -> UidSet {
-    let SearchReturn { min, max, all, count, save: _ } = returns;
-    if all || count || !(min || max) {
-        return found.clone();
-    }
+    let mut uids = partial.map(|range| found.part(range).set()).unwrap_or_default();
     let ends = [found.first().filter(|_| min), found.last().filter(|_| max)];
-    ends.into_iter().flatten().collect()
+    ends.into_iter().flatten().for_each(|uid| uids.insert(uid));
+    Some(uids)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::imap::numbers::PartialRange;
 
     fn options() -> impl Strategy<Value = SearchReturn> {
-        any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn { min, max, all, count, save })
+        let end = || (1u32..30).prop_map(|end| NonZeroU32::new(end).unwrap());
+        let partial =
+            (end(), end(), any::<bool>()).prop_map(|(from, to, from_last)| PartialRange { from, to, from_last });
+        (any::<[bool; 5]>(), prop::option::of(partial)).prop_map(|([min, max, all, count, save], partial)| {
+            SearchReturn { min, max, all, count, save, partial: partial.filter(|_| !all) }
+        })
     }
 
-    #[test]
-    fn the_mod_sequence_is_of_what_is_returned() {
-        let mut found = Found::default();
-        for (uid, mod_seq) in [(5, 30), (2, 20), (9, 10)] {
-            found.take(uid, mod_seq);
-        }
-        let with = |min, max, count| mod_seq(&found, SearchReturn { min, max, all: false, count, save: true });
-        assert_eq!(with(true, false, false), Some(20));
-        assert_eq!(with(false, true, false), Some(10));
-        assert_eq!(with(true, true, false), Some(20));
-        assert_eq!(with(true, true, true), Some(30));
-        assert_eq!(with(false, false, false), Some(30));
+    fn found() -> impl Strategy<Value = Vec<u32>> {
+        prop::collection::btree_set(1u32..50, 0..20)
+            .prop_map(|uids| uids.into_iter().collect::<Vec<_>>())
+            .prop_shuffle()
     }
 
     proptest! {
         #[test]
-        fn the_answer_is_what_was_asked_for(
-            found in prop::collection::btree_set(1u32..50, 0..20),
-            returns in options(),
-        ) {
-            let set: UidSet = found.iter().copied().collect();
+        fn the_answer_is_what_was_asked_for(found in found(), returns in options()) {
+            let sorted = Numbers::Sorted(found.clone());
             let tag = Tag::new(b"a").unwrap();
-            let SearchReturn { min, max, all, count, .. } = returns;
-            match answer(&tag, Numbering::Uid, returns, set.clone(), None) {
-                None => prop_assert!(!(min || max || all || count)),
+            let SearchReturn { min, max, all, count, partial, .. } = returns;
+            match answer(&tag, Numbering::Uid, returns, sorted.clone()) {
+                None => prop_assert!(!(min || max || all || count || partial.is_some())),
                 Some(answer) => {
                     prop_assert_eq!(answer.min, if min { found.first().copied() } else { None });
                     prop_assert_eq!(answer.max, if max { found.last().copied() } else { None });
                     prop_assert_eq!(answer.count, count.then_some(found.len() as u32));
-                    prop_assert_eq!(answer.all, if all { set } else { UidSet::new() });
+                    prop_assert_eq!(answer.partial, partial.map(|range| (range, sorted.part(range))));
+                    prop_assert_eq!(answer.all, if all { sorted } else { Numbers::default() });
                 }
             }
         }
 
-        /// The table of RFC 5182 §2.4.
+        /// The tables of RFC 5182 §2.4 and RFC 9394 §3.2.
         #[test]
-        fn what_is_saved_is_what_the_table_says(
-            found in prop::collection::btree_set(1u32..50, 0..20),
-            returns in options(),
-        ) {
-            let ends_only = (returns.min || returns.max) && !returns.all && !returns.count;
+        fn what_is_named_is_what_the_tables_say(found in found(), returns in options()) {
+            let part = |uid: u32| returns.partial.is_some_and(|range| {
+                range.of(found.len() as u32).any(|place| found[place as usize] == uid)
+            });
+            let some_only = (returns.min || returns.max || returns.partial.is_some()) && !returns.all && !returns.count;
             let kept = |uid: &u32| {
-                !ends_only
+                part(*uid)
                     || (returns.min && Some(uid) == found.first())
                     || (returns.max && Some(uid) == found.last())
             };
-            let expected: UidSet = found.iter().copied().filter(kept).collect();
-            prop_assert_eq!(saved(&found.iter().copied().collect(), returns), expected);
+            let mut expected: Vec<u32> = found.iter().copied().filter(kept).collect();
+            expected.sort_unstable();
+            let named = named(&Numbers::Sorted(found.clone()), returns);
+            prop_assert_eq!(named.map(|uids| uids.iter().collect::<Vec<_>>()), some_only.then_some(expected));
         }
     }
 }

@@ -149,7 +149,7 @@ async fn a_damaged_message_costs_no_other() {
     hears(&heard, &["* NO [CORRUPTION]", "* SEARCH 1 3", "OK"]);
 }
 
-/// Flips an octet of what was stored, wherever in the folder that is.
+/// Flips an octet of what was stored, wherever in the folder that is: of the body, not of the preview before it.
 fn damage(folder: &std::path::Path, octets: &[u8]) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -158,7 +158,7 @@ fn damage(folder: &std::path::Path, octets: &[u8]) {
             continue;
         }
         let held = std::fs::read(&path).unwrap_or_default();
-        if let Some(at) = held.windows(octets.len()).position(|window| window == octets) {
+        if let Some(at) = held.windows(octets.len()).rposition(|window| window == octets) {
             let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
             io::Seek::seek(&mut file, io::SeekFrom::Start(at as u64)).unwrap();
             io::Write::write_all(&mut file, b"T").unwrap();

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::*;
+use crate::auth::sasl::Offer;
+use crate::auth::scram::ChannelBinding;
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::imap::Limits;
 use crate::imap::framer::{self, Event, Framer};
@@ -67,7 +69,7 @@ impl World {
 
     /// A client that has not logged in.
     fn connect(&self) -> Speaker<'_> {
-        let session = Session::new(Line { tls: false, start_tls: true, login: true });
+        let session = Session::new(Line { tls: false, start_tls: true, login: true, sasl: Offer::default() });
         let wire = Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true };
         Speaker { world: self, session, wire, tag: 0 }
     }
@@ -134,6 +136,10 @@ impl Client for Wire {
 
     fn admit(&mut self, _: AccountId) -> bool {
         self.admits
+    }
+
+    fn channel_binding(&self) -> Option<ChannelBinding> {
+        None
     }
 
     fn framer(&mut self) -> &mut Framer {

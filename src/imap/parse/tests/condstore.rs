@@ -74,7 +74,7 @@ fn modifiers_of_fetch() {
         by,
         set: set(&[(1, 0)]),
         items: vec![FetchItem::Flags],
-        modifiers: FetchModifiers { changed_since, vanished },
+        modifiers: FetchModifiers { changed_since, vanished, partial: None },
     };
     assert_eq!(good("FETCH 1:* FLAGS"), fetch(Numbering::Sequence, None, false));
     assert_eq!(good("FETCH 1:* FLAGS (CHANGEDSINCE 12345)"), fetch(Numbering::Sequence, Some(12345), false));

@@ -8,6 +8,7 @@ use super::set;
 use crate::imap::command::*;
 use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::notify::{Event, EventGroup};
+use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
 use crate::imap::print;
 use crate::imap::sequence_set::SequenceSet;
@@ -57,14 +58,18 @@ fn numbering() -> impl Strategy<Value = Numbering> {
     prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
 }
 
+fn partial_range() -> impl Strategy<Value = PartialRange> {
+    (any::<NonZeroU32>(), any::<NonZeroU32>(), any::<bool>()).prop_map(|(from, to, from_last)| PartialRange {
+        from,
+        to,
+        from_last,
+    })
+}
+
 /// At least one is set: what is read of an empty list is ALL.
 fn search_return() -> impl Strategy<Value = SearchReturn> {
-    any::<[bool; 4]>().prop_map(|[min, max, count, save]| SearchReturn {
-        min,
-        max,
-        all: !(min || max || save),
-        count,
-        save,
+    (any::<[bool; 4]>(), prop::option::of(partial_range())).prop_map(|([min, max, count, save], partial)| {
+        SearchReturn { min, max, all: partial.is_none() && !(min || max || save), count, save, partial }
     })
 }
 
@@ -166,7 +171,9 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
             EmailId,
             ThreadId,
             Uid,
-            ModSeq
+            ModSeq,
+            Preview { lazy: false },
+            Preview { lazy: true },
         ]),
         (any::<bool>(), section(), partial()).prop_map(|(peek, section, partial)| BodySection {
             peek,
@@ -211,10 +218,14 @@ fn select_parameters() -> impl Strategy<Value = SelectParameters> {
 }
 
 fn fetch_modifiers() -> impl Strategy<Value = (Numbering, FetchModifiers)> {
-    (numbering(), prop::option::of(1..1u64 << 63), any::<bool>()).prop_map(|(by, changed_since, vanished)| {
-        let vanished = vanished && by == Numbering::Uid && changed_since.is_some();
-        (by, FetchModifiers { changed_since, vanished })
-    })
+    let partial = prop::option::of(partial_range());
+    (numbering(), prop::option::of(1..1u64 << 63), any::<bool>(), partial).prop_map(
+        |(by, changed_since, vanished, partial)| {
+            let vanished = vanished && by == Numbering::Uid && changed_since.is_some();
+            let partial = partial.filter(|_| by == Numbering::Uid);
+            (by, FetchModifiers { changed_since, vanished, partial })
+        },
+    )
 }
 
 fn list() -> impl Strategy<Value = CommandBody> {
@@ -271,6 +282,22 @@ fn notify() -> impl Strategy<Value = crate::imap::notify::Notify> {
     ]
 }
 
+/// Of three components: a vendor's entry has four.
+fn entry_name() -> impl Strategy<Value = String> {
+    "/(private|shared|PRIVATE)/[a-z]{1,5}/[ -$&-)+-.0-~]{1,8}"
+        .prop_filter("a vendor's", |name| !name.contains("/vendor/"))
+}
+
+fn get_metadata() -> impl Strategy<Value = CommandBody> {
+    let entries = prop::collection::vec(prop_oneof![entry_name(), Just("/private".to_owned())], 1..4);
+    let depth = prop::sample::select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    (any::<String>(), entries, prop::option::of(0..1u64 << 63), depth).prop_map(
+        |(mailbox, entries, max_size, depth)| {
+            CommandBody::GetMetadata(GetMetadata { mailbox, entries, max_size, depth })
+        },
+    )
+}
+
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
@@ -301,6 +328,9 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
         name().prop_map(|mailbox| Create { mailbox }),
+        get_metadata(),
+        (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
+            .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
         name().prop_map(|mailbox| Delete { mailbox }),
         name().prop_map(|mailbox| Subscribe { mailbox }),
         name().prop_map(|mailbox| Unsubscribe { mailbox }),
@@ -373,6 +403,8 @@ fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
         "FLAGS",
         "\\Seen",
         "RETURN",
+        "PARTIAL",
+        "-1:-9",
         "1-Jan-2000",
         "&AOQ-",
         "NIL",
