@@ -27,7 +27,7 @@ use crate::notify::Listener;
 use crate::store::{Bell, Error, Mailbox, ModSeq, Names};
 
 /// How many mailboxes one session may watch: 1 MiB of what it has told of them. Only an account that has more can pass it.
-const WATCHED_MAX: usize = 10_000;
+pub(super) const WATCHED_MAX: usize = 10_000;
 
 pub(super) async fn run(cx: &mut Context<'_>, notify: Notify) -> Outcome {
     match notify {

@@ -9,7 +9,15 @@ use crate::imap::watch::{Attention, Events, Rules, SelectedRule};
 use crate::message::SectionText;
 
 /// The events that there are here: without ANNOTATE (RFC 5257) there is nothing for AnnotationChange to tell.
-const SUPPORTED: [&str; 5] = ["MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange"];
+const SUPPORTED: [&str; 7] = [
+    "MessageNew",
+    "MessageExpunge",
+    "FlagChange",
+    "MailboxName",
+    "SubscriptionChange",
+    "MailboxMetadataChange",
+    "ServerMetadataChange",
+];
 
 /// How many names and items a session keeps of its NOTIFY SET, each filter and each event one at least, and how many octets
 /// they may have. Clients name a dozen mailboxes and five items; a filter says the rest.
@@ -117,10 +125,10 @@ fn of_others(events: &[Event]) -> Result<Events, Failure> {
             Event::FlagChange => Events::FLAGS,
             Event::MailboxName => Events::NAMES,
             Event::SubscriptionChange => Events::SUBSCRIPTIONS,
+            Event::MailboxMetadataChange => Events::MAILBOX_METADATA,
+            Event::ServerMetadataChange => Events::SERVER_METADATA,
             // Refused before.
-            Event::AnnotationChange | Event::MailboxMetadataChange | Event::ServerMetadataChange | Event::Other(_) => {
-                Events::NONE
-            }
+            Event::AnnotationChange | Event::Other(_) => Events::NONE,
         });
     }
     Ok(all)

@@ -4,6 +4,7 @@ mod condstore;
 mod fetching;
 mod histories;
 mod mailboxes;
+mod notify;
 mod resync;
 mod searching;
 mod sharing;
