@@ -23,7 +23,7 @@ pub(super) struct AccountArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make an account and its INBOX
+    /// Make an account with its INBOX and, unless the configuration says otherwise, mailboxes for drafts, sent mail and the like
     Add {
         /// A full address: alice@example.org
         address: String,

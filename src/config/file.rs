@@ -63,6 +63,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("max_message_octets", &mut store.max_message_octets, 64 << 10..=1 << 30);
     section.number("max_in_flight_octets", &mut store.in_flight_octets, 1 << 20..=1 << 40);
     section.number("idle_index_octets", &mut store.idle_index_octets, 0..=1 << 40);
+    section.flag("special_mailboxes", &mut store.special_mailboxes);
     keys.extend(section.end());
 
     let mut smtp = read_smtp(root.section("smtp"), &mut keys);

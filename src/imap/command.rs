@@ -124,6 +124,8 @@ pub enum CommandBody {
     Create {
         /// The mailbox; may end with the hierarchy separator.
         mailbox: String,
+        /// What it is for, as the client names it (RFC 6154 §3); an empty list says nothing.
+        uses: Vec<String>,
     },
     /// `DELETE` (RFC 3501 §6.3.4)
     Delete {
@@ -198,6 +200,17 @@ pub enum CommandBody {
         by: Numbering,
         /// How to answer; `None` for the plain SEARCH response of RFC 3501.
         returns: Option<SearchReturn>,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `SORT`, `UID SORT` (RFC 5256 §3)
+    Sort {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// How to answer (RFC 5267 §3); `None` for the plain SORT response.
+        returns: Option<SearchReturn>,
+        /// By what to sort, the first before the others; at least one.
+        criteria: Vec<SortCriterion>,
         /// What to look for.
         key: SearchKey,
     },
@@ -408,6 +421,30 @@ pub struct SearchReturn {
     pub save: bool,
     /// `PARTIAL`: those at these places.
     pub partial: Option<PartialRange>,
+}
+
+/// `sort-criterion` (RFC 5256 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortCriterion {
+    /// By what.
+    pub key: SortKey,
+    /// `REVERSE`: descending.
+    pub reverse: bool,
+}
+
+/// `sort-key` (RFC 5256 §5, RFC 5957 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 5256 §3 and RFC 5957 §4 name them")]
+pub enum SortKey {
+    Arrival,
+    Cc,
+    Date,
+    DisplayFrom,
+    DisplayTo,
+    From,
+    Size,
+    Subject,
+    To,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

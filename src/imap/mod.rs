@@ -4,9 +4,7 @@
 //! says what may come when, `exec` does it over the store's face, `view` turns the store's changes into what this client
 //! can follow; [`response`] and [`print`] bring it to the wire again. `net::imap` drives them.
 //!
-//! Beside RFC 3501: IDLE (2177), LITERAL+ (7888), SASL-IR (4959), ID (2971), NAMESPACE (2342), ENABLE (5161), CHILDREN
-//! (3348), UNSELECT (3691), UIDPLUS (4315), MOVE (6851), SPECIAL-USE (6154), METADATA (5464), BINARY (3516), CONDSTORE and
-//! QRESYNC (7162), PARTIAL (9394).
+//! What it offers beside RFC 3501 stands in one list: `exec/capability.rs`. `docs/RFC.md` says where each part is.
 //!
 //! Knows no socket, no clock and no other protocol.
 

@@ -90,6 +90,14 @@ impl Numbers {
         }
     }
 
+    /// One by one, in order.
+    pub fn list(self) -> Vec<u32> {
+        match self {
+            Numbers::Ascending(set) => set.iter().collect(),
+            Numbers::Sorted(list) => list,
+        }
+    }
+
     /// All of them, without their order.
     pub fn set(&self) -> UidSet {
         match self {

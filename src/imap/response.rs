@@ -219,6 +219,13 @@ pub enum Data {
         /// (RFC 7162 §3.1.6).
         mod_seq: Option<ModSeq>,
     },
+    /// `SORT` (RFC 5256 §4)
+    Sort {
+        /// Sequence numbers or UIDs, in order.
+        numbers: Vec<u32>,
+        /// As in SEARCH (RFC 7162 §3.1.6).
+        mod_seq: Option<ModSeq>,
+    },
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
     /// `METADATA` with values (RFC 5464 §4.4.1)

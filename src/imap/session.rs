@@ -88,6 +88,8 @@ pub(crate) struct Selected {
     pub(crate) mailbox: OpenMailbox,
     /// The session's picture of it.
     pub(crate) view: View,
+    /// The UIDVALIDITY that SELECT told; a rename may give it another (docs/STORE.md).
+    pub(crate) uid_validity: u32,
     /// EXAMINE: nothing may be changed, `\Recent` and `\Seen` neither.
     pub(crate) read_only: bool,
     /// Rings when there may be news; taken out before the first look, so that nothing is lost between SELECT and IDLE.
@@ -228,7 +230,7 @@ impl Session {
         if let State::Selected(selected) = &self.state {
             if let Some(watch) = &mut self.watch {
                 let told_all = selected.view.safe_mod_seq() == selected.mailbox.head().highest_mod_seq;
-                watch.left(&selected.mailbox, told_all);
+                watch.left(&selected.mailbox, told_all, selected.uid_validity);
             }
             self.state = State::Authenticated(Arc::clone(&selected.account));
         }
@@ -246,6 +248,14 @@ pub(crate) enum Allowed {
     AfterLogin,
     /// §6.4
     Selected,
+}
+
+/// RFC 7162 §3.2.10.2: no EXPUNGE while sequence numbers are among the criteria of a search by UID.
+fn unless_numbered(key: &SearchKey) -> ExpungeAllowed {
+    match key.any(&|key| matches!(key, SearchKey::Sequence(_))) {
+        true => ExpungeAllowed::No,
+        false => ExpungeAllowed::Yes,
+    }
 }
 
 /// What is to be known of a command before it runs.
@@ -304,11 +314,9 @@ impl Facts {
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            // RFC 7162 §3.2.10.2: not while sequence numbers are in its criteria.
-            CommandBody::Search { by: Uid, key, .. } => {
-                let numbered = key.any(&|key| matches!(key, SearchKey::Sequence(_)));
-                Self::new("UID SEARCH", Selected, if numbered { No } else { Yes })
-            }
+            CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
+            CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

@@ -16,27 +16,83 @@ use super::binary::{Encoding as TransferEncoding, q_encoding};
 /// charset is none, unknown or US-ASCII, since that is what such messages mostly are; else as Windows-1252, which has a
 /// character for every octet.
 pub(super) fn decode<'t>(octets: &'t [u8], charset: Option<&[u8]>) -> Cow<'t, str> {
+    decode_or_guess(octets, charset).0
+}
+
+/// The same, and whether nothing had to be replaced or guessed: whether the octets are what that charset has.
+pub(super) fn decode_or_guess<'t>(octets: &'t [u8], charset: Option<&[u8]>) -> (Cow<'t, str>, bool) {
     let charset = charset.unwrap_or_default();
     let is_ascii =
         charset.is_empty() || charset.eq_ignore_ascii_case(b"us-ascii") || charset.eq_ignore_ascii_case(b"ascii");
     if !is_ascii {
         if let Some(encoding) = Encoding::for_label(charset) {
-            return encoding.decode_without_bom_handling(octets).0;
+            let (text, had_errors) = encoding.decode_without_bom_handling(octets);
+            return (text, !had_errors);
         }
         // UTF-7 and some of DOS, which browsers do not read any more.
         if let Some(decoder) = charset_decoder(charset) {
-            return Cow::Owned(decoder(octets));
+            let text = decoder(octets);
+            let good = !text.contains(char::REPLACEMENT_CHARACTER);
+            return (Cow::Owned(text), good);
         }
     }
     match std::str::from_utf8(octets) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(octets).0,
+        Ok(text) => (Cow::Borrowed(text), is_ascii || octets.is_ascii()),
+        Err(_) => (encoding_rs::WINDOWS_1252.decode_without_bom_handling(octets).0, false),
     }
+}
+
+/// What became of a text with its encodings undone (RFC 5255 §4.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decoded<'t> {
+    /// Unicode.
+    Text(Cow<'t, str>),
+    /// Octets that are not what their charset has, or of a charset that nobody knows.
+    Octets(Cow<'t, [u8]>),
+}
+
+impl Decoded<'_> {
+    /// The UTF-8, or the octets.
+    pub(super) fn octets(&self) -> &[u8] {
+        match self {
+            Decoded::Text(text) => text.as_bytes(),
+            Decoded::Octets(octets) => octets,
+        }
+    }
+}
+
+/// A header field's text, unfolded, with its encoded words decoded, if all of it can be.
+pub(super) fn decode_field(unfolded: &[u8]) -> Decoded<'_> {
+    if memmem::find(unfolded, b"=?").is_none() {
+        return match std::str::from_utf8(unfolded) {
+            Ok(text) => Decoded::Text(Cow::Borrowed(text)),
+            Err(_) => Decoded::Octets(Cow::Borrowed(unfolded)),
+        };
+    }
+    let (mut text, mut octets, mut good) = (String::new(), Vec::new(), true);
+    pieces(unfolded, |piece, charset| {
+        octets.extend_from_slice(piece);
+        if good {
+            let (decoded, as_it_should_be) = decode_or_guess(piece, charset);
+            good = as_it_should_be;
+            text.push_str(&decoded);
+        }
+    });
+    if good { Decoded::Text(Cow::Owned(text)) } else { Decoded::Octets(Cow::Owned(octets)) }
 }
 
 /// A header field's text, unfolded, with its encoded words decoded (RFC 2047). Blanks between two of them are not meant (§6.2).
 pub(super) fn decode_words(unfolded: &[u8]) -> Cow<'_, str> {
+    if memmem::find(unfolded, b"=?").is_none() {
+        return decode(unfolded, None);
+    }
     let mut text = String::new();
+    pieces(unfolded, |octets, charset| text.push_str(&decode(octets, charset)));
+    Cow::Owned(text)
+}
+
+/// Takes an unfolded field apart: what stands between encoded words, without a charset, and what words mean, with theirs.
+fn pieces(unfolded: &[u8], mut take: impl FnMut(&[u8], Option<&[u8]>)) {
     let mut rest = unfolded;
     // The octets of the words before `rest`, and their charset.
     let mut words: Option<(&[u8], Vec<u8>)> = None;
@@ -49,18 +105,18 @@ pub(super) fn decode_words(unfolded: &[u8]) -> Cow<'_, str> {
                 octets.extend(word.octets());
                 continue;
             }
-            Some((charset, octets)) => text.push_str(&decode(octets, Some(charset))),
+            Some((charset, octets)) => take(octets, Some(charset)),
             None => {}
         }
         if words.is_none() || !between.trim_ascii().is_empty() {
-            text.push_str(&decode(between, None));
+            take(between, None);
         }
         words = Some((word.charset, word.octets()));
     }
-    let Some((charset, octets)) = words else { return decode(unfolded, None) };
-    text.push_str(&decode(&octets, Some(charset)));
-    text.push_str(&decode(rest, None));
-    Cow::Owned(text)
+    if let Some((charset, octets)) = words {
+        take(&octets, Some(charset));
+    }
+    take(rest, None);
 }
 
 /// `=?charset*language?encoding?text?=` (RFC 2047 §2, RFC 2231 §5).
@@ -111,6 +167,21 @@ mod tests {
         assert_eq!(decode("é".as_bytes(), None), "é");
         assert_eq!(decode("é".as_bytes(), Some(b"us-ascii")), "é");
         assert_eq!(decode(b"caf\xe9", Some(b"x-unheard-of")), "café");
+    }
+
+    #[test]
+    fn fields_that_are_what_they_say_and_others() {
+        let text = |raw: &'static [u8]| match decode_field(raw) {
+            Decoded::Text(text) => Ok(text.into_owned()),
+            Decoded::Octets(octets) => Err(octets.into_owned()),
+        };
+        assert_eq!(text(b"plain"), Ok("plain".to_owned()));
+        assert_eq!(text("Zoë".as_bytes()), Ok("Zoë".to_owned()));
+        assert_eq!(text(b"a =?utf-8?q?=C3=A9?= b"), Ok("a é b".to_owned()));
+        assert_eq!(text(b"=?x-unheard-of?q?abc?="), Ok("abc".to_owned()));
+        assert_eq!(text(b"caf\xe9"), Err(b"caf\xe9".to_vec()));
+        assert_eq!(text(b"a =?utf-8?q?=C3?= b"), Err(b"a \xc3 b".to_vec()));
+        assert_eq!(text(b"=?x-unheard-of?q?=C3=A9?= b"), Err("é b".as_bytes().to_vec()));
     }
 
     #[test]

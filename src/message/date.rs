@@ -133,20 +133,30 @@ impl Zoned {
     /// and year. What follows the zone is not read. `None`: there is no date to be found in it.
     pub fn parse_rfc5322(text: &[u8]) -> Option<Zoned> {
         let mut words = Words::new(text);
-        // The weekday says nothing that the date does not say.
-        let mut ahead = words;
-        if let Some(Token::Letters(_)) = token(&mut ahead) {
-            words = ahead;
-            take(&mut words, b',');
-        }
-        let day = number(&mut words)?.0;
-        take(&mut words, b'-');
-        let Some(Token::Letters(month)) = token(&mut words) else { return None };
-        take(&mut words, b'-');
-        let civil = Civil::new(year(&mut words)?, Civil::month_named(month)?, u8::try_from(day).ok()?)?;
+        let day = day(&mut words)?;
         let second_of_day = time(&mut words)?;
-        Some(Zoned::new(civil, second_of_day, zone(&mut words)))
+        Some(Zoned::new(day, second_of_day, zone(&mut words)))
     }
+
+    /// The day of a date-time alone, at midnight UTC: for one whose time is no time (RFC 5256 §2.2).
+    pub fn parse_rfc5322_day(text: &[u8]) -> Option<Zoned> {
+        day(&mut Words::new(text)).map(|day| Zoned::new(day, 0, 0))
+    }
+}
+
+/// The weekday, if there is one, day, month and year.
+fn day(words: &mut Words<'_>) -> Option<Civil> {
+    // The weekday says nothing that the date does not say.
+    let mut ahead = *words;
+    if let Some(Token::Letters(_)) = token(&mut ahead) {
+        *words = ahead;
+        take(words, b',');
+    }
+    let day = number(words)?.0;
+    take(words, b'-');
+    let Some(Token::Letters(month)) = token(words) else { return None };
+    take(words, b'-');
+    Civil::new(year(words)?, Civil::month_named(month)?, u8::try_from(day).ok()?)
 }
 
 enum Token<'h> {
@@ -330,6 +340,13 @@ mod tests {
         ] {
             assert_eq!(read(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_day_without_a_good_time() {
+        let day = |text: &str| Zoned::parse_rfc5322_day(text.as_bytes()).map(|date| date.to_string());
+        assert_eq!(day("Mon, 23 Nov 2026 25:06:51 +0200").unwrap(), "Mon, 23 Nov 2026 00:00:00 +0000");
+        assert_eq!(day("yesterday"), None);
     }
 
     /// RFC 3501 §6.4.4: the day is that of the sender's clock.

@@ -21,6 +21,7 @@
 pub mod address;
 pub mod binary;
 mod charset;
+pub mod collation;
 mod common;
 pub mod date;
 pub mod envelope;
@@ -31,6 +32,7 @@ pub mod search;
 pub mod section;
 mod stored;
 pub mod structure;
+pub mod subject;
 mod text;
 mod walk;
 
@@ -39,6 +41,7 @@ pub use search::Needle;
 pub use section::{Section, SectionText};
 pub use stored::DecodeError;
 pub use structure::{Content, Disposition, Enclosed, Part};
+pub use subject::BaseSubject;
 pub use text::{Span, Text};
 
 /// The longest header that is parsed, in octets; one that is longer makes its message or part opaque. Real ones stay below
@@ -108,6 +111,13 @@ impl Summary {
     pub fn opaque(octets: u32) -> Summary {
         let (envelope, structure) = (Envelope::default(), opaque_message(0, octets));
         Summary { octets, sent: None, envelope, structure, preview: String::new(), common_header: None }
+    }
+
+    /// The sent date that SORT and THREAD go by (RFC 5256 §2.2), in Unix seconds: a day that can be read counts without a
+    /// time that can be. `None`: INTERNALDATE has to stand in.
+    pub fn sent_unix_s(&self) -> Option<i64> {
+        let day = || date::Zoned::parse_rfc5322_day(self.envelope.date.as_ref()?);
+        self.sent.or_else(day).map(|sent| sent.unix_s)
     }
 
     /// Octets of the header, its blank line included; RFC822.HEADER and BODY[HEADER].

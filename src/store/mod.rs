@@ -76,6 +76,8 @@ pub struct Options {
     pub segment_octets: u64,
     /// What the messages of mailboxes that nobody uses may take of memory, in octets, before they are dropped from it.
     pub idle_index_octets: u64,
+    /// Whether a new account has mailboxes for drafts, sent mail and the like from the beginning.
+    pub special_mailboxes: bool,
 }
 
 impl Default for Options {
@@ -85,6 +87,7 @@ impl Default for Options {
             in_flight_octets: 64 * 1024 * 1024,
             segment_octets: journal::SEGMENT_OCTETS,
             idle_index_octets: 64 * 1024 * 1024,
+            special_mailboxes: true,
         }
     }
 }

@@ -7,6 +7,15 @@
 use super::names::INBOX;
 use super::{Error, SpecialUse};
 
+/// The mailboxes that a new account has beside INBOX: what clients would make themselves, each under another name.
+pub(crate) const CUSTOMARY_MAILBOXES: [(&str, SpecialUse); 5] = [
+    ("Archive", SpecialUse::Archive),
+    ("Drafts", SpecialUse::Drafts),
+    ("Junk", SpecialUse::Junk),
+    ("Sent", SpecialUse::Sent),
+    ("Trash", SpecialUse::Trash),
+];
+
 impl SpecialUse {
     const ALL: [SpecialUse; 7] = [
         SpecialUse::All,

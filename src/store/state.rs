@@ -139,6 +139,10 @@ impl State {
                 self.apply_references(references)?;
             }
             Record::AddAccount(add) => self.apply_add_account(add),
+            Record::AddAccountWith(add, change) => {
+                self.apply_add_account(add);
+                self.apply_mailboxes(change)?;
+            }
             Record::SetCredentials(account, credentials) => {
                 if let Some(entry) = self.directory_mut().account_mut(account) {
                     let old = entry.account.as_ref().clone();

@@ -15,6 +15,7 @@ mod groups;
 mod histories;
 mod metadata;
 mod rebuild;
+mod special_use;
 
 fn nobody() -> Credentials {
     Credentials { password_hash: String::new(), scram_sha_256: None }
@@ -24,8 +25,9 @@ fn open(dir: &Path) -> Store {
     open_with(dir, Options::default())
 }
 
+/// Accounts have INBOX alone here, so that a test names all that there is.
 fn open_with(dir: &Path, options: Options) -> Store {
-    Store::open(dir, options).unwrap()
+    Store::open(dir, Options { special_mailboxes: false, ..options }).unwrap()
 }
 
 async fn account(store: &Store, name: &str) -> (AccountId, Arc<Mailbox>) {

@@ -2,7 +2,7 @@
 //!
 //! - EXISTS never falls without an EXPUNGE for each message that went (RFC 3501 §7.3.1).
 //! - EXPUNGE names a message that is there; it is never sent while no command is in progress, nor while all commands in
-//!   progress are FETCH, STORE or SEARCH by sequence number (RFC 3501 §7.4.1).
+//!   progress are FETCH, STORE, SEARCH, SORT or THREAD by sequence number (RFC 3501 §7.4.1, RFC 5256 §3).
 //! - VANISHED without (EARLIER) may come where EXPUNGE may, and names no more messages than there are (RFC 7162 §3.2.10.2).
 //! - FETCH names a message that has been announced (RFC 3501 §7.4.2), and none of them comes without a mailbox.
 
@@ -18,9 +18,9 @@ pub struct Session {
 }
 
 /// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
-const NO_EXPUNGE: [&str; 3] = ["FETCH", "STORE", "SEARCH"];
+const NO_EXPUNGE: [&str; 5] = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"];
 /// What the client may say first in a command; other lines are continuations (`DONE`, literals, SASL).
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 35] = [
     "CAPABILITY",
     "NOOP",
     "LOGOUT",
@@ -42,6 +42,9 @@ const COMMANDS: [&str; 32] = [
     "CLOSE",
     "EXPUNGE",
     "SEARCH",
+    "SORT",
+    "THREAD",
+    "ESEARCH",
     "FETCH",
     "STORE",
     "COPY",

@@ -23,8 +23,9 @@ use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
 use crate::store::{AccountId, MailboxId, ModSeq, Store};
 
-/// How much of an answer is held at the most before it goes to the client: what one write of the driver takes.
-pub(crate) const STEP_OCTETS: usize = 256 * 1024;
+/// How much of an answer is held at the most before it goes to the client: what one write of the driver takes. In tests a
+/// few lines are a step, so that what happens between two steps is tested by short answers.
+pub(crate) const STEP_OCTETS: usize = if cfg!(test) { 256 } else { 256 * 1024 };
 
 /// Something under way, behind a trait object.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -39,6 +39,7 @@ mod rename;
 mod resync;
 mod search;
 mod select;
+mod sort;
 mod starttls;
 mod status;
 mod store;
@@ -159,7 +160,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Login { user, password } => login::run(cx, &user, &password).await,
         CommandBody::Select { mailbox, parameters } => select::run(cx, &mailbox, parameters, false).await,
         CommandBody::Examine { mailbox, parameters } => select::run(cx, &mailbox, parameters, true).await,
-        CommandBody::Create { mailbox } => create::run(cx, &mailbox).await,
+        CommandBody::Create { mailbox, uses } => create::run(cx, &mailbox, &uses).await,
         CommandBody::Delete { mailbox } => delete::run(cx, &mailbox).await,
         CommandBody::Rename { from, to } => rename::run(cx, &from, &to).await,
         CommandBody::Subscribe { mailbox } => subscribe::run(cx, &mailbox, true).await,
@@ -180,6 +181,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Expunge => expunge::run(cx, None).await,
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
+        CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await

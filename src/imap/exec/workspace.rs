@@ -5,7 +5,8 @@
 //! cheap; on many connections at a time, and with messages of 50 MiB, they would take all the memory that there is. So
 //! each waits for its place in here. The places are given in the order in which they were asked for.
 //!
-//! Nobody holds a place while it asks for another, so nobody waits for itself.
+//! Nobody holds a place while it asks for another of the same kind, so nobody waits for itself; and what is for orders is
+//! asked for before what is for searches.
 
 use std::thread::available_parallelism;
 
@@ -25,6 +26,7 @@ const PERMIT_OCTETS: u64 = 1 << 10;
 #[derive(Debug)]
 pub(crate) struct Workspace {
     searches: Semaphore,
+    orders: Semaphore,
     items: Semaphore,
 }
 
@@ -35,7 +37,11 @@ impl Default for Workspace {
     fn default() -> Self {
         // More searches than cores make none of them faster. Two at least: one long message stops no other search.
         let searches = available_parallelism().map_or(2, |cores| cores.get().max(2));
-        Self { searches: Semaphore::new(searches), items: Semaphore::new((ITEM_OCTETS / PERMIT_OCTETS) as usize) }
+        Self {
+            searches: Semaphore::new(searches),
+            orders: Semaphore::new(searches),
+            items: Semaphore::new((ITEM_OCTETS / PERMIT_OCTETS) as usize),
+        }
     }
 }
 
@@ -45,6 +51,13 @@ impl Workspace {
     pub(super) async fn for_search(&self) -> Place<'_> {
         // It errs only when the semaphore is closed, which nobody does.
         self.searches.acquire().await.ok()
+    }
+
+    /// A place for putting a whole mailbox into order, which takes up to some hundred octets for each message. It is held
+    /// while [`for_search`](Self::for_search) gives places, which never happens the other way round. Not held while a
+    /// client is written to.
+    pub(super) async fn for_order(&self) -> Place<'_> {
+        self.orders.acquire().await.ok()
     }
 
     /// A place for an item of which `octets` are read at a time, and as many made of them. It is held until the client has

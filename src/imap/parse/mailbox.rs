@@ -7,9 +7,10 @@ use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::take_while1;
 use nom::combinator::opt;
+use nom::sequence::preceded;
 
 use super::Fault;
-use super::lexeme::{Parsed, argument, astring, fail, list0, list1, named, string, word};
+use super::lexeme::{Parsed, argument, ascii, astring, atom, fail, list0, list1, named, octet, string, word};
 use crate::imap::command::{CommandBody, List, ListReturn, ListSelect, StatusItem};
 use crate::wire::chars::is_list_char;
 use crate::wire::utf7;
@@ -32,6 +33,35 @@ fn decoded<'f>(rest: &'f [u8], behind: &'f [u8], name: &[u8]) -> Parsed<'f, Stri
         Some(name) => Ok((behind, name)),
         None => fail(rest, Fault::MailboxName),
     }
+}
+
+/// ```abnf
+/// create       = "CREATE" SP mailbox [SP "(" create-param *(SP create-param) ")"]  ; RFC 4466 §2.2
+/// create-param = "USE" SP "(" [use-attr *(SP use-attr)] ")"                        ; RFC 6154 §6
+/// use-attr     = "\" atom
+/// ```
+/// There is no other parameter, so that one is all.
+pub(super) fn create(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let (rest, mailbox) = argument(mailbox).parse(rest)?;
+    let (behind, parameters) = opt(argument(list1(create_parameter))).parse(rest)?;
+    match parameters.unwrap_or_default().as_mut_slice() {
+        [] => Ok((behind, CommandBody::Create { mailbox, uses: Vec::new() })),
+        [uses] => Ok((behind, CommandBody::Create { mailbox, uses: std::mem::take(uses) })),
+        _ => fail(rest, Fault::Invalid("A parameter stands there twice")),
+    }
+}
+
+fn create_parameter(rest: &[u8]) -> Parsed<'_, Vec<String>> {
+    let (behind, name) = word("a parameter").parse(rest)?;
+    match name.as_str() {
+        "USE" => argument(list0(use_attribute)).parse(behind),
+        _ => fail(rest, Fault::Invalid("Unknown parameter")),
+    }
+}
+
+fn use_attribute(rest: &[u8]) -> Parsed<'_, String> {
+    let attribute = preceded(octet(b'\\', "a special use"), atom);
+    attribute.map(|name| format!("\\{}", ascii(name))).parse(rest)
 }
 
 /// `rename = "RENAME" SP mailbox SP mailbox`

@@ -11,10 +11,11 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
+//! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
-//! What the extensions of a later day put behind an argument (`CREATE x (USE (\Sent))`) is an error today: a client may
-//! use it only where it is advertised.
+//! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
+//! advertised.
 
 use nom::Parser;
 
@@ -35,6 +36,7 @@ mod message;
 mod metadata;
 mod notify;
 mod search;
+mod sort;
 
 pub use error::{Fault, ParseError};
 
@@ -84,7 +86,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CHECK" => CommandBody::Check,
         "CLOSE" => CommandBody::Close,
         "COPY" => return message::copy(arguments, Numbering::Sequence),
-        "CREATE" => return mailbox_command(|mailbox| CommandBody::Create { mailbox }),
+        "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
         "EXAMINE" => {
@@ -111,6 +113,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
             return condstore::select.map(select).parse(arguments);
         }
         "SETMETADATA" => return metadata::set(arguments),
+        "SORT" => return sort::sort(arguments, Numbering::Sequence),
         "STARTTLS" => CommandBody::StartTls,
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
@@ -127,9 +130,10 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
 /// uid = "UID" SP (copy / fetch / search / store)   ; RFC 3501 §9
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
+///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
 fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
-    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE";
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
         "COPY" => message::copy(arguments, Numbering::Uid),
@@ -137,6 +141,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid),
+        "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }

@@ -127,6 +127,6 @@ mod tests {
         assert_eq!(read("SET (personal ALL)"), Err((Fault::Expected("NONE or a list of events"), 14)));
         assert_eq!(read("SET (personal NONE)(inboxes NONE)"), Err((Fault::Expected("the end of the command"), 19)));
         assert_eq!(read("SET (personal (MessageNew ()))"), Err((Fault::Expected("a fetch item"), 27)));
-        assert_eq!(read("SET (personal (MessageExpunge (UID)))"), Err((Fault::Expected("an event"), 30)));
+        assert_eq!(read("SET (personal (MessageExpunge (UID)))"), Err((Fault::Expected(") or a space"), 29)));
     }
 }

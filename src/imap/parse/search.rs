@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use encoding_rs::Encoding;
 use nom::Parser;
 use nom::combinator::opt;
+use nom::sequence::preceded;
 
 use super::lexeme::{
     Parsed, argument, ascii, astring, fail, list0, named, number64, nz_number, octet, space, utf8, word,
@@ -34,15 +35,25 @@ enum Charset {
 pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
     let (rest, returns) = opt(argument(return_options)).parse(rest)?;
     let saving = returns.is_some_and(|returns| returns.save);
-    let (rest, charset) = opt(|rest| charset(rest, saving)).parse(rest)?;
-    let keys = Keys { charset: charset.unwrap_or(Charset::Default), saving };
-    let (rest, first) = argument(|rest| keys.key(rest, 0)).parse(rest)?;
-    let (rest, key) = keys.more(rest, first, 0)?;
+    let (rest, key) = search_program(rest, saving)?;
     Ok((rest, CommandBody::Search { by, returns, key }))
 }
 
+/// `[SP "CHARSET" SP charset] 1*(SP search-key)`
+fn search_program(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey> {
+    let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
+    let (rest, charset) = opt(preceded(keyword, |rest| charset(rest, saving))).parse(rest)?;
+    Keys { charset: charset.unwrap_or(Charset::Default), saving }.all(rest)
+}
+
+/// `SP charset 1*(SP search-key)`: what RFC 5256 §5 calls search-criteria.
+pub(super) fn search_criteria(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey> {
+    let (rest, charset) = charset(rest, saving)?;
+    Keys { charset, saving }.all(rest)
+}
+
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"` (RFC 4731 §5)
-fn return_options(rest: &[u8]) -> Parsed<'_, SearchReturn> {
+pub(super) fn return_options(rest: &[u8]) -> Parsed<'_, SearchReturn> {
     let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
     let (behind, options) = argument(list0(return_option)).parse(rest)?;
     // RFC 4731 §3.1: an empty list means ALL.
@@ -92,10 +103,9 @@ fn return_option(rest: &[u8]) -> Parsed<'_, ReturnOption> {
     Ok((behind, plain))
 }
 
-/// `SP "CHARSET" SP astring`
+/// `SP astring`
 fn charset(rest: &[u8], saving: bool) -> Parsed<'_, Charset> {
-    let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
-    let (behind, (_, name)) = (keyword, argument(named("a charset", astring))).parse(rest)?;
+    let (behind, name) = argument(named("a charset", astring)).parse(rest)?;
     if name.eq_ignore_ascii_case(b"US-ASCII") || name.eq_ignore_ascii_case(b"ASCII") {
         return Ok((behind, Charset::Ascii));
     }
@@ -121,6 +131,12 @@ struct Keys {
 }
 
 impl Keys {
+    /// `1*(SP search-key)`
+    fn all<'f>(self, rest: &'f [u8]) -> Parsed<'f, SearchKey> {
+        let (rest, first) = argument(|rest| self.key(rest, 0)).parse(rest)?;
+        self.more(rest, first, 0)
+    }
+
     /// `*(SP search-key)` behind the first: all of them together.
     fn more<'f>(self, rest: &'f [u8], first: SearchKey, depth: usize) -> Parsed<'f, SearchKey> {
         if !rest.starts_with(b" ") {

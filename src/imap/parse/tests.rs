@@ -71,7 +71,10 @@ fn an_unknown_command_is_not_a_bad_argument() {
     }
     assert_eq!(error("a1 SELECT").status().text, "Expected a space at octet 10");
     assert_eq!(error("a1 SELECT (").status().text, "Expected a mailbox name at octet 11");
-    assert_eq!(error("a1 UID NOOP").fault, Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE"));
+    assert_eq!(
+        error("a1 UID NOOP").fault,
+        Fault::Expected("COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD")
+    );
     assert_eq!(error("a1").status().text, "Expected a space at octet 3");
     assert_eq!(error("a1 ").fault, Fault::Expected("a command"));
 }
@@ -165,7 +168,7 @@ fn mailbox_names_are_decoded() {
             good(&format!("EXAMINE {text}")),
             CommandBody::Examine { mailbox: mailbox(), parameters: SelectParameters::default() }
         );
-        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox() });
+        assert_eq!(good(&format!("CREATE {text}")), CommandBody::Create { mailbox: mailbox(), uses: Vec::new() });
         assert_eq!(good(&format!("DELETE {text}")), CommandBody::Delete { mailbox: mailbox() });
         assert_eq!(good(&format!("SUBSCRIBE {text}")), CommandBody::Subscribe { mailbox: mailbox() });
         assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
@@ -179,7 +182,7 @@ fn mailbox_names_are_decoded() {
         "SELECT a b",
         "SELECT a*",
         "SELECT \u{e4}",
-        "CREATE x (USE (\\Sent))",
+        "CREATE x (SIZE 7)",
         "RENAME a",
         "RENAME a b c",
         "SUBSCRIBE",

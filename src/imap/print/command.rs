@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set};
+use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set, sort};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -42,7 +42,14 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             with_mailbox(out, "EXAMINE ", mailbox);
             condstore::select_parameters(out, parameters);
         }
-        CommandBody::Create { mailbox } => with_mailbox(out, "CREATE ", mailbox),
+        CommandBody::Create { mailbox, uses } => {
+            with_mailbox(out, "CREATE ", mailbox);
+            if !uses.is_empty() {
+                word(out, " (USE ");
+                list(out, uses, |out, name| word(out, name));
+                word(out, ")");
+            }
+        }
         CommandBody::Delete { mailbox } => with_mailbox(out, "DELETE ", mailbox),
         CommandBody::Rename { from, to } => {
             with_mailbox(out, "RENAME ", from);
@@ -81,6 +88,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
+        }
+        CommandBody::Sort { by, returns, criteria, key } => {
+            numbered(out, *by, "SORT");
+            sort::arguments(out, *returns, criteria, key);
         }
         CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);

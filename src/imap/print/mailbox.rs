@@ -2,7 +2,6 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced, string, text};
 use crate::imap::response::{ListAttribute, ListEntry, StatusValue};
-use crate::store::SpecialUse;
 use crate::wire::utf7;
 
 /// `mailbox`, in modified UTF-7: ASCII, so that it never needs a literal.
@@ -60,13 +59,7 @@ fn list_attribute(attribute: ListAttribute) -> &'static [u8] {
         ListAttribute::NonExistent => b"\\NonExistent",
         ListAttribute::Subscribed => b"\\Subscribed",
         ListAttribute::Remote => b"\\Remote",
-        ListAttribute::SpecialUse(SpecialUse::All) => b"\\All",
-        ListAttribute::SpecialUse(SpecialUse::Archive) => b"\\Archive",
-        ListAttribute::SpecialUse(SpecialUse::Drafts) => b"\\Drafts",
-        ListAttribute::SpecialUse(SpecialUse::Flagged) => b"\\Flagged",
-        ListAttribute::SpecialUse(SpecialUse::Junk) => b"\\Junk",
-        ListAttribute::SpecialUse(SpecialUse::Sent) => b"\\Sent",
-        ListAttribute::SpecialUse(SpecialUse::Trash) => b"\\Trash",
+        ListAttribute::SpecialUse(special_use) => special_use.name().as_bytes(),
     }
 }
 

@@ -7,11 +7,13 @@
 //! - `command`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
 //! - `metadata`: METADATA
+//! - `sort`: SORT
 //! - `condstore`: what RFC 7162 puts into several of them
 
 use super::numbers::{Numbers, PartialRange};
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
+use crate::store::ModSeq;
 use lexeme::{Literals, list, number, string, text};
 
 mod command;
@@ -26,6 +28,7 @@ mod mailbox_filter;
 mod metadata;
 mod notify;
 mod search;
+mod sort;
 mod status;
 mod structure;
 
@@ -66,14 +69,8 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
             out.extend_from_slice(b"STATUS ");
             mailbox::status(out, mailbox, items);
         }
-        Data::Search { numbers, mod_seq } => {
-            out.extend_from_slice(b"SEARCH");
-            for found in numbers {
-                out.push(b' ');
-                number(out, u64::from(*found));
-            }
-            condstore::search_mod_seq(out, *mod_seq);
-        }
+        Data::Search { numbers, mod_seq } => found(out, b"SEARCH", numbers, *mod_seq),
+        Data::Sort { numbers, mod_seq } => found(out, b"SORT", numbers, *mod_seq),
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
             search::result(out, found);
@@ -104,6 +101,16 @@ fn words(out: &mut Vec<u8>, name: &[u8], words: &[std::borrow::Cow<'static, str>
         out.push(b' ');
         text(out, word);
     }
+}
+
+/// `("SEARCH" / "SORT") [1*(SP nz-number) SP search-sort-mod-seq]` (RFC 7162 §7)
+fn found(out: &mut Vec<u8>, name: &[u8], numbers: &[u32], mod_seq: Option<ModSeq>) {
+    out.extend_from_slice(name);
+    for found in numbers {
+        out.push(b' ');
+        number(out, u64::from(*found));
+    }
+    condstore::search_mod_seq(out, mod_seq);
 }
 
 fn counted(out: &mut Vec<u8>, count: u32, name: &[u8]) {

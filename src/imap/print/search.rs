@@ -12,13 +12,18 @@ pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &
         return_options(out, returns);
     }
     let start = out.len();
+    keys(out, key);
+    if !out[start..].is_ascii() {
+        out.splice(start..start, *b" CHARSET UTF-8");
+    }
+}
+
+/// `1*(SP search-key)`
+pub(super) fn keys(out: &mut Vec<u8>, key: &SearchKey) {
     out.push(b' ');
     match key {
         SearchKey::And(keys) => spaced(out, keys, search_key),
         key => search_key(out, key),
-    }
-    if !out[start..].is_ascii() {
-        out.splice(start..start, *b" CHARSET UTF-8");
     }
 }
 

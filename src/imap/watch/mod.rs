@@ -196,11 +196,12 @@ impl Told {
     /// What is to be told now that the mailbox is as `head` says (§5.1 to §5.3).
     pub(crate) fn asks(&self, head: &Head, events: Events, condstore: bool) -> Asks {
         let flags = events.contains(Events::FLAGS);
-        if !events.contains(Events::MESSAGES) || head.highest_mod_seq <= self.mod_seq {
+        let new = self.uid_validity == 0;
+        let unknown = !new && head.uid_validity != self.uid_validity;
+        if !events.contains(Events::MESSAGES) || (head.highest_mod_seq <= self.mod_seq && !unknown) {
             return Asks::default();
         }
-        let unknown = head.uid_validity != self.uid_validity;
-        if self.uid_validity == 0 {
+        if new {
             // A mailbox that is new to the client: it takes it to be empty (RFC 3501 §6.3.3).
             let empty = head.exists == 0 && head.uid_next == 1;
             return if empty && *self == Told::EMPTY { Asks::default() } else { Asks::all(events, condstore) };
@@ -276,11 +277,11 @@ impl Watch {
         Watch { selected: SelectedRule::nothing(), account: None }
     }
 
-    /// The mailbox is no longer selected; its client was told all of it, or not.
-    pub(crate) fn left(&mut self, mailbox: &Mailbox, told_all: bool) {
+    /// The mailbox is no longer selected; its client was told all of it, or not, and this UIDVALIDITY.
+    pub(crate) fn left(&mut self, mailbox: &Mailbox, told_all: bool, uid_validity: u32) {
         let Some(account) = &mut self.account else { return };
         if let Some(watched) = account.find(mailbox.id()) {
-            watched.told = Told::left(&mailbox.head(), told_all);
+            watched.told = Told { uid_validity, ..Told::left(&mailbox.head(), told_all) };
             account.stale = true;
         }
     }

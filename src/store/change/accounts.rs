@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::store::committer::Touches;
-use crate::store::journal::record::{AddAccount, Record};
+use crate::store::committer::{Decider, Touches};
+use crate::store::journal::record::{AddAccount, MailboxStep, MailboxesChange, Record};
+use crate::store::special_use::CUSTOMARY_MAILBOXES;
 use crate::store::{Account, AccountId, Credentials, Decided, Error, Store};
 
 /// # Accounts
@@ -27,7 +28,8 @@ impl Store {
         accounts
     }
 
-    /// Makes an account and its INBOX, which is subscribed.
+    /// Makes an account and its INBOX, and where [`Options::special_mailboxes`](crate::store::Options::special_mailboxes) says so, the mailboxes that clients look
+    /// for; all are subscribed. It is one commit, and the only one that makes them: what a user deletes stays deleted.
     ///
     /// Errors: [`Error::AccountExists`].
     pub async fn add_account(
@@ -43,15 +45,23 @@ impl Store {
                     return Err(Error::AccountExists);
                 }
                 let account = decider.account_id();
-                let record = Record::AddAccount(AddAccount {
+                let mod_seq = 1;
+                let add = AddAccount {
                     account,
                     name,
                     display_name,
                     credentials,
                     inbox: decider.mailbox_id(),
                     inbox_uid_validity: decider.uid_validity(),
-                    mod_seq: 1,
-                });
+                    mod_seq,
+                };
+                let record = match decider.inner.options.special_mailboxes {
+                    true => {
+                        let steps = special_mailboxes(decider);
+                        Record::AddAccountWith(add, MailboxesChange { account, mod_seq, steps })
+                    }
+                    false => Record::AddAccount(add),
+                };
                 Ok(Decided::record(record, move |_| account))
             })
             .await?;
@@ -84,4 +94,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// The steps that make and subscribe the mailboxes that clients look for (RFC 6154 §2).
+fn special_mailboxes(decider: &mut Decider<'_>) -> Vec<MailboxStep> {
+    let mut steps = Vec::new();
+    for (name, special_use) in CUSTOMARY_MAILBOXES {
+        steps.push(MailboxStep::Create {
+            mailbox: decider.mailbox_id(),
+            name: name.to_owned(),
+            uid_validity: decider.uid_validity(),
+            special_use: Some(special_use),
+        });
+        steps.push(MailboxStep::Subscribe { name: name.to_owned() });
+    }
+    steps
 }

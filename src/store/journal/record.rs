@@ -57,6 +57,8 @@ pub(crate) enum Record {
     SetMetadata(SetMetadata),
     /// All of an account's metadata, instead of all records about it that came before.
     MetadataState(MetadataState),
+    /// An account was made, with its INBOX and these mailboxes.
+    AddAccountWith(AddAccount, MailboxesChange),
 }
 
 /// See [`Record::Delivery`].
@@ -330,6 +332,11 @@ impl Record {
                 mailboxes
             }
             Record::AddAccount(add) => vec![add.inbox],
+            Record::AddAccountWith(add, change) => {
+                let mut mailboxes = change.mailboxes();
+                mailboxes.push(add.inbox);
+                mailboxes
+            }
             Record::MailboxState(state) => vec![state.head.mailbox],
             Record::SetMetadata(set) => {
                 set.mailbox.into_iter().chain(set.uses.iter().map(|(mailbox, _)| *mailbox)).collect()
@@ -352,6 +359,7 @@ impl Record {
             | Record::Mailboxes(MailboxesChange { account, mod_seq, .. })
             | Record::RenameInbox(MailboxesChange { account, mod_seq, .. }, _)
             | Record::AddAccount(AddAccount { account, mod_seq, .. })
+            | Record::AddAccountWith(AddAccount { account, mod_seq, .. }, _)
             | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
             Record::SetCredentials(..)
             | Record::RemoveAccount(_)
@@ -372,6 +380,7 @@ impl Record {
             | Record::Mailboxes(MailboxesChange { account, .. })
             | Record::RenameInbox(MailboxesChange { account, .. }, _)
             | Record::AddAccount(AddAccount { account, .. })
+            | Record::AddAccountWith(AddAccount { account, .. }, _)
             | Record::SetCredentials(account, _)
             | Record::RemoveAccount(account)
             | Record::AccountState(AccountState { account, .. })

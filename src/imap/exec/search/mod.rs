@@ -37,51 +37,62 @@ pub(super) async fn run(
     returns: Option<SearchReturn>,
     key: SearchKey,
 ) -> Outcome {
+    let by_mod_seq = enables_condstore(cx, &key);
+    let found = find(cx, key).await;
+    let question = Question { tag, by, returns, by_mod_seq };
+    conclude(cx, question, found, |numbers, mod_seq| Data::Search { numbers, mod_seq })?;
+    Ok(Done::ok("SEARCH done"))
+}
+
+/// Whether the search asks by mod-sequence; then it is a CONDSTORE enabling command (RFC 7162 §3.1.5).
+pub(super) fn enables_condstore(cx: &mut Context<'_>, key: &SearchKey) -> bool {
     let by_mod_seq = key.any(&|key| matches!(key, SearchKey::ModSeq(_)));
     if by_mod_seq {
         condstore::enable(cx);
     }
-    let found = find(cx, key).await;
-    let Some(returns) = returns else {
-        let found = found?;
-        let numbers = result::numbers(&Numbers::Ascending(found.uids), by, &cx.selected()?.view);
-        let mod_seq = found.highest_mod_seq.filter(|_| by_mod_seq);
-        cx.put(Data::Search { numbers: numbers.set().iter().collect(), mod_seq });
-        return Ok(Done::ok("SEARCH done"));
-    };
-    let found =
-        found.map(|found| Results { uids: Numbers::Ascending(found.uids), highest_mod_seq: found.highest_mod_seq });
-    conclude(cx, tag, by, returns, found, by_mod_seq)?;
-    Ok(Done::ok("SEARCH done"))
+    by_mod_seq
+}
+
+/// What a search was asked to answer with.
+pub(super) struct Question<'a> {
+    pub(super) tag: &'a Tag,
+    pub(super) by: Numbering,
+    pub(super) returns: Option<SearchReturn>,
+    /// The mod-sequence is told too.
+    pub(super) by_mod_seq: bool,
 }
 
 /// What was found, in its order.
 #[derive(Debug)]
-struct Results {
-    uids: Numbers,
-    /// Of all of them.
-    highest_mod_seq: Option<ModSeq>,
+pub(super) struct Found {
+    pub(super) uids: Numbers,
+    /// Of all of them (RFC 7162 §3.1.6).
+    pub(super) highest_mod_seq: Option<ModSeq>,
 }
 
-/// Answers and saves as the result options ask. RFC 5182 §2.1: what is answered with NO leaves `$` empty, and with BAD as
-/// it was.
-fn conclude(
+/// Answers and saves as the result options ask, or with the plain response where there are none. RFC 5182 §2.1: what is
+/// answered with NO leaves `$` empty, and with BAD as it was.
+pub(super) fn conclude(
     cx: &mut Context<'_>,
-    tag: &Tag,
-    by: Numbering,
-    returns: SearchReturn,
-    found: Result<Results, Failure>,
-    by_mod_seq: bool,
+    question: Question<'_>,
+    found: Result<Found, Failure>,
+    plain: impl FnOnce(Vec<u32>, Option<ModSeq>) -> Data,
 ) -> Result<(), Failure> {
+    let Question { tag, by, returns, by_mod_seq } = question;
     let selected = cx.selected()?;
-    let Results { uids, highest_mod_seq } = match found {
+    let Found { uids, highest_mod_seq } = match found {
         Ok(found) => found,
         Err(failure) => {
-            if returns.save && !matches!(failure, Failure::Bad(_)) {
+            if returns.is_some_and(|returns| returns.save) && !matches!(failure, Failure::Bad(_)) {
                 selected.view.save(UidSet::new());
             }
             return Err(failure);
         }
+    };
+    let numbers = result::numbers(&uids, by, &selected.view);
+    let Some(returns) = returns else {
+        cx.put(plain(numbers.list(), highest_mod_seq.filter(|_| by_mod_seq)));
+        return Ok(());
     };
     let named = result::named(&uids, returns);
     let mod_seq = match &named {
@@ -89,7 +100,6 @@ fn conclude(
         None => highest_mod_seq,
         Some(uids) => selected.mailbox.messages(uids).iter().map(|message| message.mod_seq).max(),
     };
-    let numbers = result::numbers(&uids, by, &selected.view);
     if returns.save {
         selected.view.save(named.unwrap_or_else(|| uids.set()));
     }
@@ -101,13 +111,12 @@ fn conclude(
 
 /// What matches.
 #[derive(Debug, Default)]
-struct Found {
+struct Matches {
     uids: UidSet,
-    /// Of all of them (RFC 7162 §3.1.6).
     highest_mod_seq: Option<ModSeq>,
 }
 
-impl Found {
+impl Matches {
     fn take(&mut self, uid: Uid, mod_seq: ModSeq) {
         self.uids.insert(uid);
         self.highest_mod_seq = self.highest_mod_seq.max(Some(mod_seq));
@@ -115,7 +124,7 @@ impl Found {
 }
 
 /// Finds what matches; tells of messages that could not be searched.
-async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
+pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
     let Environment { store, workspace, now_unix_s, .. } = cx.environment;
     let selected = cx.selected()?;
     let keywords = selected.mailbox.head().keywords;
@@ -127,7 +136,7 @@ async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
         mailbox: &selected.mailbox,
         criteria: Arc::new(criteria),
         group: Group::default(),
-        found: Found::default(),
+        found: Matches::default(),
         damaged: 0,
     };
     search.through(&candidates(selected)).await?;
@@ -136,7 +145,7 @@ async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
         let text = format!("{damaged} messages could not be searched");
         cx.put(Status::untagged_no(text).with_code(Code::Corruption));
     }
-    Ok(found)
+    Ok(Found { uids: Numbers::Ascending(found.uids), highest_mod_seq: found.highest_mod_seq })
 }
 
 /// Everything that the client counts.
@@ -151,7 +160,7 @@ struct Search<'a> {
     mailbox: &'a OpenMailbox,
     criteria: Arc<Criteria>,
     group: Group,
-    found: Found,
+    found: Matches,
     damaged: usize,
 }
 

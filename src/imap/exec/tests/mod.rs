@@ -2,8 +2,8 @@
 
 mod condstore;
 mod fetching;
-mod histories;
 mod mailboxes;
+mod model;
 mod notify;
 mod resync;
 mod searching;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use self::model::Gate;
 use super::*;
 use crate::auth::sasl::Offer;
 use crate::auth::scram::ChannelBinding;
@@ -43,8 +44,8 @@ impl World {
     }
 
     fn open(folder: TempDir) -> Self {
-        let store = Store::open(folder.path(), Options::default()).unwrap();
-        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 10 });
+        let store = Store::open(folder.path(), Options { special_mailboxes: false, ..Options::default() }).unwrap();
+        let directory = Directory::new(store.clone(), Membership::Open { max_accounts: 100 });
         let authenticator = Authenticator::new(directory, Passwords::Any).unwrap();
         Self { store, authenticator, limits: Limits::default(), workspace: Workspace::default(), folder }
     }
@@ -71,7 +72,8 @@ impl World {
     /// A client that has not logged in.
     fn connect(&self) -> Speaker<'_> {
         let session = Session::new(Line { tls: false, start_tls: true, login: true, sasl: Offer::default() });
-        let wire = Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true };
+        let wire =
+            Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true, gate: None };
         Speaker { world: self, session, wire, tag: 0 }
     }
 
@@ -123,10 +125,15 @@ struct Wire {
     framer: Framer,
     heard: Vec<u8>,
     admits: bool,
+    /// Where answers go instead of into `heard`, and may have to wait.
+    gate: Option<Arc<Gate>>,
 }
 
 impl Client for Wire {
     fn write<'a>(&'a mut self, octets: &'a [u8]) -> Pending<'a, io::Result<()>> {
+        if let Some(gate) = &self.gate {
+            return Box::pin(gate.passes(octets));
+        }
         self.heard.extend_from_slice(octets);
         Box::pin(async { Ok(()) })
     }

@@ -58,6 +58,11 @@ fn numbering() -> impl Strategy<Value = Numbering> {
     prop_oneof![Just(Numbering::Sequence), Just(Numbering::Uid)]
 }
 
+fn sort_key() -> impl Strategy<Value = SortKey> {
+    use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    prop::sample::select(vec![Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To])
+}
+
 fn partial_range() -> impl Strategy<Value = PartialRange> {
     (any::<NonZeroU32>(), any::<NonZeroU32>(), any::<bool>()).prop_map(|(from, to, from_last)| PartialRange {
         from,
@@ -327,7 +332,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
-        name().prop_map(|mailbox| Create { mailbox }),
+        (name(), prop::collection::vec("\\\\[A-Za-z$-]{1,8}", 0..3))
+            .prop_map(|(mailbox, uses)| Create { mailbox, uses }),
         get_metadata(),
         (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
             .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
@@ -347,6 +353,16 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
             returns,
             key
         }),
+        (
+            numbering(),
+            prop::option::of(search_return()),
+            prop::collection::vec((sort_key(), any::<bool>()), 1..4),
+            search_key()
+        )
+            .prop_map(|(by, returns, criteria, key)| {
+                let criteria = criteria.into_iter().map(|(key, reverse)| SortCriterion { key, reverse }).collect();
+                Sort { by, returns, criteria, key }
+            }),
         (fetch_modifiers(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
             .prop_map(|((by, modifiers), set, items)| Fetch { by, set, items, modifiers }),
         (numbering(), sequence_set(), prop::option::of(0..1u64 << 63), action, any::<bool>(), flags()).prop_map(
@@ -364,6 +380,11 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
 fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
         "SEARCH",
+        "SORT",
+        "THREAD",
+        "REVERSE",
+        "SUBJECT",
+        "REFERENCES",
         "FETCH",
         "UID",
         "STORE",
