@@ -169,6 +169,9 @@ impl Drop for Threads {
     }
 }
 
+/// What was changed through a handle, since it was asked last.
+type Own = Mutex<Vec<(AccountId, ModSeq)>>;
+
 /// An open store; clones are the same store. When the last is dropped without [`Store::close`], nothing that was answered
 /// is lost, but the next opening takes longer.
 #[derive(Clone, Debug)]
@@ -177,7 +180,7 @@ pub struct Store {
     threads: Arc<Threads>,
     queue: Arc<Semaphore>,
     /// What was changed through this handle, where somebody wants to know.
-    own: Option<Arc<Mutex<Vec<(AccountId, ModSeq)>>>>,
+    own: Option<Arc<Own>>,
 }
 
 /// A message that is complete and about to be stored.

@@ -184,14 +184,17 @@ async fn a_deleted_mailbox_is_told_and_then_bye() {
     hears(&client.reads().await, &["* LIST (\\NonExistent) \"/\" work", "* BYE The selected mailbox was deleted"]);
 }
 
+/// UID and flags.
+type Believed = (u32, String);
+
 /// A client that knows its mail by what it hears alone.
 struct Believer<'w> {
     speaker: Speaker<'w>,
     /// Of each mailbox: MESSAGES, UIDNEXT, UNSEEN, UIDVALIDITY.
     mailboxes: BTreeMap<String, BTreeMap<String, u64>>,
     subscribed: BTreeSet<String>,
-    /// The flags of each message of the selected mailbox, by UID; `None`: it does not know the message yet.
-    selected: Option<(String, Vec<Option<(u32, String)>>)>,
+    /// The messages of the selected mailbox; `None`: it does not know the message yet.
+    selected: Option<(String, Vec<Option<Believed>>)>,
 }
 
 impl<'w> Believer<'w> {
