@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -80,6 +81,7 @@ pub struct Connection {
     pub last: Vec<Vec<u8>>,
     /// What the TLS channel is known by (RFC 9266).
     pub channel: Option<[u8; 32]>,
+    deflate: Option<Deflate>,
     stream: Option<Box<dyn Stream>>,
     plain: Option<TcpStream>,
     received: Vec<u8>,
@@ -104,6 +106,7 @@ impl Connection {
             pool: Vec::new(),
             last: Vec::new(),
             channel: None,
+            deflate: None,
             stream: None,
             plain: Some(plain),
             received: Vec::new(),
@@ -144,11 +147,22 @@ impl Connection {
         }
     }
 
+    /// Begins or ends raw DEFLATE in both directions. What came ahead of its time is an error.
+    pub fn compress(&mut self, on: bool) -> Result<(), String> {
+        if !self.received.is_empty() {
+            return Err(format!("bytes ahead of their time: {}", printable(&self.received)));
+        }
+        self.deflate = on.then(Deflate::new);
+        Ok(())
+    }
+
     /// Sends bytes; with `split`, each in a segment of its own.
     pub async fn send(&mut self, bytes: &[u8], split: bool, deadline: Instant) -> Result<(), String> {
         if self.language == Language::Imap {
             self.session.sent(bytes);
         }
+        let compressed = self.deflate.as_mut().map(|deflate| deflate.compress(bytes)).transpose()?;
+        let bytes = compressed.as_deref().unwrap_or(bytes);
         let stream = self.stream()?;
         let sending = async {
             if !split {
@@ -250,10 +264,47 @@ impl Connection {
             Err(_) => Ok(Filled::Late),
             Ok(Ok(0)) => Ok(Filled::End),
             Ok(Ok(length)) => {
-                self.received.extend_from_slice(&chunk[..length]);
+                match &mut self.deflate {
+                    Some(deflate) => deflate.decompress(&chunk[..length], &mut self.received)?,
+                    None => self.received.extend_from_slice(&chunk[..length]),
+                }
                 Ok(Filled::More)
             }
             Ok(Err(error)) => Err(error),
+        }
+    }
+}
+
+/// Raw DEFLATE in both directions.
+struct Deflate {
+    compress: Compress,
+    decompress: Decompress,
+}
+
+impl Deflate {
+    fn new() -> Deflate {
+        Deflate { compress: Compress::new(Compression::default(), false), decompress: Decompress::new(false) }
+    }
+
+    fn compress(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        // A flush is whole when there is room left behind it.
+        let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 100 + 1024);
+        self.compress.compress_vec(bytes, &mut out, FlushCompress::Sync).map_err(|e| format!("compressing: {e}"))?;
+        Ok(out)
+    }
+
+    fn decompress(&mut self, mut raw: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        loop {
+            let before = self.decompress.total_in();
+            let mut piece = Vec::with_capacity(64 * 1024);
+            self.decompress
+                .decompress_vec(raw, &mut piece, FlushDecompress::None)
+                .map_err(|e| format!("what came is no DEFLATE: {e}"))?;
+            raw = &raw[(self.decompress.total_in() - before) as usize..];
+            out.extend_from_slice(&piece);
+            if raw.is_empty() && piece.len() < piece.capacity() {
+                return Ok(());
+            }
         }
     }
 }

@@ -127,6 +127,10 @@ impl Run<'_> {
                 }
                 Ok(())
             }
+            Action::Compress { connection, on } => {
+                let line = self.line;
+                self.connection(connection)?.compress(*on).map_err(|e| Failure::at(line, e))
+            }
             Action::Send { connection, what, split } => self.send(connection, what, *split).await,
             Action::Expect { connection, block } => {
                 let subject = self.subject;

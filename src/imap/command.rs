@@ -169,6 +169,11 @@ pub enum CommandBody {
     Append(Append),
     /// `NAMESPACE` (RFC 2342 §5)
     Namespace,
+    /// `MYRIGHTS` (RFC 4314 §3.5)
+    MyRights {
+        /// The mailbox.
+        mailbox: String,
+    },
     /// `GETMETADATA` (RFC 5464 §4.2)
     GetMetadata(GetMetadata),
     /// `SETMETADATA` (RFC 5464 §4.3)
@@ -184,6 +189,10 @@ pub enum CommandBody {
     Idle,
     /// `NOTIFY` (RFC 5465 §3.1)
     Notify(Notify),
+    /// `UNAUTHENTICATE` (RFC 8437 §3)
+    Unauthenticate,
+    /// `COMPRESS DEFLATE` (RFC 4978 §3): there is no other algorithm.
+    Compress,
     /// `CHECK` (RFC 3501 §6.4.1)
     Check,
     /// `CLOSE` (RFC 3501 §6.4.2)
@@ -211,6 +220,15 @@ pub enum CommandBody {
         returns: Option<SearchReturn>,
         /// By what to sort, the first before the others; at least one.
         criteria: Vec<SortCriterion>,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `THREAD`, `UID THREAD` (RFC 5256 §3)
+    Thread {
+        /// Which numbers to answer with.
+        by: Numbering,
+        /// How threads are made.
+        algorithm: ThreadAlgorithm,
         /// What to look for.
         key: SearchKey,
     },
@@ -328,7 +346,7 @@ pub struct ListSelect {
     pub special_use: bool,
 }
 
-/// Return options (RFC 5258 §3.2, RFC 6154 §2, RFC 5819 §2).
+/// Return options (RFC 5258 §3.2, RFC 6154 §2, RFC 5819 §2, RFC 8440 §3, RFC 9590 §3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListReturn {
     /// `SUBSCRIBED`
@@ -339,6 +357,10 @@ pub struct ListReturn {
     pub special_use: bool,
     /// `STATUS`: what is asked of each mailbox; empty where nothing is.
     pub status: Vec<StatusItem>,
+    /// `MYRIGHTS`
+    pub my_rights: bool,
+    /// `METADATA`: the entries that are asked of each mailbox; empty where none is.
+    pub metadata: Vec<String>,
 }
 
 /// What STATUS can tell (RFC 3501 §6.3.10, RFC 8438 §3, RFC 7889 §3.1, RFC 8474 §4.3).
@@ -445,6 +467,15 @@ pub enum SortKey {
     Size,
     Subject,
     To,
+}
+
+/// `thread-alg` (RFC 5256 §5)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadAlgorithm {
+    /// By base subject.
+    OrderedSubject,
+    /// By what messages refer to, and then by base subject.
+    References,
 }
 
 /// What SEARCH looks for (RFC 3501 §6.4.4). Strings are UTF-8, decoded from the command's charset; the depth of

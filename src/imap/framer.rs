@@ -157,6 +157,11 @@ impl Framer {
         }
     }
 
+    /// Whether something arrived that is not read yet.
+    pub fn has_unread(&self) -> bool {
+        !self.unread().is_empty()
+    }
+
     /// Other limits from the next line on: after login.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

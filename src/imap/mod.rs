@@ -35,6 +35,9 @@ pub struct Limits {
     pub keepalive_interval: Duration,
     /// How long a client may take nothing of a step of output (256 KiB). 5 min.
     pub stalled_output: Duration,
+    /// After so long without a word a compressed session gives back what compressing takes: the pauses in a burst of commands
+    /// are shorter, and what is said behind one costs some microseconds more. 2 s.
+    pub compression_rest: Duration,
     /// How many BAD answers a connection gets before login: whoever does not speak IMAP is gone soon. 3.
     pub bad_commands_before_login: u32,
     /// How many BAD answers in a row after login: a client in a loop is stopped. 20.
@@ -61,6 +64,7 @@ impl Default for Limits {
             autologout: Duration::from_secs(30 * 60),
             keepalive_interval: Duration::from_secs(2 * 60),
             stalled_output: Duration::from_secs(5 * 60),
+            compression_rest: Duration::from_secs(2),
             bad_commands_before_login: 3,
             bad_commands: 20,
             login_failures: crate::auth::LOGIN_FAILURES_MAX,

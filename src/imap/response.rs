@@ -177,6 +177,8 @@ pub enum Code {
     MailboxId(String),
     /// RFC 5182 §2.5
     NotSaved,
+    /// RFC 4978 §3
+    CompressionActive,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
     /// RFC 5465 §5.8
@@ -226,8 +228,17 @@ pub enum Data {
         /// As in SEARCH (RFC 7162 §3.1.6).
         mod_seq: Option<ModSeq>,
     },
+    /// `THREAD` (RFC 5256 §4): threads one behind the other, as [`ThreadMark`] says.
+    Thread(Vec<ThreadMark>),
     /// `ESEARCH` (RFC 4731 §3.1)
     ESearch(ESearch),
+    /// `MYRIGHTS` (RFC 4314 §3.8)
+    MyRights {
+        /// To which mailbox, UTF-8.
+        mailbox: String,
+        /// A letter for each.
+        rights: &'static str,
+    },
     /// `METADATA` with values (RFC 5464 §4.4.1)
     Metadata {
         /// Of which mailbox, UTF-8; empty: of the server.
@@ -264,6 +275,18 @@ pub enum Data {
     },
     /// `ID` (RFC 2971 §3.2); empty for `NIL`.
     Id(Vec<(Cow<'static, str>, Option<Cow<'static, str>>)>),
+}
+
+/// What THREAD is made of (RFC 5256 §5). Flat, since threads nest as deep as there are messages: a number is the child of the
+/// one before it, and lists in a row are siblings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadMark {
+    /// `(`
+    Open,
+    /// A sequence number or UID.
+    Number(u32),
+    /// `)`
+    Close,
 }
 
 /// What a SEARCH with result options found: only what was asked for and is there.

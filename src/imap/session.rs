@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) line: Line,
     /// What the client has asked to be told beyond RFC 3501.
     pub(crate) enabled: Enabled,
+    /// Both directions are compressed (RFC 4978).
+    pub(crate) compressed: bool,
     /// After ENABLE METADATA; boxed, since few clients ask for it and all have room for it.
     pub(crate) metadata: Option<Box<MetadataWatch>>,
     /// BAD answers: see [`count`](Session::count).
@@ -164,6 +166,7 @@ impl Session {
             state: State::NotAuthenticated,
             line,
             enabled: Enabled::default(),
+            compressed: false,
             metadata: None,
             bad_commands: 0,
             login_failures: 0,
@@ -223,6 +226,12 @@ impl Session {
         }
         let most = if self.is_authenticated() { limits.bad_commands } else { limits.bad_commands_before_login };
         bad && self.bad_commands >= most
+    }
+
+    /// Back to where it was before the login: nothing is left but the line, and the count of failures, which is the
+    /// connection's (RFC 8437 §3, §4.1).
+    pub(crate) fn unauthenticate(&mut self) {
+        *self = Self { login_failures: self.login_failures, ..Self::new(self.line) };
     }
 
     /// Back from the selected to the authenticated state, with nothing said and nothing expunged.
@@ -303,11 +312,14 @@ impl Facts {
             CommandBody::Status { .. } => Self::new("STATUS", AfterLogin, Yes),
             CommandBody::Append(_) => Self::new("APPEND", AfterLogin, Yes),
             CommandBody::Namespace => Self::new("NAMESPACE", AfterLogin, Yes),
+            CommandBody::MyRights { .. } => Self::new("MYRIGHTS", AfterLogin, Yes),
             CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Notify(_) => Self::new("NOTIFY", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),
+            CommandBody::Compress => Self::new("COMPRESS", AfterLogin, No),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),
             CommandBody::Close => Self::new("CLOSE", Selected, No),
             CommandBody::Unselect => Self::new("UNSELECT", Selected, No),
@@ -317,6 +329,8 @@ impl Facts {
             CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
             CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
             CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
+            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No),
+            CommandBody::Thread { by: Uid, key, .. } => Self::new("UID THREAD", Selected, unless_numbered(key)),
             CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),

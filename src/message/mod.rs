@@ -27,6 +27,7 @@ pub mod date;
 pub mod envelope;
 pub mod header;
 mod mime;
+pub mod msg_id;
 mod preview;
 pub mod search;
 pub mod section;

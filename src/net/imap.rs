@@ -6,6 +6,8 @@
 //!   for the end of the server. So each of them is heard within the same moment, in IDLE and out of it.
 //! - News in IDLE are written the moment the bell rings, without any delay that would collect more of them; what has
 //!   gathered while the last write was under way leaves together.
+//! - COMPRESS lies between the framer and the socket ([`compression`](super::compression)). A session that has been quiet
+//!   for a while gives back what compressing takes.
 //! - STARTTLS: what was received before the handshake is forgotten (RFC 3501 §11.1), and the session begins anew.
 //!
 //! Knows no command but IDLE, and that only to wait in another way.
@@ -18,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::compression::Compression;
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
@@ -93,6 +96,13 @@ enum Woken {
     Deadline,
 }
 
+/// What came from the socket, or instead.
+enum Heard {
+    Octets(Vec<u8>),
+    Bell,
+    Nothing,
+}
+
 /// Whether the session goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Go {
@@ -110,6 +120,8 @@ struct Peer {
     login_by: Option<Instant>,
     /// The place of who has logged in.
     place: Option<UserSlot>,
+    /// What is between the framer and the socket, after COMPRESS.
+    compression: Option<Box<Compression>>,
     /// What to say at the end, if it is we who end it.
     goodbye: Option<&'static str>,
 }
@@ -123,6 +135,7 @@ impl Driver {
             services,
             login_by: Some(login_by),
             place: None,
+            compression: None,
             goodbye: None,
         };
         Driver { session: Session::new(peer.line()), peer }
@@ -143,6 +156,14 @@ impl Driver {
                     After::Continue => Go::On,
                     After::Idle(tag) => self.idle(tag).await?,
                     After::StartTls => return Ok(End::StartTls),
+                    After::Compress => {
+                        self.peer.compression = Some(Box::new(Compression::new()));
+                        Go::On
+                    }
+                    After::Unauthenticated => {
+                        self.peer.unauthenticated();
+                        Go::On
+                    }
                     After::Close => Go::Away,
                 },
                 Some(Event::Continue) => {
@@ -358,9 +379,61 @@ impl Peer {
         self.login_by.unwrap_or_else(|| Instant::now() + self.services.imap.autologout)
     }
 
+    /// What follows UNAUTHENTICATE and its OK: somebody must log in again in time, and nothing is compressed.
+    fn unauthenticated(&mut self) {
+        self.login_by = Some(Instant::now() + self.services.imap.login_timeout);
+        if let Some(compression) = &mut self.compression {
+            compression.end();
+        }
+    }
+
+    /// Gives the framer what has arrived and is not decompressed yet; says whether there was anything.
+    fn decompress(&mut self) -> io::Result<bool> {
+        let Some(compression) = &mut self.compression else { return Ok(false) };
+        let Ok(octets) = compression.next() else {
+            self.goodbye = Some("This is no DEFLATE");
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        if compression.is_over() {
+            self.compression = None;
+        }
+        let Some(octets) = octets else { return Ok(false) };
+        self.framer.receive(octets);
+        Ok(true)
+    }
+
     /// Waits for octets, which go to the framer, for the bell if there is one, and for the deadline. Errs at the end of
     /// the stream, and when the server stops.
-    async fn wait(&mut self, bell: Option<&mut Listener<Bell>>, until: Instant) -> io::Result<Woken> {
+    async fn wait(&mut self, mut bell: Option<&mut Listener<Bell>>, until: Instant) -> io::Result<Woken> {
+        loop {
+            if self.decompress()? {
+                // However much an octet holds, others have their turn.
+                tokio::task::yield_now().await;
+                return Ok(Woken::Input);
+            }
+            let rest = self.compression.as_ref().filter(|compression| compression.can_rest());
+            let pause = rest.map_or(until, |_| until.min(Instant::now() + self.services.imap.compression_rest));
+            match self.hear(bell.as_deref_mut(), pause).await? {
+                Heard::Octets(octets) => match &mut self.compression {
+                    Some(compression) => compression.receive(octets),
+                    None => {
+                        self.framer.receive(octets);
+                        return Ok(Woken::Input);
+                    }
+                },
+                Heard::Bell => return Ok(Woken::Bell),
+                Heard::Nothing if pause < until => {
+                    if let Some(compression) = &mut self.compression {
+                        compression.rest();
+                    }
+                }
+                Heard::Nothing => return Ok(Woken::Deadline),
+            }
+        }
+    }
+
+    /// What [`wait`](Self::wait) is made of.
+    async fn hear(&mut self, bell: Option<&mut Listener<Bell>>, until: Instant) -> io::Result<Heard> {
         let mut octets = Vec::new();
         let rung = async {
             match bell {
@@ -380,11 +453,10 @@ impl Peer {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            () = rung => return Ok(Woken::Bell),
-            () = tokio::time::sleep_until(until) => return Ok(Woken::Deadline),
+            () = rung => return Ok(Heard::Bell),
+            () = tokio::time::sleep_until(until) => return Ok(Heard::Nothing),
         }
-        self.framer.receive(octets);
-        Ok(Woken::Input)
+        Ok(Heard::Octets(octets))
     }
 
     /// The client let its time pass.
@@ -401,6 +473,8 @@ impl Peer {
     }
 
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let compressed = self.compression.as_mut().map(|compression| compression.compress(octets));
+        let octets = compressed.as_deref().unwrap_or(octets);
         write_all(&mut self.connection.stream, octets, self.services.imap.stalled_output).await
     }
 
@@ -435,6 +509,10 @@ impl Client for Peer {
     fn admit(&mut self, account: AccountId) -> bool {
         self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
         self.place.is_some()
+    }
+
+    fn release(&mut self) {
+        self.place = None;
     }
 
     fn channel_binding(&self) -> Option<ChannelBinding> {

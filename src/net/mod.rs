@@ -1,5 +1,6 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
+mod compression;
 pub mod imap;
 mod io;
 pub mod limits;

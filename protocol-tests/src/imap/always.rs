@@ -20,7 +20,7 @@ pub struct Session {
 /// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
 const NO_EXPUNGE: [&str; 5] = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"];
 /// What the client may say first in a command; other lines are continuations (`DONE`, literals, SASL).
-const COMMANDS: [&str; 35] = [
+const COMMANDS: &[&str] = &[
     "CAPABILITY",
     "NOOP",
     "LOGOUT",
@@ -54,6 +54,8 @@ const COMMANDS: [&str; 35] = [
     "ENABLE",
     "UNSELECT",
     "NAMESPACE",
+    "UNAUTHENTICATE",
+    "COMPRESS",
     "ID",
     "NOTIFY",
 ];
@@ -96,7 +98,7 @@ impl Session {
             self.follows = command == NOTIFY_SELECTED;
         }
         let selects = command == "SELECT" || command == "EXAMINE";
-        if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT")) {
+        if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT" || command == "UNAUTHENTICATE")) {
             self.exists = None;
         }
     }

@@ -127,6 +127,13 @@ pub enum Action {
         /// The server may end the connection instead, and with it the transcript.
         or_end: bool,
     },
+    /// `compress` and `decompress`: both directions are raw DEFLATE from here on (RFC 4978), or no longer.
+    Compress {
+        /// The connection.
+        connection: String,
+        /// Whether they are.
+        on: bool,
+    },
     /// `C:` and its kin.
     Send {
         /// The connection.

@@ -140,6 +140,7 @@ impl Parser<'_> {
                 let (name, or_end) = rest.strip_suffix("or end").map_or((rest, false), |name| (name.trim(), true));
                 Action::Handshake { connection: name.to_owned(), or_end }
             }
+            "compress" | "decompress" => Action::Compress { connection: rest.to_owned(), on: word == "compress" },
             "deliver" => self.deliver(rest)?,
             "append" => {
                 let (message, arguments) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -38,6 +38,8 @@ pub(crate) trait Client: Send + Sync {
     fn receive(&mut self) -> Pending<'_, io::Result<()>>;
     /// Asks for a place among the sessions of that account, once it is known who the client is; `false`: there are too many.
     fn admit(&mut self, account: AccountId) -> bool;
+    /// Gives the place back.
+    fn release(&mut self);
     /// What the TLS channel is known by, where the session's line says that there is such a thing.
     fn channel_binding(&self) -> Option<ChannelBinding>;
     /// What arrived.

@@ -1,5 +1,5 @@
 //! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348), special uses (RFC 6154), and the options
-//! of RFC 5258, STATUS among them (RFC 5819).
+//! of RFC 5258, among them STATUS (RFC 5819), MYRIGHTS (RFC 8440) and METADATA (RFC 9590).
 //!
 //! A superior that is no mailbox, but has mailboxes below it, is a name that can't be selected: `\Noselect`, or
 //! `\NonExistent` for a client that uses options and so knows the word (RFC 5258 §3).
@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::failure::Failure;
 use super::pattern::Pattern;
 use super::tree::{self, Node, Tree};
-use super::{Context, Done, Outcome, status};
-use crate::imap::command::{List, ListReturn, ListSelect, StatusItem};
+use super::{Context, Done, Outcome, metadata, my_rights, status};
+use crate::imap::command::{List, ListReturn, ListSelect};
 use crate::imap::response::{Code, Data, ListAttribute, ListEntry};
 use crate::store::{AccountId, Error, SEPARATOR, Store};
 
 /// The most patterns of one LIST (RFC 5258 §3): each is tried on each name, and clients send one to three.
 const PATTERNS_MAX: usize = 100;
+/// The most entries of metadata that one LIST asks for: each is answered for each mailbox, be it with NIL.
+const ENTRIES_MAX: usize = 100;
 
 pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     // An empty pattern asks for the separator and for the root of the reference (RFC 3501 §6.3.8). All our names have one
@@ -33,11 +35,14 @@ pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
     if list.patterns.len() > PATTERNS_MAX {
         return Err(Failure::no(Code::Limit, "There are too many patterns"));
     }
+    let returns = list.returns.clone().unwrap_or_default();
+    if returns.metadata.len() > ENTRIES_MAX {
+        return Err(Failure::no(Code::Limit, "There are too many entries of metadata"));
+    }
     let account = cx.account()?;
     let store = cx.store().clone();
-    let items = list.returns.as_ref().map(|returns| returns.status.clone()).unwrap_or_default();
     for listed in off_runtime(move || Lister::new(&store, account, &list).entries()).await? {
-        put(cx, account, listed, &items).await?;
+        put(cx, account, listed, &returns).await?;
         cx.step().await?;
     }
     Ok(Done::ok("LIST done"))
@@ -48,11 +53,12 @@ fn is_extended(list: &List) -> bool {
     list.select.is_some() || list.returns.is_some() || list.patterns.len() > 1
 }
 
-/// The LIST response of a mailbox, and its STATUS behind it where that is asked for (RFC 5819 §2).
-async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, items: &[StatusItem]) -> Result<(), Failure> {
+/// The LIST response of a mailbox, and behind it what else is asked for: its STATUS (RFC 5819 §2), the rights
+/// (RFC 8440 §3), its metadata (RFC 9590 §3).
+async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, asked: &ListReturn) -> Result<(), Failure> {
     let Listed { mut entry, has_status } = listed;
-    let status = if has_status && !items.is_empty() {
-        Some(status::of(cx.store(), account, &entry.mailbox, items).await)
+    let status = if has_status && !asked.status.is_empty() {
+        Some(status::of(cx.store(), account, &entry.mailbox, &asked.status).await)
     } else {
         None
     };
@@ -64,9 +70,19 @@ async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, items: &[
         }
         other => other.transpose()?,
     };
+    let mailbox = cx.store().mailbox(account, &entry.mailbox).filter(|_| has_status);
+    let name = entry.mailbox.clone();
     cx.put(Data::List(entry));
     if let Some(status) = status {
         cx.put(status);
+    }
+    if let Some(mailbox) = mailbox {
+        if asked.my_rights {
+            cx.put(my_rights::of(&name));
+        }
+        if !asked.metadata.is_empty() {
+            cx.put(metadata::listed(cx.store(), account, &mailbox, name, &asked.metadata));
+        }
     }
     Ok(())
 }
@@ -74,7 +90,7 @@ async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, items: &[
 /// A mailbox in the answer.
 struct Listed {
     entry: ListEntry,
-    /// It can be selected, and is in the answer for its own sake (RFC 5819 §3).
+    /// It can be selected, and is in the answer for its own sake (RFC 5819 §3, RFC 8440 §4): STATUS and its like follow.
     has_status: bool,
 }
 

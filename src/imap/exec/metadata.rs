@@ -1,4 +1,5 @@
-//! GETMETADATA and SETMETADATA (RFC 5464), and METADATA that nobody asked for (§4.4).
+//! GETMETADATA and SETMETADATA (RFC 5464), METADATA in the answer to LIST (RFC 9590), and METADATA that nobody asked for
+//! (§4.4).
 //!
 //! - Each mailbox has `/private` and `/shared` entries. Nobody but its user sees a mailbox here, so that both are that
 //!   user's alone; they are two names, as the RFC wants it.
@@ -19,7 +20,7 @@ use crate::imap::command::{Depth, GetMetadata};
 use crate::imap::print;
 use crate::imap::response::{Code, Data, Response};
 use crate::imap::session::{MetadataWatch, Session};
-use crate::store::{AccountId, Bell, Error, MailboxId, Store};
+use crate::store::{AccountId, Bell, Error, Mailbox, MailboxId, Store};
 
 /// An entry and its value.
 type Found = (String, Option<Arc<[u8]>>);
@@ -61,6 +62,12 @@ pub(super) async fn set(cx: &mut Context<'_>, mailbox: &str, entries: Vec<(Strin
     Ok(Done::ok("SETMETADATA done"))
 }
 
+/// METADATA behind the LIST response of a mailbox (RFC 9590 §3): a value, or NIL, for each entry that is asked for.
+pub(super) fn listed(store: &Store, account: AccountId, mailbox: &Mailbox, name: String, names: &[String]) -> Data {
+    let there = store.metadata(account, Some(mailbox.id())).into_iter().collect();
+    Data::Metadata { mailbox: name, entries: matching(&there, names, Depth::Zero) }
+}
+
 /// The mailbox of that name; `None` for the server.
 fn target(store: &Store, account: AccountId, name: &str) -> Result<Option<MailboxId>, Failure> {
     if name.is_empty() {
@@ -89,7 +96,7 @@ fn is_shared(name: &str) -> bool {
 }
 
 /// The entries that are asked for, each once. One that is named is shown as the client spells it.
-pub(super) fn matching(there: &BTreeMap<String, Arc<[u8]>>, names: &[String], depth: Depth) -> Vec<Found> {
+fn matching(there: &BTreeMap<String, Arc<[u8]>>, names: &[String], depth: Depth) -> Vec<Found> {
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     for asked in names {
         let name = asked.to_ascii_lowercase();

@@ -12,6 +12,7 @@ mod append;
 mod authenticate;
 mod capability;
 mod close;
+mod compress;
 mod condstore;
 mod context;
 mod copy;
@@ -30,6 +31,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod my_rights;
 mod namespace;
 mod news;
 mod noop;
@@ -44,7 +46,9 @@ mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod thread;
 mod tree;
+mod unauthenticate;
 mod workspace;
 
 use std::borrow::Cow;
@@ -67,6 +71,10 @@ pub(crate) enum After {
     Continue,
     /// The TLS handshake: the OK is written.
     StartTls,
+    /// Both directions are compressed from here on: the OK is written (RFC 4978 §3).
+    Compress,
+    /// Nobody is logged in any more: the OK is written (RFC 8437 §3).
+    Unauthenticated,
     /// IDLE has begun under this tag: `+ idling` is written, and [`idle`] says what comes.
     Idle(Tag),
     /// It ends: all is said.
@@ -88,6 +96,8 @@ pub(crate) struct Done {
 enum Next {
     Continue,
     StartTls,
+    Compress,
+    Unauthenticated,
     Idle,
     Close,
 }
@@ -170,11 +180,14 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         CommandBody::Append(append) => append::run(cx, append).await,
         CommandBody::Namespace => namespace::run(cx),
+        CommandBody::MyRights { mailbox } => my_rights::run(cx, &mailbox),
         CommandBody::GetMetadata(get) => metadata::get(cx, &get),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Notify(notify) => notify::run(cx, notify).await,
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::Unauthenticate => unauthenticate::run(cx),
+        CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
@@ -182,6 +195,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
+        CommandBody::Thread { by, algorithm, key } => thread::run(cx, by, algorithm, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await
@@ -232,6 +246,8 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     Ok(match after {
         _ if told == Told::Deleted || hopeless => After::Close,
         Next::StartTls => After::StartTls,
+        Next::Compress => After::Compress,
+        Next::Unauthenticated => After::Unauthenticated,
         Next::Close => After::Close,
         Next::Continue | Next::Idle => After::Continue,
     })

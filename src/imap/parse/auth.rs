@@ -1,4 +1,5 @@
-//! Who the client is, and what it can do: LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959), ID (RFC 2971), ENABLE (RFC 5161).
+//! Who the client is, and what it can do: LOGIN, AUTHENTICATE (RFC 3501 §6.2, RFC 4959), ID (RFC 2971), ENABLE (RFC 5161),
+//! COMPRESS (RFC 4978).
 //! The responses of a SASL exchange are not read here, `auth::sasl` does it for all protocols.
 
 use nom::Parser;
@@ -52,6 +53,15 @@ pub(super) fn id(rest: &[u8]) -> Parsed<'_, CommandBody> {
         return fail(rest, Fault::Invalid("More than RFC 2971 allows"));
     }
     Ok((behind, CommandBody::Id(fields)))
+}
+
+/// `compress = "COMPRESS" SP algorithm`, `algorithm = "DEFLATE"` (RFC 4978 §5)
+pub(super) fn compress(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let (behind, algorithm) = named("DEFLATE", atom).parse(rest)?;
+    match algorithm.eq_ignore_ascii_case(b"DEFLATE") {
+        true => Ok((behind, CommandBody::Compress)),
+        false => fail(rest, Fault::Expected("DEFLATE")),
+    }
 }
 
 /// `enable = "ENABLE" 1*(SP capability)` (RFC 5161 §4)

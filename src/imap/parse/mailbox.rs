@@ -9,8 +9,8 @@ use nom::bytes::complete::take_while1;
 use nom::combinator::opt;
 use nom::sequence::preceded;
 
-use super::Fault;
 use super::lexeme::{Parsed, argument, ascii, astring, atom, fail, list0, list1, named, octet, string, word};
+use super::{Fault, metadata};
 use crate::imap::command::{CommandBody, List, ListReturn, ListSelect, StatusItem};
 use crate::wire::chars::is_list_char;
 use crate::wire::utf7;
@@ -125,6 +125,8 @@ fn return_options(rest: &[u8]) -> Parsed<'_, ListReturn> {
             ReturnOption::Children => returns.children = true,
             ReturnOption::SpecialUse => returns.special_use = true,
             ReturnOption::Status(items) => returns.status.extend(items),
+            ReturnOption::MyRights => returns.my_rights = true,
+            ReturnOption::Metadata(entries) => returns.metadata.extend(entries),
         }
     }
     Ok((behind, returns))
@@ -135,9 +137,15 @@ enum ReturnOption {
     Children,
     SpecialUse,
     Status(Vec<StatusItem>),
+    MyRights,
+    Metadata(Vec<String>),
 }
 
-/// `return-option = "SUBSCRIBED" / "CHILDREN" / "SPECIAL-USE" / "STATUS" SP "(" status-att *(SP status-att) ")"`
+/// ```abnf
+/// return-option = "SUBSCRIBED" / "CHILDREN" / "SPECIAL-USE" / "STATUS" SP "(" status-att *(SP status-att) ")"
+///               / "MYRIGHTS"              ; RFC 8440 §5
+///               / "METADATA" SP entries   ; RFC 9590
+/// ```
 fn return_option(rest: &[u8]) -> Parsed<'_, ReturnOption> {
     let (behind, name) = word("a return option").parse(rest)?;
     let plain = match name.as_str() {
@@ -145,6 +153,8 @@ fn return_option(rest: &[u8]) -> Parsed<'_, ReturnOption> {
         "CHILDREN" => ReturnOption::Children,
         "SPECIAL-USE" => ReturnOption::SpecialUse,
         "STATUS" => return argument(list1(status_item)).map(ReturnOption::Status).parse(behind),
+        "MYRIGHTS" => ReturnOption::MyRights,
+        "METADATA" => return argument(metadata::entries).map(ReturnOption::Metadata).parse(behind),
         _ => return fail(rest, Fault::Invalid("Unknown return option")),
     };
     Ok((behind, plain))

@@ -113,8 +113,16 @@ fn literal8(rest: &[u8]) -> Parsed<'_, Option<Vec<u8>>> {
     named("all octets of the literal", take(count)).map(|octets: &[u8]| Some(octets.to_vec())).parse(rest)
 }
 
+/// `entries = entry / "(" entry *(SP entry) ")"`
+pub(super) fn entries(rest: &[u8]) -> Parsed<'_, Vec<String>> {
+    match rest.starts_with(b"(") {
+        true => list1(entry).parse(rest),
+        false => entry.map(|entry| vec![entry]).parse(rest),
+    }
+}
+
 /// `entry = astring`, a name that can be asked for: `/private` and `/shared` alone too, which DEPTH makes sense of.
-pub(super) fn entry(rest: &[u8]) -> Parsed<'_, String> {
+fn entry(rest: &[u8]) -> Parsed<'_, String> {
     let (behind, octets) = named("the name of an entry", astring).parse(rest)?;
     match entry_name(&octets) {
         Ok(name) => Ok((behind, name)),

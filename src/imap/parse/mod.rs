@@ -11,7 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
-//! - `sort`: SORT
+//! - `sort`, `thread`: SORT, THREAD
 //! - `condstore`: what RFC 7162 puts into several of them
 //!
 //! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
@@ -37,6 +37,7 @@ mod metadata;
 mod notify;
 mod search;
 mod sort;
+mod thread;
 
 pub use error::{Fault, ParseError};
 
@@ -85,6 +86,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CAPABILITY" => CommandBody::Capability,
         "CHECK" => CommandBody::Check,
         "CLOSE" => CommandBody::Close,
+        "COMPRESS" => return argument(auth::compress).parse(arguments),
         "COPY" => return message::copy(arguments, Numbering::Sequence),
         "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
@@ -103,6 +105,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "LOGOUT" => CommandBody::Logout,
         "LSUB" => return mailbox::lsub(arguments),
         "MOVE" => return message::move_messages(arguments, Numbering::Sequence),
+        "MYRIGHTS" => return mailbox_command(|mailbox| CommandBody::MyRights { mailbox }),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "NOTIFY" => return notify::notify(arguments),
@@ -118,7 +121,9 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "STATUS" => return mailbox::status(arguments),
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
+        "THREAD" => return thread::thread(arguments, Numbering::Sequence),
         "UID" => return argument(uid).parse(arguments),
+        "UNAUTHENTICATE" => CommandBody::Unauthenticate,
         "UNSELECT" => CommandBody::Unselect,
         "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
         _ => return fail(rest, Fault::UnknownCommand),
@@ -143,6 +148,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "SEARCH" => search::search(arguments, Numbering::Uid),
         "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
+        "THREAD" => thread::thread(arguments, Numbering::Uid),
         _ => fail(rest, Fault::Expected(WHAT)),
     }
 }

@@ -53,6 +53,9 @@ fn commands_without_arguments() {
         ("IDLE", CommandBody::Idle),
         ("CHECK", CommandBody::Check),
         ("CLOSE", CommandBody::Close),
+        ("UNAUTHENTICATE", CommandBody::Unauthenticate),
+        ("COMPRESS DEFLATE", CommandBody::Compress),
+        ("compress Deflate", CommandBody::Compress),
         ("UNSELECT", CommandBody::Unselect),
         ("EXPUNGE", CommandBody::Expunge),
     ];
@@ -214,7 +217,7 @@ fn list_and_its_options() {
             select: Some(ListSelect::default()),
             reference: String::new(),
             patterns: vec!["a".to_owned(), "%".to_owned()],
-            returns: Some(ListReturn { special_use: true, children: true, subscribed: false, status: vec![] }),
+            returns: Some(ListReturn { special_use: true, children: true, ..ListReturn::default() }),
         })
     );
     good("LIST (SUBSCRIBED RECURSIVEMATCH REMOTE) \"\" * RETURN ()");

@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox;
-use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set, sort};
+use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set, sort, thread};
 use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -69,6 +69,7 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         }
         CommandBody::Append(message) => append(out, message),
         CommandBody::Namespace => word(out, "NAMESPACE"),
+        CommandBody::MyRights { mailbox } => with_mailbox(out, "MYRIGHTS ", mailbox),
         CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(out, mailbox, entries, CLIENT),
         CommandBody::Enable(capabilities) => {
@@ -80,6 +81,8 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             word(out, "NOTIFY");
             notify::arguments(out, arguments);
         }
+        CommandBody::Unauthenticate => word(out, "UNAUTHENTICATE"),
+        CommandBody::Compress => word(out, "COMPRESS DEFLATE"),
         CommandBody::Check => word(out, "CHECK"),
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),
@@ -92,6 +95,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Sort { by, returns, criteria, key } => {
             numbered(out, *by, "SORT");
             sort::arguments(out, *returns, criteria, key);
+        }
+        CommandBody::Thread { by, algorithm, key } => {
+            numbered(out, *by, "THREAD");
+            thread::arguments(out, *algorithm, key);
         }
         CommandBody::Fetch { by, set, items, modifiers } => {
             with_set(out, *by, "FETCH ", set);
@@ -183,15 +190,27 @@ fn list_command(out: &mut Vec<u8>, command: &List) {
 
 /// `"(" [return-option *(SP return-option)] ")"`
 fn return_options(out: &mut Vec<u8>, returns: &ListReturn) {
-    let named =
-        [(returns.subscribed, "SUBSCRIBED"), (returns.children, "CHILDREN"), (returns.special_use, "SPECIAL-USE")];
-    let status = (!returns.status.is_empty()).then_some("STATUS");
-    let options = named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).chain(status);
+    let named = [
+        (returns.subscribed, "SUBSCRIBED"),
+        (returns.children, "CHILDREN"),
+        (returns.special_use, "SPECIAL-USE"),
+        (!returns.status.is_empty(), "STATUS"),
+        (returns.my_rights, "MYRIGHTS"),
+        (!returns.metadata.is_empty(), "METADATA"),
+    ];
+    let options = named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name);
     list(out, options, |out, name| {
         word(out, name);
-        if name == "STATUS" {
-            out.push(b' ');
-            list(out, &returns.status, |out, item| word(out, status_item(*item)));
+        match name {
+            "STATUS" => {
+                out.push(b' ');
+                list(out, &returns.status, |out, item| word(out, status_item(*item)));
+            }
+            "METADATA" => {
+                out.push(b' ');
+                metadata::entries(out, &returns.metadata, CLIENT);
+            }
+            _ => {}
         }
     });
 }

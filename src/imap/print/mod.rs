@@ -7,7 +7,7 @@
 //! - `command`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
 //! - `metadata`: METADATA
-//! - `sort`: SORT
+//! - `sort`, `thread`: SORT, THREAD
 //! - `condstore`: what RFC 7162 puts into several of them
 
 use super::numbers::{Numbers, PartialRange};
@@ -31,6 +31,7 @@ mod search;
 mod sort;
 mod status;
 mod structure;
+mod thread;
 
 pub use command::command;
 
@@ -71,9 +72,16 @@ fn untagged(out: &mut Vec<u8>, data: &Data) {
         }
         Data::Search { numbers, mod_seq } => found(out, b"SEARCH", numbers, *mod_seq),
         Data::Sort { numbers, mod_seq } => found(out, b"SORT", numbers, *mod_seq),
+        Data::Thread(marks) => thread::threads(out, marks),
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
             search::result(out, found);
+        }
+        Data::MyRights { mailbox, rights } => {
+            out.extend_from_slice(b"MYRIGHTS ");
+            mailbox::mailbox(out, mailbox);
+            out.push(b' ');
+            text(out, rights);
         }
         Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries),
         Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries),

@@ -79,6 +79,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::HasChildren => b"HASCHILDREN",
         Code::MailboxId(_) => b"MAILBOXID (",
         Code::NotSaved => b"NOTSAVED",
+        Code::CompressionActive => b"COMPRESSIONACTIVE",
         Code::BadUrl(_) => b"BADURL ",
         Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
         Code::BadEvent(_) => b"BADEVENT ",

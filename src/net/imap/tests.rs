@@ -325,3 +325,95 @@ fn keepalives_fall_on_multiples() {
     assert_eq!(at(30, phase).as_secs(), 150);
     assert_eq!(at(149, phase + 120_000_000_000).as_secs(), 150);
 }
+
+/// A client that has turned compression on. What it says goes in stored blocks, which any decompressor takes.
+struct Compressed<S> {
+    client: Client<S>,
+    decompressor: Box<miniz_oxide::inflate::stream::InflateState>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Compressed<S> {
+    async fn new(mut client: Client<S>) -> Self {
+        asks(&mut client, "0 COMPRESS DEFLATE").await;
+        let decompressor = miniz_oxide::inflate::stream::InflateState::new_boxed(miniz_oxide::DataFormat::Raw);
+        Self { client, decompressor }
+    }
+
+    async fn says(&mut self, line: &str) {
+        let length = line.len() as u16 + 2;
+        let head = [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes()].concat();
+        self.client.says_octets(&[&head, line.as_bytes(), b"\r\n"].concat()).await;
+    }
+
+    /// What comes next, as it is and decompressed, up to these words.
+    async fn hears(&mut self, end: &str) -> (Vec<u8>, String) {
+        let (mut raw, mut text) = (Vec::new(), String::new());
+        while !text.contains(end) {
+            let mut space = vec![0; 1 << 16];
+            let read = tokio::io::AsyncReadExt::read(&mut self.client.stream, &mut space).await.unwrap();
+            assert!(read > 0, "the end, after {text:?}");
+            raw.extend_from_slice(&space[..read]);
+            let mut rest = &space[..read];
+            while !rest.is_empty() {
+                let mut out = vec![0; 1 << 16];
+                let flush = miniz_oxide::MZFlush::None;
+                let result = miniz_oxide::inflate::stream::inflate(&mut self.decompressor, rest, &mut out, flush);
+                result.status.unwrap();
+                rest = &rest[result.bytes_consumed..];
+                text.push_str(std::str::from_utf8(&out[..result.bytes_written]).unwrap());
+            }
+        }
+        (raw, text)
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_session_rests_in_idle_and_hears_news_at_once() {
+    let server = Server::with(|services| services.imap.compression_rest = Duration::from_millis(50)).await;
+    let mut client = Compressed::new(select(&server).await).await;
+    for _ in 0..3 {
+        client.says("4 CAPABILITY").await;
+        let (raw, text) = client.hears("4 OK CAPABILITY done\r\n").await;
+        assert!(raw.len() < text.len());
+        client.says("5 IDLE").await;
+        client.hears("+ idling\r\n").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..2 {
+            server.deliver(b"Subject: one\r\n\r\n").await;
+            // It goes as it is: nothing was there that could have compressed it.
+            let (raw, _) = client.hears("RECENT\r\n").await;
+            assert!(String::from_utf8_lossy(&raw).contains(" EXISTS\r\n* "), "{raw:?}");
+        }
+        client.says("DONE").await;
+        client.hears("5 OK IDLE done\r\n").await;
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_session_stays_so_through_tls_a_large_answer_and_a_goodbye() {
+    let server = Server::start().await;
+    server.deliver("0123456789abcdef\r\n".repeat(100_000).as_bytes()).await;
+    let (mut client, _served) = connect(&server).await;
+    asks(&mut client, "1 STARTTLS").await;
+    let mut client = client.start_tls(&server).await;
+    asks(&mut client, "2 LOGIN alice secret").await;
+    asks(&mut client, "3 SELECT INBOX").await;
+    let mut client = Compressed::new(client).await;
+    client.says("4 FETCH 1 BODY.PEEK[]").await;
+    let (raw, text) = client.hears("4 OK FETCH done\r\n").await;
+    assert!(text.len() > 1_800_000 && raw.len() < 100_000, "{} octets of {}", raw.len(), text.len());
+    client.says("5 IDLE").await;
+    client.hears("+ idling\r\n").await;
+    server.stop.send(true).unwrap();
+    client.hears("* BYE The server is shutting down\r\n").await;
+}
+
+#[tokio::test]
+async fn who_is_logged_out_has_to_log_in_again_in_time() {
+    let server = Server::with(|services| services.imap.login_timeout = Duration::from_millis(500)).await;
+    let mut client = select(&server).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    asks(&mut client, "3 UNAUTHENTICATE").await;
+    client.hears("* BYE Too slow to log in").await;
+    client.is_closed().await;
+}

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence, Ground};
+pub(super) use self::result::numbers;
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
 use super::workspace::Workspace;

@@ -10,7 +10,7 @@ use crate::imap::view::View;
 use crate::store::UidSet;
 
 /// The messages as the client names them, in their order.
-pub(super) fn numbers(found: &Numbers, by: Numbering, view: &View) -> Numbers {
+pub(in crate::imap::exec) fn numbers(found: &Numbers, by: Numbering, view: &View) -> Numbers {
     match (by, found) {
         (Numbering::Uid, found) => found.clone(),
         (Numbering::Sequence, Numbers::Ascending(uids)) => {

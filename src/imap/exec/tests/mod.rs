@@ -72,8 +72,13 @@ impl World {
     /// A client that has not logged in.
     fn connect(&self) -> Speaker<'_> {
         let session = Session::new(Line { tls: false, start_tls: true, login: true, sasl: Offer::default() });
-        let wire =
-            Wire { framer: Framer::new(framer::Limits::BEFORE_LOGIN), heard: Vec::new(), admits: true, gate: None };
+        let wire = Wire {
+            framer: Framer::new(framer::Limits::BEFORE_LOGIN),
+            heard: Vec::new(),
+            admits: true,
+            gate: None,
+            releases: 0,
+        };
         Speaker { world: self, session, wire, tag: 0 }
     }
 
@@ -125,6 +130,7 @@ struct Wire {
     framer: Framer,
     heard: Vec<u8>,
     admits: bool,
+    releases: u32,
     /// Where answers go instead of into `heard`, and may have to wait.
     gate: Option<Arc<Gate>>,
 }
@@ -144,6 +150,10 @@ impl Client for Wire {
 
     fn admit(&mut self, _: AccountId) -> bool {
         self.admits
+    }
+
+    fn release(&mut self) {
+        self.releases += 1;
     }
 
     fn channel_binding(&self) -> Option<ChannelBinding> {

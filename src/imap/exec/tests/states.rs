@@ -116,3 +116,19 @@ async fn twenty_bad_commands_in_a_row_are_the_end() {
     }
     hears(&client.says("CHECK").await, &["BAD", "* BYE"]);
 }
+
+#[tokio::test]
+async fn unauthenticate_leaves_the_line_and_the_failures() {
+    let world = World::new();
+    let mut alice = world.login("alice").await;
+    alice.session.login_failures = 1;
+    hears(&alice.says("ENABLE QRESYNC").await, &["* ENABLED QRESYNC", "OK"]);
+    hears(&alice.says("UNAUTHENTICATE").await, &["OK Nobody"]);
+    assert_eq!(alice.wire.releases, 1);
+    assert_eq!(alice.session.login_failures, 1);
+    assert_eq!(alice.session.enabled, Default::default());
+    assert!(alice.session.account().is_none());
+    hears(&alice.says("UNAUTHENTICATE").await, &["BAD log in first"]);
+    // A stranger's limits are back: 8 KiB a line.
+    hears(&alice.says(&format!("NOOP {}", "x".repeat(9000))).await, &["BAD The command is longer"]);
+}

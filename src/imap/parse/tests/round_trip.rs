@@ -238,10 +238,16 @@ fn list() -> impl Strategy<Value = CommandBody> {
         ListSelect { subscribed, remote, recursive_match: recursive && subscribed, special_use }
     }));
     let status = prop::collection::vec(status_item(), 0..4);
-    let returns =
-        prop::option::of((any::<[bool; 3]>(), status).prop_map(|([subscribed, children, special_use], status)| {
-            ListReturn { subscribed, children, special_use, status }
-        }));
+    let returns = prop::option::of((any::<[bool; 4]>(), status, prop::collection::vec(entry_name(), 0..3)).prop_map(
+        |([subscribed, children, special_use, my_rights], status, metadata)| ListReturn {
+            subscribed,
+            children,
+            special_use,
+            status,
+            my_rights,
+            metadata,
+        },
+    ));
     let name = any::<String>;
     (select, name(), prop::collection::vec(name(), 1..4), returns).prop_map(|(select, reference, patterns, returns)| {
         CommandBody::List(List { select, reference, patterns, returns })
@@ -319,7 +325,18 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     let action = prop::sample::select(vec![FlagAction::Add, FlagAction::Remove, FlagAction::Replace]);
     let session = prop_oneof![
         prop::sample::select(vec![
-            Capability, Noop, Logout, StartTls, Namespace, Idle, Check, Close, Unselect, Expunge
+            Capability,
+            Noop,
+            Logout,
+            StartTls,
+            Namespace,
+            Idle,
+            Unauthenticate,
+            Compress,
+            Check,
+            Close,
+            Unselect,
+            Expunge,
         ]),
         prop::collection::vec(("[a-z -]{1,12}", prop::option::of(text())), 0..4).prop_map(Id),
         ("[A-Z0-9_-]{1,12}", prop::option::of("[A-Za-z0-9+/]{1,12}=?")).prop_map(|(mechanism, response)| {
@@ -334,6 +351,7 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Examine { mailbox, parameters }),
         (name(), prop::collection::vec("\\\\[A-Za-z$-]{1,8}", 0..3))
             .prop_map(|(mailbox, uses)| Create { mailbox, uses }),
+        name().prop_map(|mailbox| MyRights { mailbox }),
         get_metadata(),
         (name(), prop::collection::vec((entry_name(), prop::option::of(any::<Vec<u8>>())), 1..4))
             .prop_map(|(mailbox, entries)| SetMetadata { mailbox, entries }),
@@ -363,6 +381,12 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
                 let criteria = criteria.into_iter().map(|(key, reverse)| SortCriterion { key, reverse }).collect();
                 Sort { by, returns, criteria, key }
             }),
+        (
+            numbering(),
+            prop::sample::select(vec![ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References]),
+            search_key()
+        )
+            .prop_map(|(by, algorithm, key)| Thread { by, algorithm, key }),
         (fetch_modifiers(), sequence_set(), prop::collection::vec(fetch_item(), 1..4))
             .prop_map(|((by, modifiers), set, items)| Fetch { by, set, items, modifiers }),
         (numbering(), sequence_set(), prop::option::of(0..1u64 << 63), action, any::<bool>(), flags()).prop_map(

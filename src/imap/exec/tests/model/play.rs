@@ -406,7 +406,7 @@ impl Play {
             match after {
                 After::Idle(tag) => connection.idle = Some(tag),
                 After::Close => closed = true,
-                After::Continue | After::StartTls => {}
+                After::Continue | After::StartTls | After::Compress | After::Unauthenticated => {}
             }
         }
         gate.armed.store(false, Ordering::SeqCst);
