@@ -1,8 +1,8 @@
-//! The first figures: durable deliveries, push latency, memory of an idle session, SELECT and FETCH of a large mailbox.
+//! The last hop: durable deliveries, push latency by IDLE and by NOTIFY, memory of a session that waits.
 //!
 //! ```text
 //! cargo bench --bench last_hop                 all of it, some minutes
-//! cargo bench --bench last_hop -- push idle    some of it: deliver, push, fan-out, idle, mailbox
+//! cargo bench --bench last_hop -- push idle    some of it: deliver, push, notify, fan-out, idle
 //! cargo bench --bench last_hop -- --quick      fewer rounds, to see that it works
 //! ```
 //! It starts a server of its own (`postbell dev`, a process apart) with a store in the system's temporary folder, or in
@@ -10,23 +10,23 @@
 //! machines, so each part also measures a baseline in the same run, and says how many times better or worse it did: for
 //! deliveries a file that is written and synced once a message, for pushes a byte that goes to and fro over TCP.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::Write;
-use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use miniz_oxide::deflate::core::CompressorOxide;
+use miniz_oxide::{DataFormat, MZFlush, StreamResult};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+use self::shared::{
+    DEADLINE, Imap, Lmtp, Result, Server, anonymous_octets, cpu_s, folder, message, percentiles, tls_connector,
+};
 
-/// Nothing may take longer: a lost push must end the benchmark, not hang it.
-const DEADLINE: Duration = Duration::from_secs(60);
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+mod shared;
 
 /// How much is done.
 #[derive(Clone, Copy)]
@@ -35,12 +35,10 @@ struct Scale {
     pushes: usize,
     idlers: &'static [usize],
     idle_sessions: usize,
-    mailbox: usize,
 }
 
-const FULL: Scale =
-    Scale { deliveries: 8_000, pushes: 2_000, idlers: &[1, 100, 1_000], idle_sessions: 2_000, mailbox: 100_000 };
-const QUICK: Scale = Scale { deliveries: 400, pushes: 100, idlers: &[1, 50], idle_sessions: 100, mailbox: 2_000 };
+const FULL: Scale = Scale { deliveries: 8_000, pushes: 2_000, idlers: &[1, 100, 1_000], idle_sessions: 2_000 };
+const QUICK: Scale = Scale { deliveries: 400, pushes: 100, idlers: &[1, 50], idle_sessions: 100 };
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -55,14 +53,14 @@ fn main() -> Result<()> {
         if wanted("push") {
             push(scale).await?;
         }
+        if wanted("notify") {
+            notify(scale).await?;
+        }
         if wanted("fan-out") {
             fan_out(scale).await?;
         }
         if wanted("idle") {
             idle(scale).await?;
-        }
-        if wanted("mailbox") {
-            mailbox(scale).await?;
         }
         Ok(())
     })
@@ -87,7 +85,7 @@ async fn deliver(scale: Scale) -> Result<()> {
                 for _ in 0..rounds {
                     lmtp.deliver(&format!("user{number}"), &message).await?;
                 }
-                Ok::<_, Box<dyn Error + Send + Sync>>(())
+                Result::Ok(())
             }));
         }
         for task in tasks {
@@ -165,11 +163,94 @@ async fn fan_out(scale: Scale) -> Result<()> {
     server.stop().await
 }
 
-/// Memory of an idle session beyond the kernel's.
+/// How long until a session with NOTIFY (RFC 5465) is told, beside one that idles, of the same deliveries: of a message in
+/// its selected mailbox (EXISTS, though it does not idle), and in another (STATUS).
+async fn notify(scale: Scale) -> Result<()> {
+    let server = Server::start(&folder()?).await?;
+    if !server.offers("NOTIFY").await? {
+        println!("NOTIFY is not offered");
+        return server.stop().await;
+    }
+    println!("one mailbox, watched by IDLE, by NOTIFY in it, and by NOTIFY from without:");
+    let (told, mut tellings) = mpsc::unbounded_channel();
+    watcher(&server.imap, 0, &["SELECT INBOX", "IDLE"], "EXISTS", told.clone()).await?;
+    let selected = "NOTIFY SET (selected (MessageNew MessageExpunge))";
+    watcher(&server.imap, 1, &["SELECT INBOX", selected], "EXISTS", told.clone()).await?;
+    let personal = "NOTIFY SET (personal (MessageNew MessageExpunge))";
+    watcher(&server.imap, 2, &[personal], "STATUS", told).await?;
+    let mut lmtp = Lmtp::connect(&server.lmtp).await?;
+    let message = message(4_096);
+    let mut latencies = [Histogram::<u64>::new(3)?, Histogram::new(3)?, Histogram::new(3)?];
+    for _ in 0..scale.pushes {
+        lmtp.begin("watched").await?;
+        let sent = Instant::now();
+        lmtp.finish(&message).await?;
+        for _ in 0..latencies.len() {
+            let (who, at) = tokio::time::timeout(DEADLINE, tellings.recv()).await?.ok_or("a watcher has ended")?;
+            latencies[who].record(at.saturating_duration_since(sent).as_micros() as u64)?;
+        }
+    }
+    for (name, latency) in ["IDLE, EXISTS", "NOTIFY, EXISTS", "NOTIFY, STATUS"].into_iter().zip(&latencies) {
+        println!("  {name} after the last octet: {}", percentiles(latency));
+    }
+    server.stop().await
+}
+
+/// A session that waits for what these commands ask for, and says when a line with `word` came.
+async fn watcher(
+    address: &str,
+    number: usize,
+    commands: &[&str],
+    word: &'static str,
+    told: mpsc::UnboundedSender<(usize, Instant)>,
+) -> Result<()> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut imap = Imap::login(stream, "watched").await?;
+    for command in commands {
+        match *command {
+            "IDLE" => imap.begins_to_idle().await?,
+            command => imap.run(command).await?,
+        }
+    }
+    tokio::spawn(async move {
+        let word = word.as_bytes();
+        while let Ok(line) = imap.line().await {
+            if line.windows(word.len()).any(|window| window == word) && told.send((number, Instant::now())).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// How a session waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Idle,
+    IdleTls,
+    Notify,
+    NotifyTls,
+    Compressed,
+}
+
+/// Memory of a session that waits, beyond the kernel's.
 async fn idle(scale: Scale) -> Result<()> {
-    println!("memory of an idle session, from the server's anonymous resident memory:");
-    for tls in [false, true] {
+    println!("memory of a session that waits, from the server's anonymous resident memory:");
+    let kinds = [
+        ("IDLE, plain", Waits::Idle, "IDLE"),
+        ("IDLE, TLS", Waits::IdleTls, "IDLE"),
+        ("NOTIFY of all mailboxes, plain", Waits::Notify, "NOTIFY"),
+        ("NOTIFY of all mailboxes, TLS", Waits::NotifyTls, "NOTIFY"),
+        ("IDLE, plain, compressed", Waits::Compressed, "COMPRESS=DEFLATE"),
+    ];
+    for (name, waits, capability) in kinds {
         let server = Server::start(&folder()?).await?;
+        if !server.offers(capability).await? {
+            println!("  {name}: {capability} is not offered");
+            server.stop().await?;
+            continue;
+        }
         // The first round makes the accounts, and pays for what all sessions share; the second is measured.
         let mut kept = Vec::new();
         let mut before = 0;
@@ -180,14 +261,13 @@ async fn idle(scale: Scale) -> Result<()> {
             before = anonymous_octets(server.pid())?;
             let sessions = if round == 0 { scale.idle_sessions / 2 } else { scale.idle_sessions };
             for number in 0..sessions {
-                kept.push(idle_session(&server, tls, number % (scale.idle_sessions / 2)).await?);
+                kept.push(waiting(&server, waits, number % (scale.idle_sessions / 2)).await?);
             }
         }
         tokio::time::sleep(Duration::from_secs(4)).await;
         let after = anonymous_octets(server.pid())?;
         println!(
-            "  {}: {:5.1} KiB, with {} sessions, two to an account",
-            if tls { "TLS  " } else { "plain" },
+            "  {name}: {:.1} KiB, with {} sessions, two to an account",
             (after as f64 - before as f64) / 1024.0 / scale.idle_sessions as f64,
             scale.idle_sessions
         );
@@ -195,190 +275,6 @@ async fn idle(scale: Scale) -> Result<()> {
         server.stop().await?;
     }
     Ok(())
-}
-
-/// SELECT and FETCH of a large mailbox.
-async fn mailbox(scale: Scale) -> Result<()> {
-    let server = Server::start(&folder()?).await?;
-    let message = message(1_024);
-    let mut tasks = Vec::new();
-    for _ in 0..64 {
-        let (address, message, count) = (server.lmtp.clone(), message.clone(), scale.mailbox / 64 + 1);
-        tasks.push(tokio::spawn(async move {
-            let mut lmtp = Lmtp::connect(&address).await?;
-            for _ in 0..count {
-                lmtp.deliver("large", &message).await?;
-            }
-            Ok::<_, Box<dyn Error + Send + Sync>>(())
-        }));
-    }
-    for task in tasks {
-        task.await??;
-    }
-    let count = (scale.mailbox / 64 + 1) * 64;
-    println!("a mailbox of {count} messages:");
-    let mut imap = Imap::login(TcpStream::connect(&server.imap).await?, "large").await?;
-    let commands = [
-        ("SELECT INBOX", 5, 1),
-        ("FETCH 1:* (FLAGS)", 5, count),
-        ("FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE)", 3, count),
-        ("FETCH 1:* (ENVELOPE)", 2, count),
-        ("FETCH 1:* (BODYSTRUCTURE)", 2, count),
-        ("UID SEARCH UNSEEN", 3, 1),
-        ("STORE 1:* +FLAGS.SILENT (\\Flagged)", 1, count),
-        ("STORE 1:* -FLAGS.SILENT (\\Flagged)", 1, count),
-    ];
-    for (command, rounds, messages) in commands {
-        let mut best = Duration::MAX;
-        for _ in 0..rounds {
-            let started = Instant::now();
-            imap.run(command).await?;
-            best = best.min(started.elapsed());
-        }
-        let rate = messages as f64 / best.as_secs_f64();
-        let rate = if messages > 1 { format!(", {rate:.0} messages/s") } else { String::new() };
-        println!("  {command}: {:.2} ms{rate}", best.as_secs_f64() * 1e3);
-    }
-    server.stop().await
-}
-
-/// A server of our own, a process apart.
-struct Server {
-    child: Child,
-    ready: serde_json::Value,
-    lmtp: String,
-    imap: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Server {
-    async fn start(folder: &tempfile::TempDir) -> Result<Server> {
-        let data = tempfile::tempdir_in(folder.path().parent().ok_or("the folder has no parent")?)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postbell"));
-        command.arg("dev").arg("--ready-json").arg("--data").arg(data.path());
-        for port in ["smtp", "lmtp", "imap", "imaps", "pop3", "pop3s"] {
-            command.arg(format!("--{port}-port")).arg("0");
-        }
-        command.env("RUST_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-        let line = tokio::time::timeout(DEADLINE, lines.next_line()).await??.ok_or("the server did not start")?;
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let ready: serde_json::Value = serde_json::from_str(&line)?;
-        let address = |name: &str| ready[name].as_str().map(str::to_owned).ok_or("an address is missing");
-        let (lmtp, imap) = (address("lmtp")?, address("imap")?);
-        Ok(Server { child, ready, lmtp, imap, _folder: data })
-    }
-
-    fn pid(&self) -> u32 {
-        self.child.id().unwrap_or(0)
-    }
-
-    async fn stop(mut self) -> Result<()> {
-        self.child.kill().await?;
-        Ok(())
-    }
-}
-
-fn folder() -> Result<tempfile::TempDir> {
-    Ok(match std::env::var_os("POSTBELL_BENCH_DIR") {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir()?,
-    })
-}
-
-/// A client of LMTP.
-struct Lmtp {
-    stream: BufReader<TcpStream>,
-}
-
-impl Lmtp {
-    async fn connect(address: &str) -> Result<Lmtp> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let mut lmtp = Lmtp { stream: BufReader::new(stream) };
-        lmtp.expect("220").await?;
-        lmtp.send("LHLO bench.example.org\r\n").await?;
-        lmtp.expect("250").await?;
-        Ok(lmtp)
-    }
-
-    async fn deliver(&mut self, user: &str, message: &str) -> Result<()> {
-        self.begin(user).await?;
-        self.finish(message).await
-    }
-
-    async fn begin(&mut self, user: &str) -> Result<()> {
-        self.send(&format!("MAIL FROM:<bench@example.org>\r\nRCPT TO:<{user}@localhost>\r\nDATA\r\n")).await?;
-        for code in ["250", "250", "354"] {
-            self.expect(code).await?;
-        }
-        Ok(())
-    }
-
-    async fn finish(&mut self, message: &str) -> Result<()> {
-        self.send(message).await?;
-        self.expect("250").await
-    }
-
-    async fn send(&mut self, octets: &str) -> Result<()> {
-        self.stream.get_mut().write_all(octets.as_bytes()).await?;
-        Ok(())
-    }
-
-    async fn expect(&mut self, code: &str) -> Result<()> {
-        loop {
-            let mut line = String::new();
-            tokio::time::timeout(DEADLINE, self.stream.read_line(&mut line)).await??;
-            if !line.starts_with(code) {
-                return Err(format!("expected {code}, got {line:?}").into());
-            }
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// A client of IMAP.
-struct Imap<S> {
-    stream: BufReader<S>,
-    buffer: Vec<u8>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Imap<S> {
-    async fn login(stream: S, user: &str) -> Result<Imap<S>> {
-        let mut imap = Imap { stream: BufReader::with_capacity(64 * 1024, stream), buffer: Vec::new() };
-        imap.line().await?;
-        imap.run(&format!("LOGIN {user} secret")).await?;
-        Ok(imap)
-    }
-
-    async fn line(&mut self) -> Result<&[u8]> {
-        self.buffer.clear();
-        let read = tokio::time::timeout(DEADLINE, self.stream.read_until(b'\n', &mut self.buffer)).await??;
-        if read == 0 { Err("the server has closed the connection".into()) } else { Ok(&self.buffer) }
-    }
-
-    async fn run(&mut self, command: &str) -> Result<()> {
-        self.stream.get_mut().write_all(format!("a {command}\r\n").as_bytes()).await?;
-        loop {
-            let line = self.line().await?;
-            if line.starts_with(b"a OK") {
-                return Ok(());
-            }
-            if line.starts_with(b"a ") {
-                return Err(format!("{command}: {}", String::from_utf8_lossy(line)).into());
-            }
-        }
-    }
-
-    async fn idle(&mut self) -> Result<()> {
-        self.run("SELECT INBOX").await?;
-        self.stream.get_mut().write_all(b"a IDLE\r\n").await?;
-        while !self.line().await?.starts_with(b"+") {}
-        Ok(())
-    }
 }
 
 /// A session that idles and says when it was told of a message.
@@ -404,83 +300,70 @@ async fn idler(address: &str, user: &str, number: usize, told: mpsc::UnboundedSe
     Ok(())
 }
 
-async fn idle_session(server: &Server, tls: bool, number: usize) -> Result<Box<dyn Send>> {
+async fn waiting(server: &Server, waits: Waits, number: usize) -> Result<Box<dyn Send>> {
     let user = format!("idle{number}");
-    if !tls {
-        let mut imap = Imap::login(TcpStream::connect(&server.imap).await?, &user).await?;
-        imap.idle().await?;
+    if let Waits::IdleTls | Waits::NotifyTls = waits {
+        let address = server.ready["imaps"].as_str().ok_or("no address for IMAP over TLS")?;
+        let name = rustls::pki_types::ServerName::try_from("localhost")?;
+        let stream = tls_connector().connect(name, TcpStream::connect(address).await?).await?;
+        let mut imap = Imap::login(stream, &user).await?;
+        wait(&mut imap, waits).await?;
         return Ok(Box::new(imap));
     }
-    let address = server.ready["imaps"].as_str().ok_or("no address for IMAP over TLS")?;
-    let name = rustls::pki_types::ServerName::try_from("localhost")?;
-    let stream = tls_connector().connect(name, TcpStream::connect(address).await?).await?;
-    let mut imap = Imap::login(stream, &user).await?;
-    imap.idle().await?;
+    let mut imap = Imap::login(TcpStream::connect(&server.imap).await?, &user).await?;
+    wait(&mut imap, waits).await?;
     Ok(Box::new(imap))
 }
 
-/// TLS to a server whose certificate it made itself a moment ago.
-fn tls_connector() -> tokio_rustls::TlsConnector {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has ciphers for TLS 1.2 and 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-}
-
-#[derive(Debug)]
-struct AnyCertificate(rustls::crypto::WebPkiSupportedAlgorithms);
-
-impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &rustls::pki_types::CertificateDer<'_>,
-        _: &[rustls::pki_types::CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> std::result::Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &rustls::pki_types::CertificateDer<'_>,
-        signed: &rustls::DigitallySignedStruct,
-    ) -> std::result::Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &rustls::pki_types::CertificateDer<'_>,
-        signed: &rustls::DigitallySignedStruct,
-    ) -> std::result::Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.supported_schemes()
+async fn wait<S: tokio::io::AsyncRead + AsyncWrite + Unpin>(imap: &mut Imap<S>, waits: Waits) -> Result<()> {
+    const EVERYTHING: &str = "NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange)) \
+                              (personal (MessageNew MessageExpunge MailboxName))";
+    match waits {
+        Waits::Idle | Waits::IdleTls => imap.idle().await,
+        Waits::Notify | Waits::NotifyTls => {
+            imap.run("SELECT INBOX").await?;
+            imap.run(EVERYTHING).await
+        }
+        Waits::Compressed => {
+            imap.run("COMPRESS DEFLATE").await?;
+            let mut deflate = Deflate::new();
+            imap.stream.get_mut().write_all(&deflate.flushed(b"b SELECT INBOX\r\nc IDLE\r\n")?).await?;
+            let mut inflate = miniz_oxide::inflate::stream::InflateState::new_boxed(DataFormat::Raw);
+            let mut heard = Vec::new();
+            while !heard.windows(3).any(|window| window == b"\n+ ") {
+                let octets = tokio::time::timeout(DEADLINE, imap.stream.fill_buf()).await??;
+                let mut plain = [0; 16 * 1024];
+                let StreamResult { bytes_consumed, bytes_written, status } =
+                    miniz_oxide::inflate::stream::inflate(&mut inflate, octets, &mut plain, MZFlush::None);
+                status.map_err(|error| format!("{error:?}"))?;
+                if bytes_consumed == 0 {
+                    return Err("the server has closed the connection".into());
+                }
+                heard.extend_from_slice(&plain[..bytes_written]);
+                imap.stream.consume(bytes_consumed);
+            }
+            Ok(())
+        }
     }
 }
 
-/// A message of about so many octets, with the final dot.
-fn message(octets: usize) -> String {
-    let mut message = String::from(
-        "From: Bench <bench@example.org>\r\nTo: User <user@localhost>\r\nSubject: A message to be measured\r\n\
-         Message-ID: <bench@example.org>\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\n",
-    );
-    while message.len() < octets {
-        message.push_str("The quick brown fox jumps over the lazy dog, again and again and again.\r\n");
+/// What a client that compresses sends (RFC 4978).
+struct Deflate(Box<CompressorOxide>);
+
+impl Deflate {
+    fn new() -> Self {
+        let flags = miniz_oxide::deflate::core::create_comp_flags_from_zip_params(6, -15, 0);
+        Deflate(Box::new(CompressorOxide::new(flags)))
     }
-    message.push_str(".\r\n");
-    message
+
+    /// `octets`, and all that was kept back.
+    fn flushed(&mut self, octets: &[u8]) -> Result<Vec<u8>> {
+        let mut out = vec![0; octets.len() + 1_024];
+        let result = miniz_oxide::deflate::stream::deflate(&mut self.0, octets, &mut out, MZFlush::Sync);
+        result.status.map_err(|error| format!("{error:?}"))?;
+        out.truncate(result.bytes_written);
+        Ok(out)
+    }
 }
 
 /// The baseline for deliveries: 4 KiB appended to one file and synced, a second.
@@ -516,25 +399,4 @@ async fn round_trip() -> Result<u64> {
         histogram.record(started.elapsed().as_micros() as u64)?;
     }
     Ok(histogram.value_at_quantile(0.5))
-}
-
-fn percentiles(histogram: &Histogram<u64>) -> String {
-    let at = |quantile: f64| histogram.value_at_quantile(quantile);
-    format!("p50 {} µs, p90 {} µs, p99 {} µs, max {} µs", at(0.5), at(0.9), at(0.99), histogram.max())
-}
-
-/// CPU seconds that a process has used (`/proc/PID/stat`, user and system, in clock ticks of 10 ms).
-fn cpu_s(pid: u32) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let behind_name = stat.rsplit_once(')').ok_or("no such process")?.1;
-    let fields: Vec<&str> = behind_name.split_whitespace().collect();
-    let ticks: f64 = fields.get(11).ok_or("short")?.parse::<f64>()? + fields.get(12).ok_or("short")?.parse::<f64>()?;
-    Ok(ticks / 100.0)
-}
-
-/// Anonymous resident memory of a process (`RssAnon` of `/proc/PID/status`).
-fn anonymous_octets(pid: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).ok_or("no RssAnon")?;
-    Ok(line.split_whitespace().nth(1).ok_or("short")?.parse::<u64>()? * 1024)
 }

@@ -201,6 +201,8 @@ pub enum CommandBody {
     Unselect,
     /// `EXPUNGE` (RFC 3501 §6.4.3)
     Expunge,
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches(UidBatches),
     /// `UID EXPUNGE` (RFC 4315 §2.1)
     UidExpunge(SequenceSet),
     /// `SEARCH`, `UID SEARCH` (RFC 3501 §6.4.4)
@@ -276,6 +278,15 @@ pub enum CommandBody {
         /// Whereto.
         mailbox: String,
     },
+}
+
+/// `UIDBATCHES`: the UIDs of the mailbox in ranges (RFC 10022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UidBatches {
+    /// How many messages a range holds.
+    pub size: NonZeroU32,
+    /// Which of the ranges, counted from 1 at the highest UIDs; `None`: all.
+    pub range: Option<(NonZeroU32, NonZeroU32)>,
 }
 
 /// Parameters of SELECT and EXAMINE (RFC 4466 §2.1).
@@ -372,6 +383,8 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    /// RFC 9051 §6.3.11
+    Deleted,
     Size,
     AppendLimit,
     MailboxId,
@@ -413,6 +426,8 @@ pub struct Append {
     pub flags: FlagNames,
     /// INTERNALDATE; `None`: the moment of the commit.
     pub internal_date: Option<Date>,
+    /// `UTF8 (…)` is around the message, a literal8 (RFC 6855 §4).
+    pub utf8: bool,
     /// How the message comes.
     pub message: LiteralHeader,
 }

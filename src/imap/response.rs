@@ -185,6 +185,10 @@ pub enum Code {
     NotificationOverflow,
     /// RFC 5465 §3.1: the events that there are.
     BadEvent(Vec<&'static str>),
+    /// RFC 9586 §3
+    UidRequired,
+    /// RFC 10022
+    TooSmall,
     /// RFC 6154 §3
     UseAttr,
     /// RFC 5464 §4.2.1: octets of the largest value that was left out.
@@ -253,6 +257,13 @@ pub enum Data {
         /// Their names, at least one.
         entries: Vec<String>,
     },
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches {
+        /// Of the command.
+        tag: Tag,
+        /// The highest and the lowest UID of each range.
+        ranges: Vec<(Uid, Uid)>,
+    },
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),
     /// `EXISTS` (RFC 3501 §7.3.1)
@@ -312,7 +323,7 @@ pub struct ESearch {
 }
 
 /// A mailbox in LIST or LSUB.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListEntry {
     /// Its attributes.
     pub attributes: Vec<ListAttribute>,
@@ -320,10 +331,11 @@ pub struct ListEntry {
     pub separator: Option<char>,
     /// Its name, UTF-8.
     pub mailbox: String,
-    /// `OLDNAME`: the name that it had (RFC 5465 §5.4).
-    pub old_name: Option<String>,
     /// `CHILDINFO`: `("SUBSCRIBED")` of RFC 5258 §4, only in answer to RECURSIVEMATCH.
     pub subscribed_child: bool,
+    /// `OLDNAME`: what the client called it (RFC 9051 §6.3.9.7), for clients of IMAP4rev2 alone; or the name that it had,
+    /// for those who asked for it with NOTIFY (RFC 5465 §5.4).
+    pub old_name: Option<String>,
 }
 
 /// What LIST says of a mailbox (RFC 3501 §7.2.2, RFC 3348 §3, RFC 5258 §3.4, RFC 6154 §2).
@@ -351,6 +363,8 @@ pub enum StatusValue {
     UidNext(Uid),
     UidValidity(u32),
     Unseen(u32),
+    /// RFC 9051 §6.3.11
+    Deleted(u32),
     /// Octets of all messages, below 2^63.
     Size(u64),
     /// RFC 7889 §3.1: octets of the largest message that it takes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
+use super::dialect::Dialect;
 use super::view::{ExpungeAllowed, Look, News, View};
 use super::watch::{Attention, Watch};
 use crate::auth::sasl::Offer;
@@ -35,13 +36,22 @@ pub(crate) struct Session {
     pub(crate) watch: Option<Box<Watch>>,
 }
 
-/// What a client has enabled, until the connection ends (RFC 7162 §3.1, §3.2.3).
+/// What a client has enabled, until the connection ends (RFC 5161 §3.1, RFC 7162 §3.1, §3.2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Enabled {
     /// A CONDSTORE enabling command came: FETCH responses that were not asked for have UID and MODSEQ.
     pub(crate) condstore: bool,
     /// `ENABLE QRESYNC`: VANISHED is sent where EXPUNGE would be. Never without `condstore`.
     pub(crate) qresync: bool,
+    /// What changes the form of lines.
+    pub(crate) dialect: Dialect,
+}
+
+impl Enabled {
+    /// Whether the client is told of expunges by UID: VANISHED in place of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3).
+    pub(crate) fn vanished(self) -> bool {
+        self.qresync || self.dialect.uid_only
+    }
 }
 
 /// What a session that said ENABLE METADATA knows of its account's metadata (RFC 5464 §4.4.2).
@@ -141,7 +151,8 @@ impl Selected {
             return Found::News(answers.then(|| self.view.unchanged(enabled)).flatten().into_iter().collect());
         }
         // In the order that `Look` asks for.
-        let recent_from = if self.read_only { head.first_recent_uid } else { store.claim_recent(&self.mailbox) };
+        let takes_recent = !self.read_only && !enabled.dialect.rev2;
+        let recent_from = if takes_recent { store.claim_recent(&self.mailbox) } else { head.first_recent_uid };
         let changes = self.mailbox.changes_since(from);
         let present = changes.history_lost.then(|| self.mailbox.snapshot().uids);
         let keywords = self.mailbox.head().keywords;
@@ -276,11 +287,24 @@ pub(crate) struct Facts {
     pub(crate) allowed: Allowed,
     /// Whether EXPUNGE may be sent with its answer.
     pub(crate) expunge: ExpungeAllowed,
+    /// Whether message sequence numbers stand in it, or in its answer.
+    pub(crate) numbers: bool,
 }
 
 impl Facts {
     const fn new(name: &'static str, allowed: Allowed, expunge: ExpungeAllowed) -> Self {
-        Self { name, allowed, expunge }
+        Self { name, allowed, expunge, numbers: false }
+    }
+
+    /// The same, with message sequence numbers.
+    const fn with_numbers(self) -> Self {
+        Self { numbers: true, ..self }
+    }
+
+    /// A search that answers with UIDs; `$` among its criteria is no number.
+    fn searching(name: &'static str, key: &SearchKey) -> Self {
+        let numbers = key.any(&|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
+        Self { numbers, ..Self::new(name, Allowed::Selected, unless_numbered(key)) }
     }
 
     /// The facts of a command.
@@ -324,20 +348,21 @@ impl Facts {
             CommandBody::Close => Self::new("CLOSE", Selected, No),
             CommandBody::Unselect => Self::new("UNSELECT", Selected, No),
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
+            CommandBody::UidBatches(_) => Self::new("UIDBATCHES", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
-            CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
-            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
-            CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
-            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No),
-            CommandBody::Thread { by: Uid, key, .. } => Self::new("UID THREAD", Selected, unless_numbered(key)),
-            CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
+            CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No).with_numbers(),
+            CommandBody::Search { by: Uid, key, .. } => Self::searching("UID SEARCH", key),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No).with_numbers(),
+            CommandBody::Sort { by: Uid, key, .. } => Self::searching("UID SORT", key),
+            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No).with_numbers(),
+            CommandBody::Thread { by: Uid, key, .. } => Self::searching("UID THREAD", key),
+            CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No).with_numbers(),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
-            CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),
+            CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No).with_numbers(),
             CommandBody::Store { by: Uid, .. } => Self::new("UID STORE", Selected, Yes),
-            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes),
+            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes).with_numbers(),
             CommandBody::Copy { by: Uid, .. } => Self::new("UID COPY", Selected, Yes),
-            CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes),
+            CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes).with_numbers(),
             CommandBody::Move { by: Uid, .. } => Self::new("UID MOVE", Selected, Yes),
         }
     }

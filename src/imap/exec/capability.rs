@@ -13,6 +13,10 @@ use crate::store::Store;
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
 const ALWAYS: &[&str] = &[
     "IMAP4rev1",             // RFC 3501
+    "IMAP4rev2",             // RFC 9051
+    "UTF8=ACCEPT",           // RFC 6855
+    "UIDONLY",               // RFC 9586
+    "UIDBATCHES",            // RFC 10022
     "LITERAL+",              // RFC 7888
     "SASL-IR",               // RFC 4959
     "ID",                    // RFC 2971

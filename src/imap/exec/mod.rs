@@ -23,6 +23,7 @@ mod expunge;
 mod failure;
 mod fetch;
 mod flags;
+mod given_up;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -36,6 +37,7 @@ mod namespace;
 mod news;
 mod noop;
 mod notify;
+mod old_name;
 mod pattern;
 mod rename;
 mod resync;
@@ -48,6 +50,7 @@ mod store;
 mod subscribe;
 mod thread;
 mod tree;
+mod uid_batches;
 mod unauthenticate;
 mod workspace;
 
@@ -134,12 +137,13 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     if cx.session.listens() && told_unasked(cx).await? == Told::Deleted {
         return Ok(After::Close);
     }
-    let outcome = match facts.check(&cx.session.state) {
+    let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
+    let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
-        Err(text) => {
+        Err(failure) => {
             // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
             cx.client.framer().refuse_message();
-            Err(Failure::Bad(text))
+            Err(failure)
         }
     };
     conclude(cx, facts, tag, outcome).await
@@ -192,6 +196,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
         CommandBody::Expunge => expunge::run(cx, None).await,
+        CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,

@@ -35,6 +35,7 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
             StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
             StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
             StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+            StatusItem::Deleted => StatusValue::Deleted(head.deleted),
             StatusItem::Size => StatusValue::Size(head.octets),
             StatusItem::AppendLimit => StatusValue::AppendLimit(store.max_message()),
             StatusItem::MailboxId => StatusValue::MailboxId(store.object_ids().mailbox(mailbox.id())),

@@ -81,12 +81,13 @@ fn event(rest: &[u8]) -> Parsed<'_, Event> {
 mod tests {
     use super::*;
     use crate::imap::command::FetchItem;
+    use crate::imap::dialect::Dialect;
     use crate::imap::mailbox_filter::MailboxFilter;
     use crate::imap::parse::command;
 
     fn read(arguments: &str) -> Result<Notify, (Fault, usize)> {
         let frame = format!("a NOTIFY {arguments}");
-        match command(frame.as_bytes()) {
+        match command(frame.as_bytes(), Dialect::REV1) {
             Ok(command) => match command.body {
                 CommandBody::Notify(notify) => Ok(notify),
                 other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};
 use super::{numbers, partial_range, sequence_set};
-use crate::imap::command::{Numbering, SearchKey, SearchReturn};
+use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::response::ESearch;
 
 /// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
@@ -43,9 +43,7 @@ pub(super) fn return_options(out: &mut Vec<u8>, returns: SearchReturn) {
 
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`, behind its name
 pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
-    word(out, b"(TAG ");
-    lexeme::string(out, found.tag.as_str().as_bytes(), Literals::Plain);
-    word(out, b")");
+    correlator(out, &found.tag);
     if found.by == Numbering::Uid {
         word(out, b" UID");
     }
@@ -76,6 +74,13 @@ pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     if let Some(mod_seq) = found.mod_seq {
         size(out, b" MODSEQ ", mod_seq);
     }
+}
+
+/// `search-correlator = SP "(" "TAG" SP tag-string ")"`, behind its space
+pub(super) fn correlator(out: &mut Vec<u8>, tag: &Tag) {
+    word(out, b"(TAG ");
+    lexeme::string(out, tag.as_str().as_bytes(), Literals::Plain);
+    word(out, b")");
 }
 
 /// `search-key`

@@ -83,6 +83,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::BadUrl(_) => b"BADURL ",
         Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
         Code::BadEvent(_) => b"BADEVENT ",
+        Code::UidRequired => b"UIDREQUIRED",
+        Code::TooSmall => b"TOOSMALL",
         Code::UseAttr => b"USEATTR",
         Code::MetadataLongEntries(_) => b"METADATA LONGENTRIES ",
         Code::MetadataMaxSize(_) => b"METADATA MAXSIZE ",
