@@ -34,7 +34,7 @@ impl MailboxFilter {
         }
     }
 
-    /// The same, to be changed.
+    /// [`names`](Self::names), to be decoded.
     pub fn names_mut(&mut self) -> &mut [String] {
         match self {
             Self::Subtree(names) | Self::SubtreeOne(names) | Self::Mailboxes(names) => names,

@@ -13,10 +13,15 @@ use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::Append;
 use crate::imap::framer::Event;
 use crate::imap::response::{Code, Response};
-use crate::store::{Incoming, Mailbox, NewMessage, Placement, UidSet};
+use crate::store::{Incoming, Mailbox, NewMessage, Placement, UidSet, Usage};
 
 pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
-    let target = match target(cx, &append.mailbox) {
+    let target = match target(cx, &append.mailbox).and_then(|target| {
+        // The committer has the last word; a client that waits for `+` sends nothing in vain.
+        let more = Usage { octets: append.message.octets, messages: 1 };
+        cx.store().room(target.account(), more)?;
+        Ok(target)
+    }) {
         Ok(target) => target,
         Err(failure) => {
             cx.client.framer().refuse_message();

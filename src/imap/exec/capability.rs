@@ -34,6 +34,7 @@ const ALWAYS: &[&str] = &[
     "ESEARCH",               // RFC 4731
     "SEARCHRES",             // RFC 5182
     "PARTIAL",               // RFC 9394
+    "MULTISEARCH",           // RFC 7377
     "SORT",                  // RFC 5256
     "SORT=DISPLAY",          // RFC 5957
     "ESORT",                 // RFC 5267 §3
@@ -52,6 +53,9 @@ const ALWAYS: &[&str] = &[
     "QRESYNC",               // RFC 7162
     "NOTIFY",                // RFC 5465
     "PREVIEW",               // RFC 8970
+    "QUOTA",                 // RFC 9208
+    "QUOTA=RES-STORAGE",     // RFC 9208 §5.1
+    "QUOTA=RES-MESSAGE",     // RFC 9208 §5.2
 ];
 
 /// The capabilities of this session at this moment.

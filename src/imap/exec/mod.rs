@@ -32,6 +32,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod multisearch;
 mod my_rights;
 mod namespace;
 mod news;
@@ -39,6 +40,7 @@ mod noop;
 mod notify;
 mod old_name;
 mod pattern;
+mod quota;
 mod rename;
 mod resync;
 mod search;
@@ -190,6 +192,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Notify(notify) => notify::run(cx, notify).await,
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::GetQuota(root) => quota::get(cx, &root),
+        CommandBody::GetQuotaRoot { mailbox } => quota::get_root(cx, &mailbox),
         CommandBody::Unauthenticate => unauthenticate::run(cx),
         CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
@@ -199,6 +203,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
+        CommandBody::MultiSearch { sources, returns, key } => multisearch::run(cx, tag, sources, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
         CommandBody::Thread { by, algorithm, key } => thread::run(cx, by, algorithm, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,

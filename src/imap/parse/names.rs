@@ -8,6 +8,7 @@
 use super::Fault;
 use crate::imap::command::{Append, CommandBody, GetMetadata, List};
 use crate::imap::dialect::Dialect;
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::notify::Notify;
 use crate::wire::utf7;
 
@@ -23,6 +24,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Unsubscribe { mailbox }
         | CommandBody::Status { mailbox, .. }
         | CommandBody::MyRights { mailbox }
+        | CommandBody::GetQuotaRoot { mailbox }
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
@@ -36,6 +38,9 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         }
         CommandBody::Notify(Notify::Set { groups, .. }) => {
             groups.iter_mut().flat_map(|group| group.mailboxes.names_mut()).try_for_each(name)
+        }
+        CommandBody::MultiSearch { sources, .. } => {
+            sources.iter_mut().flat_map(MailboxFilter::names_mut).try_for_each(name)
         }
         CommandBody::Notify(Notify::None)
         | CommandBody::Capability
@@ -54,6 +59,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Close
         | CommandBody::Unselect
         | CommandBody::Expunge
+        | CommandBody::GetQuota(_)
         | CommandBody::UidExpunge(_)
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }

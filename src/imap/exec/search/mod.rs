@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence, Ground};
-pub(super) use self::result::numbers;
+pub(super) use self::result::{answer, named, numbers};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
 use super::workspace::Workspace;
@@ -22,7 +22,7 @@ use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::numbers::Numbers;
 use crate::imap::response::{Code, Data, ESearch, Status};
-use crate::imap::session::Selected;
+use crate::imap::view::View;
 use crate::message::Summary;
 use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
 
@@ -127,34 +127,46 @@ impl Matches {
     }
 }
 
-/// Finds what matches; tells of messages that could not be searched.
+/// Finds what matches in the selected mailbox; tells of messages that could not be searched.
 pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
-    let Environment { store, workspace, now_unix_s, .. } = cx.environment;
+    let environment = cx.environment;
     let selected = cx.selected()?;
-    let keywords = selected.mailbox.head().keywords;
-    let ground = Ground { view: &selected.view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
+    let (found, damaged) = find_in(environment, &selected.mailbox, &selected.view, key).await?;
+    tell_damaged(cx, damaged);
+    Ok(found)
+}
+
+/// Tells of messages that could not be searched.
+pub(super) fn tell_damaged(cx: &mut Context<'_>, damaged: usize) {
+    if damaged > 0 {
+        let text = format!("{damaged} messages could not be searched");
+        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
+    }
+}
+
+/// Finds what matches of what is in the picture of a mailbox, and how many messages could not be searched.
+pub(super) async fn find_in(
+    environment: Environment<'_>,
+    mailbox: &OpenMailbox,
+    view: &View,
+    key: SearchKey,
+) -> Result<(Found, usize), Failure> {
+    let Environment { store, workspace, now_unix_s, .. } = environment;
+    let keywords = mailbox.head().keywords;
+    let ground = Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
     let criteria = Criteria::new(key, &ground)?;
     let mut search = Search {
         store,
         workspace,
-        mailbox: &selected.mailbox,
+        mailbox,
         criteria: Arc::new(criteria),
         group: Group::default(),
         found: Matches::default(),
         damaged: 0,
     };
-    search.through(&candidates(selected)).await?;
-    let Search { found, damaged, .. } = search;
-    if damaged > 0 {
-        let text = format!("{damaged} messages could not be searched");
-        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
-    }
-    Ok(Found { uids: Numbers::Ascending(found.uids), highest_mod_seq: found.highest_mod_seq })
-}
-
-/// Everything that the client counts.
-fn candidates(selected: &Selected) -> UidSet {
-    selected.view.known().clone()
+    search.through(view.known()).await?;
+    let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
+    Ok((Found { uids: Numbers::Ascending(uids), highest_mod_seq }, damaged))
 }
 
 /// A search in progress.
