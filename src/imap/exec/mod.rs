@@ -11,7 +11,9 @@
 mod append;
 mod authenticate;
 mod capability;
+mod catenate;
 mod close;
+mod compose;
 mod compress;
 mod condstore;
 mod context;
@@ -24,6 +26,7 @@ mod failure;
 mod fetch;
 mod flags;
 mod given_up;
+mod header_watch;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -39,8 +42,10 @@ mod news;
 mod noop;
 mod old_name;
 mod pattern;
+mod progress;
 mod quota;
 mod rename;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -133,6 +138,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
+    cx.tag = Some(tag.clone());
     let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
     let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
@@ -191,6 +197,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await
         }
+        CommandBody::Replace { by, message, append } => replace::run(cx, by, message, append).await,
         CommandBody::Copy { by, set, mailbox } => copy::copy(cx, by, &set, &mailbox).await,
         CommandBody::Move { by, set, mailbox } => copy::move_messages(cx, by, &set, &mailbox).await,
     }
