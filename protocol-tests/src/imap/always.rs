@@ -114,6 +114,9 @@ impl Session {
         if ok && command == "UNAUTHENTICATE" {
             self.enabled.clear();
         }
+        if ok && command == "UNAUTHENTICATE" {
+            self.enabled.clear();
+        }
     }
 
     /// Whether messages may be renumbered now; `what` would do it.
