@@ -9,6 +9,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use super::mailbox_filter::MailboxFilter;
 use super::numbers::PartialRange;
 use super::sequence_set::{SeqNumber, SequenceSet};
 use crate::message::Section;
@@ -187,6 +188,13 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `GETQUOTA` (RFC 9208 §4.1.1): the name of a quota root.
+    GetQuota(Vec<u8>),
+    /// `GETQUOTAROOT` (RFC 9208 §4.1.2)
+    GetQuotaRoot {
+        /// The mailbox, which need not be there.
+        mailbox: String,
+    },
     /// `UNAUTHENTICATE` (RFC 8437 §3)
     Unauthenticate,
     /// `COMPRESS DEFLATE` (RFC 4978 §3): there is no other algorithm.
@@ -209,6 +217,15 @@ pub enum CommandBody {
         by: Numbering,
         /// How to answer; `None` for the plain SEARCH response of RFC 3501.
         returns: Option<SearchReturn>,
+        /// What to look for.
+        key: SearchKey,
+    },
+    /// `ESEARCH` (RFC 7377 §2)
+    MultiSearch {
+        /// Where to look; at least one, never `SELECTED-DELAYED`, and `SELECTED` alone beside `SAVE`.
+        sources: Vec<MailboxFilter>,
+        /// How to answer.
+        returns: SearchReturn,
         /// What to look for.
         key: SearchKey,
     },
@@ -390,13 +407,15 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
-    /// RFC 9051 §6.3.11
-    Deleted,
     Size,
     AppendLimit,
     MailboxId,
     /// RFC 7162 §3.1.7
     HighestModSeq,
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
+    Deleted,
+    /// RFC 9208 §4.1.4
+    DeletedStorage,
 }
 
 /// `GETMETADATA` (RFC 5464 §4.2).

@@ -215,6 +215,20 @@ pub enum Data {
     List(ListEntry),
     /// `LSUB` (RFC 3501 §7.2.3)
     Lsub(ListEntry),
+    /// `QUOTA` of the one quota root (RFC 9208 §4.2.1): what is limited, as usage and limit.
+    Quota {
+        /// `STORAGE`
+        storage: Option<(u64, u64)>,
+        /// `MESSAGE`
+        messages: Option<(u64, u64)>,
+    },
+    /// `QUOTAROOT` (RFC 9208 §4.2.2)
+    QuotaRoot {
+        /// UTF-8.
+        mailbox: String,
+        /// Whether the one quota root is the mailbox's.
+        rooted: bool,
+    },
     /// `STATUS` (RFC 3501 §7.2.4)
     Status {
         /// Of which mailbox, UTF-8.
@@ -310,6 +324,8 @@ pub enum ThreadMark {
 pub struct ESearch {
     /// Of the command.
     pub tag: Tag,
+    /// In which mailbox, and its UIDVALIDITY: in answer to the command ESEARCH (RFC 7377 §2.1).
+    pub mailbox: Option<(String, u32)>,
     /// What the numbers are.
     pub by: Numbering,
     /// The lowest.
@@ -367,8 +383,10 @@ pub enum StatusValue {
     UidNext(Uid),
     UidValidity(u32),
     Unseen(u32),
-    /// RFC 9051 §6.3.11
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
     Deleted(u32),
+    /// RFC 9208 §4.1.4, in octets.
+    DeletedStorage(u64),
     /// Octets of all messages, below 2^63.
     Size(u64),
     /// RFC 7889 §3.1: octets of the largest message that it takes.

@@ -79,6 +79,18 @@ impl SequenceSet {
         Ok(spans.intersection(view))
     }
 
+    /// The same, with numbers above the last passed over.
+    pub fn uids_by_number_within(&self, view: &UidSet) -> UidSet {
+        let Some(last) = view.last() else { return UidSet::new() };
+        let mut spans = UidSet::new();
+        for (first, last_number) in self.resolve(view.len()).ranges() {
+            if let Some(first) = view.nth(first - 1) {
+                spans.insert_range(first, view.nth(last_number - 1).unwrap_or(last));
+            }
+        }
+        spans.intersection(view)
+    }
+
     /// The message sequence numbers of a mailbox of `exists` messages that the set names.
     pub fn numbers(&self, exists: u32) -> Result<UidSet, OutOfRange> {
         if exists == 0 {
@@ -202,6 +214,8 @@ mod tests {
                 Ok(found) => prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected),
                 Err(OutOfRange) => prop_assert!(beyond),
             }
+            let within: Vec<u32> = (1..=count).filter(|n| named(*n)).map(|n| uids[n as usize - 1]).collect();
+            prop_assert_eq!(list(&set(&ranges).uids_by_number_within(&view)), within);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
 use super::dialect::Dialect;
+use super::mailbox_filter::MailboxFilter;
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::auth::sasl::Offer;
 use crate::notify::Listener;
@@ -290,6 +291,8 @@ impl Facts {
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::GetQuota(_) => Self::new("GETQUOTA", AfterLogin, Yes),
+            CommandBody::GetQuotaRoot { .. } => Self::new("GETQUOTAROOT", AfterLogin, Yes),
             CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),
             CommandBody::Compress => Self::new("COMPRESS", AfterLogin, No),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),
@@ -300,6 +303,11 @@ impl Facts {
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
             CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No).with_numbers(),
             CommandBody::Search { by: Uid, key, .. } => Self::searching("UID SEARCH", key),
+            // RFC 7377 §2.2
+            CommandBody::MultiSearch { sources, key, .. } => {
+                let selected = sources.contains(&MailboxFilter::Selected);
+                Self { allowed: if selected { Selected } else { AfterLogin }, ..Self::searching("ESEARCH", key) }
+            }
             CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No).with_numbers(),
             CommandBody::Sort { by: Uid, key, .. } => Self::searching("UID SORT", key),
             CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No).with_numbers(),

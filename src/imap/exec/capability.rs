@@ -34,6 +34,7 @@ const ALWAYS: &[&str] = &[
     "ESEARCH",               // RFC 4731
     "SEARCHRES",             // RFC 5182
     "PARTIAL",               // RFC 9394
+    "MULTISEARCH",           // RFC 7377
     "SORT",                  // RFC 5256
     "SORT=DISPLAY",          // RFC 5957
     "ESORT",                 // RFC 5267 §3
@@ -51,6 +52,9 @@ const ALWAYS: &[&str] = &[
     "CONDSTORE",             // RFC 7162
     "QRESYNC",               // RFC 7162
     "PREVIEW",               // RFC 8970
+    "QUOTA",                 // RFC 9208
+    "QUOTA=RES-STORAGE",     // RFC 9208 §5.1
+    "QUOTA=RES-MESSAGE",     // RFC 9208 §5.2
     "MULTIAPPEND",           // RFC 3502
     "CATENATE",              // RFC 4469
     "REPLACE",               // RFC 8508

@@ -12,7 +12,7 @@ use crate::imap::command::{AppendPiece, LiteralHeader};
 use crate::imap::framer::Event;
 use crate::imap::parse;
 use crate::imap::response::{Code, Response};
-use crate::store::{Appending, Date, Error, FlagNames, Incoming, NewMessage};
+use crate::store::{AccountId, Appending, Date, Error, FlagNames, Incoming, NewMessage, Usage};
 
 /// How many messages one APPEND may have. Their flags and what was found in them are in memory until all are there; a client
 /// with more of them sends another APPEND.
@@ -22,11 +22,13 @@ pub(super) const MESSAGES_MAX: usize = 1_000;
 const PARTS_MAX: usize = 1_000;
 
 /// Takes the messages, at most `most`. Together they may have no more octets than one may have (`APPENDLIMIT`): all of them
-/// count against the budget for bodies in flight until the command ends, and one client must not use it up.
+/// count against the budget for bodies in flight until the command ends, and one client must not use it up. `account` must
+/// have room for them, where it is named; the committer has the last word on it.
 pub(super) async fn messages(
     cx: &mut Context<'_>,
     pieces: Vec<AppendPiece>,
     most: usize,
+    account: Option<AccountId>,
 ) -> Result<Vec<Appending>, Failure> {
     let is_ascii = !cx.session.enabled.dialect.utf8();
     let mut draft = Draft { messages: Vec::new(), watch: None, most, parts: 0, octets_max: cx.store().max_message() };
@@ -58,6 +60,9 @@ pub(super) async fn messages(
         }
         let Some((header, piece)) = literal else { return draft.finish() };
         draft.check_octets(header.octets)?;
+        if let Some(account) = account {
+            cx.store().room(account, draft.usage(header.octets))?;
+        }
         cx.client.framer().accept_message();
         let behind = receive(cx, header, &mut draft.last()?).await?;
         pieces = parse::append_rest(&behind, &piece).map_err(Failure::Parse)?;
@@ -105,11 +110,16 @@ impl Draft {
         if self.last()?.len().saturating_add(more) > limit {
             return Err(Error::TooLarge { limit }.into());
         }
-        let all = self.messages.iter().fold(more, |sum, message| sum.saturating_add(message.message.body.len()));
-        if all > limit {
+        if self.usage(more).octets > limit {
             return Err(Failure::no(Code::Limit, format!("More than {limit} octets in one APPEND")));
         }
         Ok(())
+    }
+
+    /// What all messages hold, with so many octets more.
+    fn usage(&self, more: u64) -> Usage {
+        let octets = self.messages.iter().fold(more, |sum, message| sum.saturating_add(message.message.body.len()));
+        Usage { octets, messages: self.messages.len() as u64 }
     }
 
     fn last_has_octets(&self) -> Result<(), Failure> {

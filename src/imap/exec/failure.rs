@@ -149,6 +149,7 @@ fn code_of(error: &store::Error) -> Code {
         store::Error::TooMuchMetadata => Code::MetadataTooMany,
         store::Error::SpecialUse(_) => Code::UseAttr,
         store::Error::TooLarge { .. } => Code::TooBig,
+        store::Error::OverQuota { .. } => Code::OverQuota,
         store::Error::Gone => Code::ExpungeIssued,
         store::Error::Damaged(_) => Code::Corruption,
         store::Error::DiskFull

@@ -35,6 +35,7 @@ mod logout;
 mod lsub;
 mod messages;
 mod metadata;
+mod multisearch;
 mod my_rights;
 mod namespace;
 mod news;
@@ -42,6 +43,7 @@ mod noop;
 mod old_name;
 mod pattern;
 mod progress;
+mod quota;
 mod rename;
 mod replace;
 mod resync;
@@ -177,6 +179,8 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::GetQuota(root) => quota::get(cx, &root),
+        CommandBody::GetQuotaRoot { mailbox } => quota::get_root(cx, &mailbox),
         CommandBody::Unauthenticate => unauthenticate::run(cx),
         CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
@@ -186,6 +190,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
+        CommandBody::MultiSearch { sources, returns, key } => multisearch::run(cx, tag, sources, returns, key).await,
         CommandBody::Sort { by, returns, criteria, key } => sort::run(cx, tag, by, returns, &criteria, key).await,
         CommandBody::Thread { by, algorithm, key } => thread::run(cx, by, algorithm, key).await,
         CommandBody::Fetch { by, set, items, modifiers } => fetch::run(cx, by, &set, items, modifiers).await,

@@ -157,7 +157,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" /
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "DELETED-STORAGE" / "SIZE" /
 /// "APPENDLIMIT" / "MAILBOXID" / "HIGHESTMODSEQ"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
@@ -168,6 +168,7 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UIDVALIDITY" => StatusItem::UidValidity,
         "UNSEEN" => StatusItem::Unseen,
         "DELETED" => StatusItem::Deleted,
+        "DELETED-STORAGE" => StatusItem::DeletedStorage,
         "SIZE" => StatusItem::Size,
         "APPENDLIMIT" => StatusItem::AppendLimit,
         "MAILBOXID" => StatusItem::MailboxId,

@@ -11,7 +11,7 @@
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
-//! - `sort`, `thread`: SORT, THREAD
+//! - `sort`, `thread`, `multisearch`: SORT, THREAD, ESEARCH
 //! - `condstore`: what RFC 7162 puts into several of them
 //! - `names`: mailbox names, decoded
 //!
@@ -38,6 +38,7 @@ mod mailbox;
 mod mailbox_filter;
 mod message;
 mod metadata;
+mod multisearch;
 mod names;
 mod search;
 mod sort;
@@ -108,6 +109,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
+        "ESEARCH" => return multisearch::esearch(arguments, dialect),
         "EXAMINE" => {
             let examine = |(mailbox, parameters)| CommandBody::Examine { mailbox, parameters };
             return condstore::select.map(examine).parse(arguments);
@@ -115,6 +117,12 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
         "GETMETADATA" => return metadata::get(arguments),
+        "GETQUOTA" => {
+            return argument(lexeme::named("a quota root", lexeme::astring))
+                .map(|root| CommandBody::GetQuota(root.into_owned()))
+                .parse(arguments);
+        }
+        "GETQUOTAROOT" => return mailbox_command(|mailbox| CommandBody::GetQuotaRoot { mailbox }),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),

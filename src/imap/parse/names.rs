@@ -8,6 +8,7 @@
 use super::Fault;
 use crate::imap::command::{Append, CommandBody, GetMetadata, List};
 use crate::imap::dialect::Dialect;
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::wire::utf7;
 
 /// Decodes the names in a command; errs where one stands for nothing.
@@ -22,6 +23,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Unsubscribe { mailbox }
         | CommandBody::Status { mailbox, .. }
         | CommandBody::MyRights { mailbox }
+        | CommandBody::GetQuotaRoot { mailbox }
         | CommandBody::Append(Append { mailbox, .. })
         | CommandBody::Replace { append: Append { mailbox, .. }, .. }
         | CommandBody::Copy { mailbox, .. }
@@ -33,6 +35,9 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         CommandBody::Lsub { reference, pattern } => name(reference).and_then(|()| name(pattern)),
         CommandBody::List(List { reference, patterns, .. }) => {
             name(reference).and_then(|()| patterns.iter_mut().try_for_each(name))
+        }
+        CommandBody::MultiSearch { sources, .. } => {
+            sources.iter_mut().flat_map(MailboxFilter::names_mut).try_for_each(name)
         }
         CommandBody::Capability
         | CommandBody::Noop
@@ -50,6 +55,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::Close
         | CommandBody::Unselect
         | CommandBody::Expunge
+        | CommandBody::GetQuota(_)
         | CommandBody::UidExpunge(_)
         | CommandBody::UidBatches(_)
         | CommandBody::Search { .. }

@@ -41,7 +41,7 @@ pub(super) fn search(rest: &[u8], by: Numbering, dialect: Dialect) -> Parsed<'_,
 }
 
 /// `[SP "CHARSET" SP charset] 1*(SP search-key)`
-fn search_program(rest: &[u8], saving: bool, dialect: Dialect) -> Parsed<'_, SearchKey> {
+pub(super) fn search_program(rest: &[u8], saving: bool, dialect: Dialect) -> Parsed<'_, SearchKey> {
     let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
     let (behind, charset) = opt(preceded(keyword, |rest| charset(rest, saving))).parse(rest)?;
     if charset.is_some() && dialect.utf8_accept {

@@ -85,6 +85,11 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::GetQuota(root) => {
+            word(out, "GETQUOTA ");
+            astring(out, root, CLIENT);
+        }
+        CommandBody::GetQuotaRoot { mailbox } => with_mailbox(out, "GETQUOTAROOT ", mailbox),
         CommandBody::Unauthenticate => word(out, "UNAUTHENTICATE"),
         CommandBody::Compress => word(out, "COMPRESS DEFLATE"),
         CommandBody::Check => word(out, "CHECK"),
@@ -105,6 +110,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
             search::arguments(out, *returns, key);
+        }
+        CommandBody::MultiSearch { sources, returns, key } => {
+            word(out, "ESEARCH");
+            search::multi_search(out, sources, *returns, key);
         }
         CommandBody::Sort { by, returns, criteria, key } => {
             numbered(out, *by, "SORT");
@@ -237,11 +246,12 @@ fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
 fn status_item(item: StatusItem) -> &'static str {
     match item {
         StatusItem::Messages => "MESSAGES",
+        StatusItem::Deleted => "DELETED",
+        StatusItem::DeletedStorage => "DELETED-STORAGE",
         StatusItem::Recent => "RECENT",
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
         StatusItem::Unseen => "UNSEEN",
-        StatusItem::Deleted => "DELETED",
         StatusItem::Size => "SIZE",
         StatusItem::MailboxId => "MAILBOXID",
         StatusItem::AppendLimit => "APPENDLIMIT",

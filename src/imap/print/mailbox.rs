@@ -90,6 +90,7 @@ pub(super) fn status(out: &mut Vec<u8>, name: &str, items: &[StatusValue], diale
             StatusValue::UidValidity(value) => (b"UIDVALIDITY ", u64::from(value)),
             StatusValue::Unseen(value) => (b"UNSEEN ", u64::from(value)),
             StatusValue::Deleted(value) => (b"DELETED ", u64::from(value)),
+            StatusValue::DeletedStorage(value) => (b"DELETED-STORAGE ", value),
             StatusValue::Size(value) => (b"SIZE ", value),
             StatusValue::AppendLimit(value) => (b"APPENDLIMIT ", value),
             StatusValue::HighestModSeq(value) => (b"HIGHESTMODSEQ ", value),

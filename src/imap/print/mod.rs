@@ -68,6 +68,21 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
             out.extend_from_slice(b"LSUB ");
             mailbox::list_entry(out, entry, dialect);
         }
+        Data::Quota { storage, messages } => {
+            out.extend_from_slice(b"QUOTA \"\" ");
+            let resources = [("STORAGE", storage), ("MESSAGE", messages)];
+            let limited: Vec<_> = resources.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+            list(out, &limited, |out, (name, (usage, limit))| {
+                out.extend_from_slice(format!("{name} {usage} {limit}").as_bytes());
+            });
+        }
+        Data::QuotaRoot { mailbox, rooted } => {
+            out.extend_from_slice(b"QUOTAROOT ");
+            mailbox::mailbox(out, mailbox, dialect);
+            if *rooted {
+                out.extend_from_slice(b" \"\"");
+            }
+        }
         Data::Status { mailbox, items } => {
             out.extend_from_slice(b"STATUS ");
             mailbox::status(out, mailbox, items, dialect);
@@ -77,7 +92,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         Data::Thread(marks) => thread::threads(out, marks),
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
-            search::result(out, found);
+            search::result(out, found, dialect);
         }
         Data::MyRights { mailbox, rights } => {
             out.extend_from_slice(b"MYRIGHTS ");
@@ -90,7 +105,7 @@ fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
         Data::UidBatches { tag, ranges } => {
             // "UIDBATCHES" search-correlator [SP uid-range *("," uid-range)]: a range of one message is a range too.
             out.extend_from_slice(b"UIDBATCHES ");
-            search::correlator(out, tag);
+            search::correlator(out, tag, None, dialect);
             for (index, (highest, lowest)) in ranges.iter().enumerate() {
                 out.push(if index == 0 { b' ' } else { b',' });
                 number(out, u64::from(*highest));

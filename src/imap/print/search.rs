@@ -2,8 +2,11 @@
 
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};
-use super::{numbers, partial_range, sequence_set};
+use super::mailbox_filter::mailbox_filter;
+use super::{mailbox, numbers, partial_range, sequence_set};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
+use crate::imap::dialect::Dialect;
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::response::ESearch;
 
 /// `[search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`: the charset is UTF-8 where ASCII is not enough.
@@ -16,6 +19,13 @@ pub(super) fn arguments(out: &mut Vec<u8>, returns: Option<SearchReturn>, key: &
     if !out[start..].is_ascii() {
         out.splice(start..start, *b" CHARSET UTF-8");
     }
+}
+
+/// `["IN" source-mbox] search-return-opts search-program` (RFC 7377 §4)
+pub(super) fn multi_search(out: &mut Vec<u8>, sources: &[MailboxFilter], returns: SearchReturn, key: &SearchKey) {
+    word(out, b" IN ");
+    list(out, sources, mailbox_filter);
+    arguments(out, Some(returns), key);
 }
 
 /// `1*(SP search-key)`
@@ -42,8 +52,13 @@ pub(super) fn return_options(out: &mut Vec<u8>, returns: SearchReturn) {
 }
 
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`, behind its name
-pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
-    correlator(out, &found.tag);
+pub(super) fn result(out: &mut Vec<u8>, found: &ESearch, dialect: Dialect) {
+    correlator(
+        out,
+        &found.tag,
+        found.mailbox.as_ref().map(|(name, uid_validity)| (name.as_str(), *uid_validity)),
+        dialect,
+    );
     if found.by == Numbering::Uid {
         word(out, b" UID");
     }
@@ -76,10 +91,16 @@ pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     }
 }
 
-/// `search-correlator = SP "(" "TAG" SP tag-string ")"`, behind its space
-pub(super) fn correlator(out: &mut Vec<u8>, tag: &Tag) {
+/// `search-correlator = SP "(" one-correlator *(SP one-correlator) ")"` (RFC 7377 §4), behind its space; with a mailbox and
+/// its UIDVALIDITY where it is not plain which is meant
+pub(super) fn correlator(out: &mut Vec<u8>, tag: &Tag, mailbox: Option<(&str, u32)>, dialect: Dialect) {
     word(out, b"(TAG ");
     lexeme::string(out, tag.as_str().as_bytes(), Literals::Plain);
+    if let Some((name, uid_validity)) = mailbox {
+        word(out, b" MAILBOX ");
+        mailbox::mailbox(out, name, dialect);
+        size(out, b" UIDVALIDITY ", u64::from(uid_validity));
+    }
     word(out, b")");
 }
 

@@ -151,6 +151,10 @@ fn untagged_data() {
         (Data::Recent(3), "3 RECENT"),
         (Data::Expunge(44), "44 EXPUNGE"),
         (Data::Namespace { separator: '/' }, "NAMESPACE ((\"\" \"/\")) NIL NIL"),
+        (Data::Quota { storage: Some((1, 2)), messages: None }, "QUOTA \"\" (STORAGE 1 2)"),
+        (Data::Quota { storage: Some((1, 2)), messages: Some((3, 4)) }, "QUOTA \"\" (STORAGE 1 2 MESSAGE 3 4)"),
+        (Data::QuotaRoot { mailbox: "a b".to_owned(), rooted: true }, "QUOTAROOT \"a b\" \"\""),
+        (Data::QuotaRoot { mailbox: "INBOX".to_owned(), rooted: false }, "QUOTAROOT INBOX"),
         (Data::Id(vec![]), "ID NIL"),
         (
             Data::Id(vec![("name".into(), Some("Post\"bell".into())), ("os".into(), None)]),
@@ -301,6 +305,7 @@ fn esearch_says_what_is_there() {
         all.iter().for_each(|(first, last)| set.insert_range(*first, *last));
         line(Data::ESearch(ESearch {
             tag: tag(),
+            mailbox: None,
             by,
             min,
             max,

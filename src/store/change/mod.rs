@@ -11,3 +11,4 @@ mod expunge;
 mod flags;
 mod mailboxes;
 mod metadata;
+mod quota;

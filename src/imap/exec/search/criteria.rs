@@ -189,6 +189,8 @@ impl Criteria {
             SearchKey::Unkeyword(name) => not(keyword(&name)),
             SearchKey::Unseen => not(Self::Flags(Flags::SEEN)),
             SearchKey::Younger(seconds) => Self::ReceivedFrom(now_unix_s - i64::from(seconds.get())),
+            // RFC 7377 §2: numbers beyond the mailbox are no error in any search, and find nothing.
+            SearchKey::Sequence(set) if !set.is_saved() => Self::Uids(set.uids_by_number_within(view.known())),
             SearchKey::Sequence(set) => Self::Uids(named(view, Numbering::Sequence, &set)?),
             SearchKey::And(keys) => Self::All(keys.into_iter().map(resolve).collect::<Result<_, _>>()?),
         })

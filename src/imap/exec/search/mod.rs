@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use self::criteria::{Criteria, Evidence, Ground};
-pub(super) use self::result::numbers;
+pub(super) use self::result::{answer, named, numbers};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
 use super::progress::Progress;
@@ -23,7 +23,7 @@ use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
 use crate::imap::numbers::Numbers;
 use crate::imap::response::{Code, Data, ESearch, Status};
-use crate::imap::session::Selected;
+use crate::imap::view::View;
 use crate::message::Summary;
 use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
 
@@ -128,37 +128,70 @@ impl Matches {
     }
 }
 
-/// Finds what matches; tells of messages that could not be searched.
+/// Finds what matches in the selected mailbox; tells of messages that could not be searched.
 pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
-    let Environment { store, workspace, now_unix_s, .. } = cx.environment;
+    let environment = cx.environment;
     let selected = cx.selected()?;
-    let keywords = selected.mailbox.head().keywords;
-    let ground = Ground { view: &selected.view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
-    let criteria = Criteria::new(key, &ground)?;
-    let (mailbox, candidates) = (selected.mailbox.clone(), candidates(selected));
-    let progress = Progress::to(candidates.len());
+    let criteria = criteria(environment, &selected.mailbox, &selected.view, key)?;
+    let (mailbox, known) = (selected.mailbox.clone(), selected.view.known().clone());
+    let progress = Progress::to(known.len());
+    let searching = search(environment, &mailbox, &known, criteria, &progress);
+    let (found, damaged) = cx.patiently(&progress, searching).await??;
+    tell_damaged(cx, damaged);
+    Ok(found)
+}
+
+/// Tells of messages that could not be searched.
+pub(super) fn tell_damaged(cx: &mut Context<'_>, damaged: usize) {
+    if damaged > 0 {
+        let text = format!("{damaged} messages could not be searched");
+        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
+    }
+}
+
+/// Finds what matches of what is in the picture of a mailbox, and how many messages could not be searched.
+pub(super) async fn find_in(
+    environment: Environment<'_>,
+    mailbox: &OpenMailbox,
+    view: &View,
+    key: SearchKey,
+) -> Result<(Found, usize), Failure> {
+    let criteria = criteria(environment, mailbox, view, key)?;
+    search(environment, mailbox, view.known(), criteria, &Progress::unknown()).await
+}
+
+fn criteria(
+    environment: Environment<'_>,
+    mailbox: &OpenMailbox,
+    view: &View,
+    key: SearchKey,
+) -> Result<Criteria, Failure> {
+    let Environment { store, now_unix_s, .. } = environment;
+    let keywords = mailbox.head().keywords;
+    Criteria::new(key, &Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() })
+}
+
+async fn search(
+    environment: Environment<'_>,
+    mailbox: &OpenMailbox,
+    known: &UidSet,
+    criteria: Criteria,
+    progress: &Progress,
+) -> Result<(Found, usize), Failure> {
+    let Environment { store, workspace, .. } = environment;
     let mut search = Search {
         store,
         workspace,
-        mailbox: &mailbox,
-        progress: &progress,
+        mailbox,
+        progress,
         criteria: Arc::new(criteria),
         group: Group::default(),
         found: Matches::default(),
         damaged: 0,
     };
-    cx.patiently(&progress, search.through(&candidates)).await??;
-    let Search { found, damaged, .. } = search;
-    if damaged > 0 {
-        let text = format!("{damaged} messages could not be searched");
-        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
-    }
-    Ok(Found { uids: Numbers::Ascending(found.uids), highest_mod_seq: found.highest_mod_seq })
-}
-
-/// Everything that the client counts.
-fn candidates(selected: &Selected) -> UidSet {
-    selected.view.known().clone()
+    search.through(known).await?;
+    let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
+    Ok((Found { uids: Numbers::Ascending(uids), highest_mod_seq }, damaged))
 }
 
 /// A search in progress.

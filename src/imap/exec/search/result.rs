@@ -24,10 +24,16 @@ pub(in crate::imap::exec) fn numbers(found: &Numbers, by: Numbering, view: &View
 
 /// The ESEARCH response; none where SAVE is all that was asked for (RFC 5182 §2.1). MIN, MAX and ALL of nothing are left
 /// out, COUNT and PARTIAL are told in any case (RFC 4731 §3.1, RFC 9394 §3.1).
-pub(super) fn answer(tag: &Tag, by: Numbering, returns: SearchReturn, numbers: Numbers) -> Option<ESearch> {
+pub(in crate::imap::exec) fn answer(
+    tag: &Tag,
+    by: Numbering,
+    returns: SearchReturn,
+    numbers: Numbers,
+) -> Option<ESearch> {
     let SearchReturn { min, max, all, count, save: _, partial } = returns;
     (min || max || all || count || partial.is_some()).then(|| ESearch {
         tag: tag.clone(),
+        mailbox: None,
         by,
         min: numbers.first().filter(|_| min),
         max: numbers.last().filter(|_| max),
@@ -40,7 +46,7 @@ pub(super) fn answer(tag: &Tag, by: Numbering, returns: SearchReturn, numbers: N
 
 /// The messages that the options name one by one; `None` where they speak of all that were found. The mod-sequence of the
 /// answer is theirs (RFC 4731 §3.2), and `$` stands for them (RFC 5182 §2.4, RFC 9394 §3.2).
-pub(super) fn named(found: &Numbers, returns: SearchReturn) -> Option<UidSet> {
+pub(in crate::imap::exec) fn named(found: &Numbers, returns: SearchReturn) -> Option<UidSet> {
     let SearchReturn { min, max, all, count, save: _, partial } = returns;
     if all || count || !(min || max || partial.is_some()) {
         return None;

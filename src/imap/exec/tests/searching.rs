@@ -107,5 +107,16 @@ async fn answers_are_numbers_or_uids() {
     alice.says("EXPUNGE").await;
     hears(&alice.says("SEARCH FROM dave").await, &["* SEARCH 3", "OK"]);
     hears(&alice.says("UID SEARCH FROM dave").await, &["* SEARCH 4", "OK"]);
-    hears(&alice.says("SEARCH 4").await, &["BAD"]);
+    // RFC 7377 §2
+    hears(&alice.says("SEARCH 4").await, &["* SEARCH", "OK"]);
+}
+
+#[tokio::test]
+async fn each_mailbox_is_searched_once() {
+    let world = World::new();
+    let mut alice = selected(&world).await;
+    hears(
+        &alice.says("ESEARCH IN (selected mailboxes (INBOX inbox) personal) FROM dave").await,
+        &["* ESEARCH (TAG \"a", "OK"],
+    );
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::set;
 use crate::imap::command::*;
 use crate::imap::dialect::Dialect;
+use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
 use crate::imap::print;
@@ -60,6 +61,20 @@ fn numbering() -> impl Strategy<Value = Numbering> {
 fn sort_key() -> impl Strategy<Value = SortKey> {
     use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
     prop::sample::select(vec![Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To])
+}
+
+/// Where ESEARCH looks.
+fn source() -> impl Strategy<Value = MailboxFilter> {
+    let names = || prop::collection::vec(any::<String>(), 1..3);
+    prop_oneof![
+        Just(MailboxFilter::Selected),
+        Just(MailboxFilter::Inboxes),
+        Just(MailboxFilter::Personal),
+        Just(MailboxFilter::Subscribed),
+        names().prop_map(MailboxFilter::Subtree),
+        names().prop_map(MailboxFilter::SubtreeOne),
+        names().prop_map(MailboxFilter::Mailboxes),
+    ]
 }
 
 fn partial_range() -> impl Strategy<Value = PartialRange> {
@@ -191,7 +206,8 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
     use StatusItem::{
-        AppendLimit, Deleted, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen,
+        AppendLimit, Deleted, DeletedStorage, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity,
+        Unseen,
     };
     prop::sample::select(vec![
         Messages,
@@ -200,6 +216,7 @@ fn status_item() -> impl Strategy<Value = StatusItem> {
         UidValidity,
         Unseen,
         Deleted,
+        DeletedStorage,
         Size,
         AppendLimit,
         MailboxId,
@@ -345,6 +362,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        octets().prop_map(GetQuota),
+        name().prop_map(|mailbox| GetQuotaRoot { mailbox }),
     ];
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
@@ -372,6 +391,14 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
             by,
             returns,
             key
+        }),
+        (prop::collection::vec(source(), 1..4), search_return(), search_key()).prop_map(|(sources, returns, key)| {
+            let save = returns.save && sources.iter().all(|source| *source == MailboxFilter::Selected);
+            let all = returns.all
+                || (returns.save
+                    && !save
+                    && !(returns.min || returns.max || returns.count || returns.partial.is_some()));
+            MultiSearch { sources, returns: SearchReturn { save, all, ..returns }, key }
         }),
         (
             numbering(),
