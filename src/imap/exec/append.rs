@@ -28,7 +28,8 @@ pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
 
 async fn append_all(cx: &mut Context<'_>, append: Append) -> Result<Appended, Failure> {
     let target = target(cx, &append.mailbox)?;
-    let messages = messages(cx, append.pieces, MESSAGES_MAX, Some(target.account())).await?;
+    let account = target.account();
+    let messages = messages(cx, append.pieces, MESSAGES_MAX, Some(account)).await?;
     let storing = store(cx.store(), target, messages);
     let appended = cx.patiently(&Progress::unknown(), storing).await?.map_err(Failure::in_target)?;
     old_name::tell(cx, &append.mailbox)?;

@@ -22,13 +22,15 @@ pub(super) const MESSAGES_MAX: usize = 1_000;
 const PARTS_MAX: usize = 1_000;
 
 /// Takes the messages, at most `most`. Together they may have no more octets than one may have (`APPENDLIMIT`): all of them
-/// count against the budget for bodies in flight until the command ends, and one client must not use it up. `account` must
-/// have room for them, where it is named; the committer has the last word on it.
+/// count against the budget for bodies in flight until the command ends, and one client must not use it up.
+///
+/// `grows`: the account that they are added to, where nothing leaves it for them. The committer has the last word on its
+/// quota; but a client that waits for `+` sends nothing in vain.
 pub(super) async fn messages(
     cx: &mut Context<'_>,
     pieces: Vec<AppendPiece>,
     most: usize,
-    account: Option<AccountId>,
+    grows: Option<AccountId>,
 ) -> Result<Vec<Appending>, Failure> {
     let is_ascii = !cx.session.enabled.dialect.utf8();
     let mut draft = Draft { messages: Vec::new(), watch: None, most, parts: 0, octets_max: cx.store().max_message() };
@@ -60,7 +62,7 @@ pub(super) async fn messages(
         }
         let Some((header, piece)) = literal else { return draft.finish() };
         draft.check_octets(header.octets)?;
-        if let Some(account) = account {
+        if let Some(account) = grows {
             cx.store().room(account, draft.usage(header.octets))?;
         }
         cx.client.framer().accept_message();
@@ -116,7 +118,7 @@ impl Draft {
         Ok(())
     }
 
-    /// What all messages hold, with so many octets more.
+    /// What the messages are so far, with so many octets more.
     fn usage(&self, more: u64) -> Usage {
         let octets = self.messages.iter().fold(more, |sum, message| sum.saturating_add(message.message.body.len()));
         Usage { octets, messages: self.messages.len() as u64 }

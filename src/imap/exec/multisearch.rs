@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::progress::Progress;
 use super::search::{self, Found};
 use super::sort::off_the_runtime;
 use super::{Context, Done, Outcome};
@@ -48,9 +47,7 @@ pub(super) async fn run(
         };
         let snapshot = mailbox.snapshot();
         let view = View::new(&snapshot, snapshot.head.first_recent_uid);
-        let searching = search::find_in(cx.environment, &mailbox, &view, key.clone());
-        let (found, damaged) = cx.patiently(&Progress::unknown(), searching).await??;
-        search::tell_damaged(cx, damaged);
+        let found = search::Plan::new(cx.environment, &mailbox, &view, key.clone())?.carry_out(cx).await?;
         answer(cx, &question, &mailbox, found);
         cx.step().await?;
     }

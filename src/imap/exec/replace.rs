@@ -29,7 +29,6 @@ async fn replace(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append
     let from = cx.writable()?.mailbox.clone();
     let uid = replaced(cx, by, message)?;
     let target = target(cx, &append.mailbox)?;
-    // Only the committer knows what room the old message leaves (RFC 8508 §3.4).
     let messages = messages(cx, append.pieces, 1, None).await?;
     let replacing = cx.store().append(&target, messages, Some((from, uid)));
     let appended = cx.patiently(&Progress::unknown(), replacing).await?.map_err(Failure::in_target)?;

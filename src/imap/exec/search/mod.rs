@@ -128,70 +128,60 @@ impl Matches {
     }
 }
 
+/// What to look for, and where. The picture of the mailbox that it was made from is not needed any more.
+pub(super) struct Plan {
+    mailbox: OpenMailbox,
+    criteria: Criteria,
+    /// Everything that the client counts.
+    candidates: UidSet,
+}
+
+impl Plan {
+    /// What the key asks of a mailbox, as it is in this picture.
+    pub(super) fn new(
+        environment: Environment<'_>,
+        mailbox: &OpenMailbox,
+        view: &View,
+        key: SearchKey,
+    ) -> Result<Self, Failure> {
+        let Environment { store, now_unix_s, .. } = environment;
+        let keywords = mailbox.head().keywords;
+        let ground = Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
+        let criteria = Criteria::new(key, &ground)?;
+        Ok(Self { mailbox: mailbox.clone(), criteria, candidates: view.known().clone() })
+    }
+
+    /// Finds what matches; tells of messages that could not be searched.
+    pub(super) async fn carry_out(self, cx: &mut Context<'_>) -> Result<Found, Failure> {
+        let Environment { store, workspace, .. } = cx.environment;
+        let Self { mailbox, criteria, candidates } = self;
+        let progress = Progress::to(candidates.len());
+        let mut search = Search {
+            store,
+            workspace,
+            mailbox: &mailbox,
+            progress: &progress,
+            criteria: Arc::new(criteria),
+            group: Group::default(),
+            found: Matches::default(),
+            damaged: 0,
+        };
+        cx.patiently(&progress, search.through(&candidates)).await??;
+        let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
+        if damaged > 0 {
+            let text = format!("{damaged} messages could not be searched");
+            cx.put(Status::untagged_no(text).with_code(Code::Corruption));
+        }
+        Ok(Found { uids: Numbers::Ascending(uids), highest_mod_seq })
+    }
+}
+
 /// Finds what matches in the selected mailbox; tells of messages that could not be searched.
 pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
     let environment = cx.environment;
     let selected = cx.selected()?;
-    let criteria = criteria(environment, &selected.mailbox, &selected.view, key)?;
-    let (mailbox, known) = (selected.mailbox.clone(), selected.view.known().clone());
-    let progress = Progress::to(known.len());
-    let searching = search(environment, &mailbox, &known, criteria, &progress);
-    let (found, damaged) = cx.patiently(&progress, searching).await??;
-    tell_damaged(cx, damaged);
-    Ok(found)
-}
-
-/// Tells of messages that could not be searched.
-pub(super) fn tell_damaged(cx: &mut Context<'_>, damaged: usize) {
-    if damaged > 0 {
-        let text = format!("{damaged} messages could not be searched");
-        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
-    }
-}
-
-/// Finds what matches of what is in the picture of a mailbox, and how many messages could not be searched.
-pub(super) async fn find_in(
-    environment: Environment<'_>,
-    mailbox: &OpenMailbox,
-    view: &View,
-    key: SearchKey,
-) -> Result<(Found, usize), Failure> {
-    let criteria = criteria(environment, mailbox, view, key)?;
-    search(environment, mailbox, view.known(), criteria, &Progress::unknown()).await
-}
-
-fn criteria(
-    environment: Environment<'_>,
-    mailbox: &OpenMailbox,
-    view: &View,
-    key: SearchKey,
-) -> Result<Criteria, Failure> {
-    let Environment { store, now_unix_s, .. } = environment;
-    let keywords = mailbox.head().keywords;
-    Criteria::new(key, &Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() })
-}
-
-async fn search(
-    environment: Environment<'_>,
-    mailbox: &OpenMailbox,
-    known: &UidSet,
-    criteria: Criteria,
-    progress: &Progress,
-) -> Result<(Found, usize), Failure> {
-    let Environment { store, workspace, .. } = environment;
-    let mut search = Search {
-        store,
-        workspace,
-        mailbox,
-        progress,
-        criteria: Arc::new(criteria),
-        group: Group::default(),
-        found: Matches::default(),
-        damaged: 0,
-    };
-    search.through(known).await?;
-    let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
-    Ok((Found { uids: Numbers::Ascending(uids), highest_mod_seq }, damaged))
+    let plan = Plan::new(environment, &selected.mailbox, &selected.view, key)?;
+    plan.carry_out(cx).await
 }
 
 /// A search in progress.
