@@ -10,6 +10,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::mailbox_filter::MailboxFilter;
+use super::notify::Notify;
 use super::numbers::PartialRange;
 use super::sequence_set::{SeqNumber, SequenceSet};
 use crate::message::Section;
@@ -188,6 +189,8 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `NOTIFY` (RFC 5465 §3.1)
+    Notify(Notify),
     /// `GETQUOTA` (RFC 9208 §4.1.1): the name of a quota root.
     GetQuota(Vec<u8>),
     /// `GETQUOTAROOT` (RFC 9208 §4.1.2)

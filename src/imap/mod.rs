@@ -18,6 +18,7 @@ pub mod dialect;
 pub(crate) mod exec;
 pub mod framer;
 pub mod mailbox_filter;
+pub mod notify;
 pub mod numbers;
 pub mod parse;
 pub mod print;
@@ -26,6 +27,7 @@ pub mod sequence_set;
 pub(crate) mod session;
 pub(crate) mod url;
 pub(crate) mod view;
+pub(crate) mod watch;
 
 /// What an IMAP client may do (DESIGN §7). How much it may send in one command: [`framer::Limits`].
 #[derive(Clone, Debug, PartialEq, Eq)]

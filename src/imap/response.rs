@@ -190,6 +190,10 @@ pub enum Code {
     },
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
+    /// RFC 5465 §5.8
+    NotificationOverflow,
+    /// RFC 5465 §3.1: the events that there are.
+    BadEvent(Vec<&'static str>),
     /// RFC 9586 §3
     UidRequired,
     /// RFC 10022
@@ -354,7 +358,8 @@ pub struct ListEntry {
     pub mailbox: String,
     /// `CHILDINFO`: `("SUBSCRIBED")` of RFC 5258 §4, only in answer to RECURSIVEMATCH.
     pub subscribed_child: bool,
-    /// `OLDNAME`: what the client called it (RFC 9051 §6.3.9.7), for clients of IMAP4rev2 alone.
+    /// `OLDNAME`: what the client called it (RFC 9051 §6.3.9.7), for clients of IMAP4rev2 alone; or the name that it had,
+    /// for those who asked for it with NOTIFY (RFC 5465 §5.4).
     pub old_name: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use super::command::{CommandBody, Numbering, SearchKey};
 use super::dialect::Dialect;
 use super::mailbox_filter::MailboxFilter;
 use super::view::{ExpungeAllowed, Look, News, View};
+use super::watch::{Attention, Watch};
 use crate::auth::sasl::Offer;
 use crate::notify::Listener;
 use crate::store::{Account, Bell, MailboxId, ModSeq, OpenMailbox, Store};
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) bad_commands: u32,
     /// Failed logins of this connection.
     pub(crate) login_failures: u32,
+    /// What NOTIFY asked for; `None` until it came for the first time. Boxed, since most sessions have none.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 /// What a client has enabled, until the connection ends (RFC 5161 §3.1, RFC 7162 §3.1, §3.2.3).
@@ -98,10 +101,25 @@ pub(crate) struct Selected {
     pub(crate) mailbox: OpenMailbox,
     /// The session's picture of it.
     pub(crate) view: View,
+    /// The UIDVALIDITY that SELECT told; a rename may give it another (docs/STORE.md).
+    pub(crate) uid_validity: u32,
     /// EXAMINE: nothing may be changed, `\Recent` and `\Seen` neither.
     pub(crate) read_only: bool,
     /// Rings when there may be news; taken out before the first look, so that nothing is lost between SELECT and IDLE.
     pub(crate) bell: Listener<Bell>,
+}
+
+/// What may be told of the selected mailbox at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Occasion {
+    /// Whether the client can follow a renumbering.
+    pub(crate) expunge: ExpungeAllowed,
+    /// What the client wants to know.
+    pub(crate) attention: Attention,
+    /// It comes with the answer to a command, which may have told mod-sequences; else nobody asked.
+    pub(crate) answers: bool,
+    /// The command has removed messages, which must leave the client's picture whatever it wants to know.
+    pub(crate) expunged: bool,
 }
 
 /// What a look at a selected mailbox found.
@@ -115,24 +133,41 @@ pub(crate) enum Found {
 
 impl Selected {
     /// Looks at the mailbox and takes in what changed.
-    pub(crate) fn look(&mut self, store: &Store, expunge: ExpungeAllowed, enabled: Enabled) -> Found {
+    pub(crate) fn look(&mut self, store: &Store, occasion: Occasion, enabled: Enabled) -> Found {
+        let Occasion { expunge, attention, answers, expunged } = occasion;
         // Whatever rings from here on rings for the next look.
         self.bell.take();
         let head = self.mailbox.head();
         if head.gone {
             return Found::Deleted;
         }
+        let from = self.view.look_from(attention);
+        if attention == Attention::Nothing {
+            let mut news = if expunged { self.look_for_expunges(enabled) } else { Vec::new() };
+            news.extend(answers.then(|| self.view.held(head.highest_mod_seq, enabled)).flatten());
+            return Found::News(news);
+        }
         let owes = expunge == ExpungeAllowed::Yes && self.view.owes_expunges();
-        if !owes && head.highest_mod_seq == self.view.mod_seq() {
-            return Found::News(self.view.unchanged(enabled));
+        if !owes && head.highest_mod_seq == from {
+            return Found::News(answers.then(|| self.view.unchanged(enabled)).flatten().into_iter().collect());
         }
         // In the order that `Look` asks for.
         let takes_recent = !self.read_only && !enabled.dialect.rev2;
         let recent_from = if takes_recent { store.claim_recent(&self.mailbox) } else { head.first_recent_uid };
-        let changes = self.mailbox.changes_since(self.view.mod_seq());
+        let changes = self.mailbox.changes_since(from);
         let present = changes.history_lost.then(|| self.mailbox.snapshot().uids);
         let keywords = self.mailbox.head().keywords;
-        Found::News(self.view.catch_up(Look { recent_from, changes, keywords, present }, expunge, enabled))
+        let look = Look { recent_from, changes, keywords, present };
+        Found::News(self.view.catch_up(look, expunge, enabled, attention))
+    }
+
+    fn look_for_expunges(&mut self, enabled: Enabled) -> Vec<News> {
+        let changes = self.mailbox.changes_since(self.view.mod_seq());
+        let vanished = match changes.history_lost {
+            true => self.view.known().difference(&self.mailbox.snapshot().uids),
+            false => changes.vanished,
+        };
+        self.view.catch_up_with_expunges(&vanished, enabled)
     }
 }
 
@@ -147,6 +182,7 @@ impl Session {
             metadata: None,
             bad_commands: 0,
             login_failures: 0,
+            watch: None,
         }
     }
 
@@ -167,12 +203,23 @@ impl Session {
         }
     }
 
+    /// What the client wants to know of the selected mailbox.
+    pub(crate) fn attention(&self) -> Attention {
+        self.watch.as_ref().map_or(Attention::All, |watch| watch.selected.attention)
+    }
+
+    /// Whether the client asked with `NOTIFY SET` to be told at any time.
+    pub(crate) fn listens(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.account.is_some())
+    }
+
     /// What rings when there may be something to tell: the account's bell rings with each of its mailboxes' bells.
     pub(crate) fn bell(&mut self) -> Option<&mut Listener<Bell>> {
-        match (&mut self.metadata, &mut self.state) {
-            (Some(watch), _) => Some(&mut watch.bell),
-            (None, State::Selected(selected)) => Some(&mut selected.bell),
-            (None, _) => None,
+        match (&mut self.watch, &mut self.metadata, &mut self.state) {
+            (Some(watch), ..) if watch.account.is_some() => watch.account.as_mut().map(|account| &mut account.bell),
+            (None, Some(metadata), _) => Some(&mut metadata.bell),
+            (_, _, State::Selected(selected)) => Some(&mut selected.bell),
+            _ => None,
         }
     }
 
@@ -202,6 +249,10 @@ impl Session {
     /// Back from the selected to the authenticated state, with nothing said and nothing expunged.
     pub(crate) fn unselect(&mut self) {
         if let State::Selected(selected) = &self.state {
+            if let Some(watch) = &mut self.watch {
+                let told_all = selected.view.safe_mod_seq() == selected.mailbox.head().highest_mod_seq;
+                watch.left(&selected.mailbox, told_all, selected.uid_validity);
+            }
             self.state = State::Authenticated(Arc::clone(&selected.account));
         }
     }
@@ -290,6 +341,7 @@ impl Facts {
             CommandBody::GetMetadata(_) => Self::new("GETMETADATA", AfterLogin, Yes),
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
+            CommandBody::Notify(_) => Self::new("NOTIFY", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
             CommandBody::GetQuota(_) => Self::new("GETQUOTA", AfterLogin, Yes),
             CommandBody::GetQuotaRoot { .. } => Self::new("GETQUOTAROOT", AfterLogin, Yes),

@@ -15,6 +15,10 @@
 //! in FETCH responses, unless it is told a HIGHESTMODSEQ (§6): so as long as an expunge waits, each command ends with the
 //! HIGHESTMODSEQ from before it (§3.2), and when it is told, with the new one.
 //!
+//! A client that used NOTIFY (RFC 5465) may be told less ([`Attention`]): nothing at all, and its picture stays as it is; or
+//! no flags of others, and `flags_from` remembers since when, so that all of them are told when it asks for them again. Both
+//! hold the safe mod-sequence back, as a waiting expunge does.
+//!
 //! The order of news: EXPUNGE (each counted after the ones before it) or VANISHED, then EXISTS, RECENT, FLAGS, the flags of
 //! single messages when all their numbers and keywords are known to the client, and HIGHESTMODSEQ last.
 //!
@@ -24,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::session::Enabled;
+use super::watch::Attention;
 use crate::store::{Changes, FlagAction, Flags, Message, ModSeq, Snapshot, Uid, UidSet};
 
 /// Whether the client can follow a renumbering at this point (RFC 3501 §7.4.1).
@@ -92,6 +97,8 @@ pub(crate) struct View {
     mod_seq: ModSeq,
     /// The client was told everything up to here, without exception; only while something waits in `vanished`.
     mod_seq_before_vanished: Option<ModSeq>,
+    /// Flags that changed after this were not told, since the client wanted none.
+    flags_from: Option<ModSeq>,
     /// Changes after `mod_seq` that the client knows already, since it asked for them or read them: their flags need not
     /// be told again, as long as the message has the same mod-sequence.
     acknowledged: BTreeMap<ModSeq, UidSet>,
@@ -118,6 +125,7 @@ impl View {
             saved: UidSet::new(),
             mod_seq: snapshot.head.highest_mod_seq,
             mod_seq_before_vanished: None,
+            flags_from: None,
             acknowledged: BTreeMap::new(),
             keywords_told: snapshot.head.keywords.len(),
         }
@@ -171,7 +179,17 @@ impl View {
 
     /// The mod-sequence from which this client can ask when it comes back, and misses nothing.
     pub(crate) fn safe_mod_seq(&self) -> ModSeq {
-        self.mod_seq_before_vanished.unwrap_or(self.mod_seq)
+        self.mod_seq_before_vanished.unwrap_or(self.mod_seq).min(self.flags_told())
+    }
+
+    /// The client was told of all flags up to here.
+    fn flags_told(&self) -> ModSeq {
+        self.flags_from.unwrap_or(self.mod_seq)
+    }
+
+    /// The mod-sequence from which [`catch_up`](Self::catch_up) has to see what changed.
+    pub(crate) fn look_from(&self, attention: Attention) -> ModSeq {
+        if attention == Attention::All { self.flags_told() } else { self.mod_seq }
     }
 
     /// Whether there are expunged messages that the client was not told yet.
@@ -186,7 +204,7 @@ impl View {
 
     /// Whether the client's idea of the message's flags is what `message` says: it was told, or has been sent them.
     pub(crate) fn is_told(&self, message: &Message) -> bool {
-        message.mod_seq <= self.mod_seq
+        message.mod_seq <= self.flags_told()
             || self.acknowledged.get(&message.mod_seq).is_some_and(|uids| uids.contains(message.uid))
     }
 
@@ -213,8 +231,15 @@ impl View {
 
     /// Takes in what was found, and says what to tell the client, in this order. Afterwards the client knows everything
     /// up to the look, but the expunges that could not be told.
-    pub(crate) fn catch_up(&mut self, look: Look, expunge: ExpungeAllowed, enabled: Enabled) -> Vec<News> {
+    pub(crate) fn catch_up(
+        &mut self,
+        look: Look,
+        expunge: ExpungeAllowed,
+        enabled: Enabled,
+        attention: Attention,
+    ) -> Vec<News> {
         let owed_before = self.mod_seq_before_vanished;
+        let owed_flags = self.flags_from.is_some();
         let Look { recent_from, changes, keywords, present } = look;
         let mut news = Vec::new();
 
@@ -249,20 +274,50 @@ impl View {
             news.push(News::Recent(self.recent_told));
         }
         news.extend(self.learn_keywords(&keywords));
-        self.tell_flags(&changes.changed, highest_before, &mut news);
+        if attention == Attention::All {
+            self.tell_flags(&changes.changed, highest_before, &mut news);
+            self.flags_from = None;
+        } else if self.keeps_flags_back(&changes.changed, highest_before) {
+            self.flags_from = Some(self.flags_told());
+        }
 
         self.mod_seq = self.mod_seq.max(changes.highest_mod_seq);
         self.acknowledged.clear();
-        if enabled.condstore && (owed_before.is_some() || self.owes_expunges()) {
+        let owes = self.owes_expunges() || self.flags_from.is_some();
+        if enabled.condstore && (owed_before.is_some() || owed_flags || owes) {
             news.push(News::HighestModSeq(self.safe_mod_seq()));
         }
         news
     }
 
     /// What to tell the client where nothing has happened since the last look.
-    pub(crate) fn unchanged(&self, enabled: Enabled) -> Vec<News> {
-        let owed = self.mod_seq_before_vanished.filter(|_| enabled.condstore);
-        owed.map(News::HighestModSeq).into_iter().collect()
+    pub(crate) fn unchanged(&self, enabled: Enabled) -> Option<News> {
+        let owes = self.mod_seq_before_vanished.is_some() || self.flags_from.is_some();
+        (owes && enabled.condstore).then(|| News::HighestModSeq(self.safe_mod_seq()))
+    }
+
+    /// What to tell a client that wants no news, when it has itself expunged messages: those have to leave its picture, and
+    /// others that are gone leave it with them. Everything else stays as it was.
+    pub(crate) fn catch_up_with_expunges(&mut self, vanished: &UidSet, enabled: Enabled) -> Vec<News> {
+        let mut news = Vec::new();
+        self.vanished.insert_all(&self.known.intersection(vanished));
+        self.tell_vanished(enabled, &mut news);
+        self.mod_seq_before_vanished = None;
+        news
+    }
+
+    /// What to tell a client that wants no news, when the mailbox is at `highest`: nothing, but that mod-sequences which it
+    /// may have read are no place to go on from.
+    pub(crate) fn held(&self, highest: ModSeq, enabled: Enabled) -> Option<News> {
+        let behind = highest > self.safe_mod_seq();
+        (behind && enabled.condstore).then(|| News::HighestModSeq(self.safe_mod_seq()))
+    }
+
+    /// Whether flags changed that the client would be told, if it wanted to be.
+    fn keeps_flags_back(&self, changed: &[Message], highest: Uid) -> bool {
+        changed
+            .iter()
+            .any(|message| message.uid <= highest && self.known.contains(message.uid) && !self.is_told(message))
     }
 
     /// The mailbox has these keywords now: what to tell the client before it sees one that it does not know.

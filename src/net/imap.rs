@@ -29,14 +29,14 @@ use crate::auth::sasl::Offer;
 use crate::auth::scram::ChannelBinding;
 use crate::imap::command::{Command, Tag};
 use crate::imap::dialect::Dialect;
-use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
+use crate::imap::exec::{self, After, Client, Context, Environment, Pending, Told, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
 use crate::imap::response::{Code, Condition, Response, Status};
 use crate::imap::session::{Line, Session};
 use crate::imap::{parse, print};
 use crate::notify::Listener;
 use crate::observe::Push;
-use crate::store::{AccountId, Bell, UidSet};
+use crate::store::{AccountId, Bell, Store, UidSet};
 
 /// Said to everybody when the server stops.
 const STOPPING: &str = "The server is shutting down";
@@ -188,13 +188,28 @@ impl Driver {
 
     /// Waits for the next command. The bell is heard too: a client whose mailbox is deleted is told at once. Other news wait
     /// for the next command, since out of IDLE a client need not read (RFC 3501 §5.3), and put off no autologout.
+    ///
+    /// A client that used NOTIFY SET reads all the time (RFC 5465 §3.1): it is told at once, and kept alive as in IDLE.
     async fn wait(&mut self) -> io::Result<Go> {
-        let until = self.peer.patience();
+        let listens = self.session.listens();
+        let mut until = if listens { self.next_keepalive() } else { self.peer.patience() };
         loop {
-            let bell = self.session.bell();
-            match self.peer.wait(bell, until).await? {
+            match self.peer.wait(self.session.bell(), until).await? {
                 Woken::Input => return Ok(Go::On),
+                Woken::Deadline if listens => {
+                    self.peer.say(&Status::untagged_ok("Still here").into()).await?;
+                    until = self.next_keepalive();
+                }
                 Woken::Deadline => return Err(self.peer.out_of_time()),
+                Woken::Bell if listens => {
+                    if self.push(false).await? == Go::Away {
+                        return Ok(Go::Away);
+                    }
+                    if !self.session.listens() {
+                        // An overflow: it is told nothing more, and waited for as anybody.
+                        return Ok(Go::On);
+                    }
+                }
                 Woken::Bell => {
                     if self.session.selected().is_some_and(|selected| selected.mailbox.head().gone) {
                         self.peer.say(&exec::bye_deleted().into()).await?;
@@ -224,15 +239,10 @@ impl Driver {
 
     async fn execute(&mut self, command: Command) -> io::Result<After> {
         let services = Arc::clone(&self.peer.services);
-        let environment = Environment {
-            store: &services.store,
-            authenticator: &services.authenticator,
-            limits: &services.imap,
-            workspace: &services.imap_workspace,
-            peer: self.peer.connection.peer.ip().to_canonical(),
-            now_unix_s: now_unix_s(),
-        };
         self.peer.silent_since = Instant::now();
+        // Whoever is told what happens is not told what he does himself (RFC 5465 §5).
+        let remembering = self.session.listens().then(|| services.store.remembering());
+        let environment = self.peer.environment(&services, remembering.as_ref().unwrap_or(&services.store));
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
         let after = exec::run(&mut context, command).await;
         if self.session.is_authenticated() {
@@ -274,11 +284,10 @@ impl Driver {
                 Some(_) => return self.refuse(Status::bad(Some(&tag), "DONE was expected"), true).await,
                 None => {}
             }
-            let bell = self.session.bell();
-            match self.peer.wait(bell, keepalive).await? {
+            match self.peer.wait(self.session.bell(), keepalive).await? {
                 Woken::Input => {}
                 Woken::Bell => {
-                    if self.push().await? == Go::Away {
+                    if self.push(true).await? == Go::Away {
                         return Ok(Go::Away);
                     }
                 }
@@ -290,34 +299,31 @@ impl Driver {
         }
     }
 
-    /// Tells an idling client what is new, and the observer that it was told.
-    async fn push(&mut self) -> io::Result<Go> {
-        let mut output = Vec::new();
-        let told = idle::news(&mut self.session, &self.peer.services.store, &mut output);
-        if told == idle::Told::Nothing {
-            return Ok(Go::On);
+    /// Tells a client that listens what is new, in IDLE or out of it, and the observer that it was told.
+    async fn push(&mut self, idles: bool) -> io::Result<Go> {
+        // Boxed, and gone when it is done, as a command is.
+        let (told, pushed) = Box::pin(async {
+            let services = Arc::clone(&self.peer.services);
+            let environment = self.peer.environment(&services, &services.store);
+            let mut context = Context::new(environment, &mut self.session, &mut self.peer);
+            let told = if idles { idle::news(&mut context).await? } else { exec::told_unasked(&mut context).await? };
+            Ok::<_, io::Error>((told, context.pushed))
+        })
+        .await?;
+        let written_at = std::time::Instant::now();
+        for (mailbox_id, mod_seq) in pushed {
+            let connection = self.peer.connection.id;
+            self.peer.services.observer.pushed(&Push { mailbox_id, mod_seq, connection, written_at });
         }
-        self.peer.send(&output).await?;
-        if told == idle::Told::Bye {
-            return Ok(Go::Away);
-        }
-        if let Some(selected) = self.session.selected() {
-            self.peer.services.observer.pushed(&Push {
-                mailbox_id: selected.mailbox.id(),
-                mod_seq: selected.view.mod_seq(),
-                connection: self.peer.connection.id,
-                written_at: std::time::Instant::now(),
-            });
-        }
-        Ok(Go::On)
+        Ok(if told == Told::Deleted { Go::Away } else { Go::On })
     }
 
     async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
-        let services = &self.peer.services;
-        let mut output = Vec::new();
-        let told = idle::end(&mut self.session, &services.store, &services.imap, tag, line, &mut output);
-        self.peer.send(&output).await?;
-        Ok(if told == idle::Told::Bye { Go::Away } else { Go::On })
+        let services = Arc::clone(&self.peer.services);
+        let environment = self.peer.environment(&services, &services.store);
+        let mut context = Context::new(environment, &mut self.session, &mut self.peer);
+        let after = Box::pin(idle::end(&mut context, tag, line)).await?;
+        Ok(if after == After::Close { Go::Away } else { Go::On })
     }
 
     /// The next sign of life: at the same moments for all connections of a user, so that a phone is woken once for all its
@@ -358,6 +364,18 @@ impl Peer {
                 scram: self.services.authenticator.offers_scram(),
                 channel: self.connection.channel_binding().is_some(),
             },
+        }
+    }
+
+    /// What a command has at hand, over this handle of the store.
+    fn environment<'s>(&self, services: &'s Services, store: &'s Store) -> Environment<'s> {
+        Environment {
+            store,
+            authenticator: &services.authenticator,
+            limits: &services.imap,
+            workspace: &services.imap_workspace,
+            peer: self.connection.peer.ip().to_canonical(),
+            now_unix_s: now_unix_s(),
         }
     }
 

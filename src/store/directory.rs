@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::journal::record::{AccountState, Counters, StoreState};
 use super::mailbox::Mailbox;
 use super::metadata::Metadata;
+use super::touched::Touched;
 use super::{Account, AccountId, MailboxId, ModSeq, Quota, Usage};
 
 /// Accounts and mailboxes by name and id.
@@ -29,6 +30,7 @@ pub(crate) struct AccountEntry {
     pub(crate) subscriptions: BTreeSet<String>,
     pub(crate) used_names: BTreeSet<String>,
     pub(crate) highest_mod_seq: ModSeq,
+    pub(crate) touched: Touched,
 }
 
 impl AccountEntry {
@@ -108,11 +110,15 @@ impl Directory {
             subscriptions: state.subscriptions.into_iter().collect(),
             used_names: state.used_names.into_iter().collect(),
             highest_mod_seq: state.highest_mod_seq,
+            touched: Touched::new(state.highest_mod_seq),
             account,
         };
-        // The state of an account that is there: its mailboxes stay.
-        let mailboxes = self.accounts.remove(&entry.account.id).map(|old| old.mailboxes).unwrap_or_default();
-        self.accounts.insert(entry.account.id, AccountEntry { mailboxes, ..entry });
+        // The state of an account that is there: its mailboxes stay, and whoever watches it goes on.
+        let entry = match self.accounts.remove(&entry.account.id) {
+            Some(AccountEntry { mailboxes, touched, .. }) => AccountEntry { mailboxes, touched, ..entry },
+            None => entry,
+        };
+        self.accounts.insert(entry.account.id, entry);
     }
 
     /// Removes an account; the name may be another account's by now.
@@ -232,6 +238,13 @@ impl Directory {
             entry.used_names.insert(name);
         }
         Some(mailbox)
+    }
+
+    /// What those who watch the account are told to look at; before its mod-sequence counts.
+    pub(crate) fn touched(&mut self, account: AccountId, touch: impl FnOnce(&mut Touched)) {
+        if let Some(entry) = self.accounts.get_mut(&account) {
+            touch(&mut entry.touched);
+        }
     }
 
     pub(crate) fn count_mod_seq(&mut self, account: AccountId, mod_seq: ModSeq) {

@@ -41,6 +41,7 @@ mod special_use;
 mod state;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod types;
 mod uid_set;
 
@@ -51,6 +52,7 @@ pub use metadata::{METADATA_ENTRIES_MAX, METADATA_NAME_MAX, METADATA_VALUE_MAX, 
 pub use names::{INBOX, SEPARATOR, canonical_name};
 pub use object_id::ObjectIds;
 pub use open::OpenError;
+pub use touched::{AccountChanges, Names};
 pub use types::*;
 pub use uid_set::UidSet;
 
@@ -170,6 +172,9 @@ impl Drop for Threads {
     }
 }
 
+/// What was changed through a handle, since it was asked last.
+type Own = Mutex<Vec<(AccountId, ModSeq)>>;
+
 /// An open store; clones are the same store. When the last is dropped without [`Store::close`], nothing that was answered
 /// is lost, but the next opening takes longer.
 #[derive(Clone, Debug)]
@@ -177,6 +182,8 @@ pub struct Store {
     inner: Arc<Inner>,
     threads: Arc<Threads>,
     queue: Arc<Semaphore>,
+    /// What was changed through this handle, where somebody wants to know.
+    own: Option<Arc<Own>>,
 }
 
 /// A message that is complete and about to be stored.
@@ -237,6 +244,18 @@ impl Store {
         }
     }
 
+    /// A handle that remembers what is changed through it, and through its clones: see [`take_own`](Self::take_own).
+    pub fn remembering(&self) -> Store {
+        Store { own: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The mod-sequences of what was changed in this account through a handle that remembers, since this was asked last.
+    pub fn take_own(&self, account: AccountId) -> Vec<ModSeq> {
+        let Some(own) = &self.own else { return Vec::new() };
+        let own = std::mem::take(&mut *own.lock().unwrap_or_else(PoisonError::into_inner));
+        own.into_iter().filter(|(whose, _)| *whose == account).map(|(_, mod_seq)| mod_seq).collect()
+    }
+
     /// Where to listen for changes: [`Bell::Mailbox`], [`Bell::Account`].
     pub fn hub(&self) -> &Arc<Hub<Bell>> {
         &self.inner.hub
@@ -264,6 +283,7 @@ impl Store {
     ) -> Result<T, Error> {
         let permit = Arc::clone(&self.queue).acquire_owned().await.map_err(|_| Error::Closing)?;
         let (answer, answered) = oneshot::channel();
+        let own = self.own.clone();
         let decide = Box::new(move |decider: &mut Decider<'_>| {
             // Nobody receives an answer when the caller has gone meanwhile: the change stands all the same.
             match decide(decider) {
@@ -277,7 +297,11 @@ impl Store {
                 }
                 Ok(Decided::Commit(commitment)) => {
                     let Commitment { ahead, record, cache, body, finish } = *commitment;
+                    let made = own.as_ref().map_or_else(Vec::new, |_| record.mod_seqs());
                     let answer = Box::new(move |outcome: Result<&Outcome, Error>| {
+                        if let (Some(own), Ok(_)) = (own, &outcome) {
+                            own.lock().unwrap_or_else(PoisonError::into_inner).extend(made);
+                        }
                         let _gone = answer.send(outcome.map(finish));
                     });
                     Some(Staged { ahead, record, cache, body, answer })

@@ -173,7 +173,7 @@ impl Store {
             spawn("store-maintenance", Box::new(move || keeper.run()))?,
         ];
         let threads = Arc::new(Threads { requests, maintenance, handles: Mutex::new(handles) });
-        let store = Store { inner, threads, queue: Arc::new(Semaphore::new(QUEUED_JOBS)) };
+        let store = Store { inner, threads, queue: Arc::new(Semaphore::new(QUEUED_JOBS)), own: None };
         tracing::info!(
             accounts = store.inner.state.directory().accounts().count(),
             commit_seq = opened.commit_seq,

@@ -125,19 +125,20 @@ impl State {
                     data.add_keywords(&change.new_keywords);
                     data.change_flags(&change.uids, change.clear, change.set, change.mod_seq);
                 }
-                self.directory_mut().count_mod_seq(change.account, change.mod_seq);
+                self.count(change.account, change.mailbox, change.mod_seq);
             }
             Record::Expunge(expunge) => {
                 if let Some(mailbox) = self.loaded(expunge.mailbox)? {
                     let removed = mailbox.write().expunge(&expunge.uids, expunge.mod_seq, expunge.unix_s);
                     self.release(&removed)?;
                 }
-                self.directory_mut().count_mod_seq(expunge.account, expunge.mod_seq);
+                self.count(expunge.account, expunge.mailbox, expunge.mod_seq);
             }
             Record::Mailboxes(change) => self.apply_mailboxes(change)?,
             Record::RenameInbox(change, references) => {
-                let (account, mod_seq) = (change.account, change.mod_seq);
-                self.apply_mailboxes(change)?;
+                let (account, to, mod_seq) = (references.account, references.to, references.mod_seq);
+                self.directory_mut().touched(account, |touched| touched.rename_inbox(to, mod_seq));
+                self.apply_steps(change)?;
                 // RFC 5464 §4.1: INBOX keeps its metadata, and the new mailbox has it too.
                 self.directory_mut().metadata_mut(account).copy(references.from, references.to, mod_seq);
                 self.apply_references(references)?;
@@ -210,25 +211,12 @@ impl State {
                 metadata.set(mailbox, name, value, mod_seq);
             }
             metadata.forget_removed();
+            for (mailbox, special_use) in uses {
+                set_special_use(&mut directory, account, mailbox, special_use, mod_seq);
+            }
+            directory.touched(account, |touched| touched.touch_metadata(mod_seq));
             directory.count_mod_seq(account, mod_seq);
         }
-        for (mailbox, special_use) in uses {
-            self.set_special_use(account, mailbox, special_use, mod_seq);
-        }
-    }
-
-    /// A mailbox is for something else from here on. Its head says it, and its metadata that it changed.
-    fn set_special_use(&self, account: AccountId, id: MailboxId, special_use: Option<SpecialUse>, mod_seq: ModSeq) {
-        let mut directory = self.directory_mut();
-        // In a rebuild its state may come later, and says it too.
-        if let Some(mailbox) = directory.mailbox(id) {
-            let mut data = mailbox.write();
-            data.head.special_use = special_use;
-            data.dirty.head = true;
-        }
-        let metadata = directory.metadata_mut(account);
-        metadata.set(Some(id), SPECIAL_USE_ENTRY.to_owned(), None, mod_seq);
-        metadata.forget_removed();
     }
 
     /// The commit of the last state of an account's metadata; 0 when there is none.
@@ -262,6 +250,13 @@ impl State {
             }
             None => Ok(None),
         }
+    }
+
+    /// Messages of a mailbox changed, and the change is in it.
+    fn count(&self, account: AccountId, mailbox: MailboxId, mod_seq: ModSeq) {
+        let mut directory = self.directory_mut();
+        directory.touched(account, |touched| touched.touch(mailbox, mod_seq));
+        directory.count_mod_seq(account, mod_seq);
     }
 
     fn release(&self, messages: &[Message]) -> Result<(), Error> {
@@ -302,9 +297,8 @@ impl State {
                 save_date_unix_s: delivery.save_date_unix_s,
             });
         }
-        let mut directory = self.directory_mut();
         for at in &delivery.places {
-            directory.count_mod_seq(at.account, at.mod_seq);
+            self.count(at.account, at.mailbox, at.mod_seq);
         }
         Ok(())
     }
@@ -331,42 +325,59 @@ impl State {
             let removed = from.write().expunge(&references.moved, references.mod_seq, references.unix_s);
             self.release(&removed)?;
         }
-        self.directory_mut().count_mod_seq(references.account, references.mod_seq);
+        self.count(references.account, references.from, references.mod_seq);
+        self.count(references.account, references.to, references.mod_seq);
         Ok(())
     }
 
     fn apply_mailboxes(&self, change: MailboxesChange) -> Result<(), Error> {
+        let (account, mod_seq) = (change.account, change.mod_seq);
+        self.apply_steps(change)?;
+        self.directory_mut().count_mod_seq(account, mod_seq);
+        Ok(())
+    }
+
+    /// Does the steps; they do not count yet.
+    fn apply_steps(&self, change: MailboxesChange) -> Result<(), Error> {
         let MailboxesChange { account, mod_seq, steps } = change;
+        // Under one lock: a tree is renamed as one.
+        let mut directory = self.directory_mut();
+        directory.touched(account, |touched| {
+            touched.touch_directory(mod_seq);
+            touched.touch_metadata(mod_seq);
+        });
         for step in steps {
             match step {
                 MailboxStep::Create { mailbox, name, uid_validity, special_use } => {
                     let head = HeadRecord::new(mailbox, account, name, uid_validity, special_use, mod_seq);
-                    self.directory_mut().add_mailbox(Mailbox::new(MailboxData::new(head)));
+                    directory.add_mailbox(Mailbox::new(MailboxData::new(head)));
                 }
                 MailboxStep::Rename { mailbox, name, uid_validity } => {
-                    let mut directory = self.directory_mut();
                     if let Some(mailbox) = directory.remove_mailbox(mailbox) {
                         mailbox.write().rename(name, uid_validity, mod_seq);
                         directory.add_mailbox(mailbox);
                     }
                 }
-                MailboxStep::Delete { mailbox } => self.delete_mailbox(mailbox, mod_seq)?,
+                MailboxStep::Delete { mailbox } => {
+                    drop(directory);
+                    self.delete_mailbox(mailbox, mod_seq)?;
+                    directory = self.directory_mut();
+                }
                 MailboxStep::Subscribe { name } => {
-                    if let Some(entry) = self.directory_mut().account_mut(account) {
+                    if let Some(entry) = directory.account_mut(account) {
                         entry.subscriptions.insert(name);
                     }
                 }
                 MailboxStep::Unsubscribe { name } => {
-                    if let Some(entry) = self.directory_mut().account_mut(account) {
+                    if let Some(entry) = directory.account_mut(account) {
                         entry.subscriptions.remove(&name);
                     }
                 }
                 MailboxStep::SetSpecialUse { mailbox, special_use } => {
-                    self.set_special_use(account, mailbox, special_use, mod_seq);
+                    set_special_use(&mut directory, account, mailbox, special_use, mod_seq);
                 }
             }
         }
-        self.directory_mut().count_mod_seq(account, mod_seq);
         Ok(())
     }
 
@@ -552,4 +563,23 @@ impl State {
     pub(crate) fn collected(&self, generation: u64) {
         self.bodies().collected(generation);
     }
+}
+
+/// A mailbox is for something else from here on. Its head says it, and its metadata that it changed.
+fn set_special_use(
+    directory: &mut Directory,
+    account: AccountId,
+    id: MailboxId,
+    special_use: Option<SpecialUse>,
+    mod_seq: ModSeq,
+) {
+    // In a rebuild its state may come later, and says it too.
+    if let Some(mailbox) = directory.mailbox(id) {
+        let mut data = mailbox.write();
+        data.head.special_use = special_use;
+        data.dirty.head = true;
+    }
+    let metadata = directory.metadata_mut(account);
+    metadata.set(Some(id), SPECIAL_USE_ENTRY.to_owned(), None, mod_seq);
+    metadata.forget_removed();
 }

@@ -19,6 +19,8 @@ use super::value::{Kind, Response, Value};
 pub struct Session {
     exists: Option<u64>,
     in_progress: Vec<(String, String)>,
+    /// NOTIFY SET with SELECTED: the client can follow a renumbering at any time (RFC 5465 §5.3).
+    follows: bool,
     /// What ENABLED has named, in capitals.
     enabled: BTreeSet<String>,
 }
@@ -64,6 +66,7 @@ const COMMANDS: &[&str] = &[
     "UNAUTHENTICATE",
     "COMPRESS",
     "ID",
+    "NOTIFY",
     "UIDBATCHES",
 ];
 
@@ -77,6 +80,9 @@ impl Session {
             let mut command = command.to_ascii_uppercase();
             if !COMMANDS.contains(&command.as_str()) {
                 continue;
+            }
+            if command == "NOTIFY" && asks_for_selected(&line) {
+                command = NOTIFY_SELECTED.to_owned();
             }
             if command == "UID" {
                 command = format!("UID {}", words.next().unwrap_or("").to_ascii_uppercase());
@@ -98,6 +104,9 @@ impl Session {
     fn completed(&mut self, tag: &str, ok: bool) {
         let Some(at) = self.in_progress.iter().position(|(t, _)| t == tag) else { return };
         let (_, command) = self.in_progress.remove(at);
+        if ok && command.starts_with("NOTIFY") {
+            self.follows = command == NOTIFY_SELECTED;
+        }
         let selects = command == "SELECT" || command == "EXAMINE";
         if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT" || command == "UNAUTHENTICATE")) {
             self.exists = None;
@@ -109,6 +118,9 @@ impl Session {
 
     /// Whether messages may be renumbered now; `what` would do it.
     fn renumbers(&self, what: &str) -> Result<(), String> {
+        if self.follows {
+            return Ok(());
+        }
         if self.in_progress.is_empty() {
             return Err(format!("{what} while no command is in progress (RFC 3501 §7.4.1)"));
         }
@@ -248,6 +260,15 @@ impl Session {
     }
 }
 
+/// NOTIFY with SELECTED, as a command of its own.
+const NOTIFY_SELECTED: &str = "NOTIFY SELECTED";
+
+/// Whether a NOTIFY asks to be told of expunges in the selected mailbox at once (RFC 5465 §6.1.1).
+fn asks_for_selected(line: &str) -> bool {
+    let line = line.to_ascii_uppercase();
+    line.split_once("(SELECTED ").is_some_and(|(_, events)| !events.starts_with("NONE"))
+}
+
 /// The highest number of a set.
 fn highest(numbers: &[u8]) -> Option<u64> {
     let numbers = std::str::from_utf8(numbers).ok()?.split([',', ':']);
@@ -305,6 +326,25 @@ mod tests {
         assert!(hears(&mut session, "* ENABLED QRESYNC").is_ok());
         assert!(hears(&mut session, "* VANISHED 4,7:8").is_ok());
         assert!(hears(&mut session, "* VANISHED 9").is_err());
+    }
+
+    #[test]
+    fn expunge_is_good_at_any_time_for_who_asked_for_it() {
+        let mut session = selected();
+        session.sent(b"b NOTIFY SET (selected (MessageNew MessageExpunge))\r\n");
+        assert!(hears(&mut session, "b NO too much").is_ok());
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_err());
+        session.sent(b"c NOTIFY SET (Selected (MessageNew MessageExpunge))\r\n");
+        assert!(hears(&mut session, "c OK done").is_ok());
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_ok());
+        session.sent(b"d FETCH 1 FLAGS\r\n");
+        assert!(hears(&mut session, "* VANISHED 7").is_ok());
+        for less in ["(selected-delayed (MessageNew MessageExpunge))", "(selected NONE)", "(inboxes (MailboxName))"] {
+            session.sent(format!("e NOTIFY SET {less}\r\n").as_bytes());
+            assert!(hears(&mut session, "e OK done").is_ok());
+            session.in_progress.clear();
+            assert!(hears(&mut session, "* 1 EXPUNGE").is_err(), "{less}");
+        }
     }
 
     #[test]

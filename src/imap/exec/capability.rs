@@ -51,6 +51,7 @@ const ALWAYS: &[&str] = &[
     "OBJECTID",              // RFC 8474
     "CONDSTORE",             // RFC 7162
     "QRESYNC",               // RFC 7162
+    "NOTIFY",                // RFC 5465
     "PREVIEW",               // RFC 8970
     "QUOTA",                 // RFC 9208
     "QUOTA=RES-STORAGE",     // RFC 9208 §5.1

@@ -22,7 +22,7 @@ use crate::imap::print;
 use crate::imap::response::Response;
 use crate::imap::session::{Selected, Session};
 use crate::imap::view::News;
-use crate::store::{AccountId, Store};
+use crate::store::{AccountId, MailboxId, ModSeq, Store};
 
 /// How much of an answer is held at the most before it goes to the client: what one write of the driver takes. In tests a
 /// few lines are a step, so that what happens between two steps is tested by short answers.
@@ -80,12 +80,14 @@ pub(crate) struct Context<'a> {
     pub(crate) tag: Option<Tag>,
     /// Responses that are not written yet.
     pub(crate) output: Vec<u8>,
+    /// Of which mailboxes news are among them, and up to which mod-sequence.
+    pub(crate) pushed: Vec<(MailboxId, ModSeq)>,
 }
 
 impl<'a> Context<'a> {
     /// At the beginning of a command.
     pub(crate) fn new(environment: Environment<'a>, session: &'a mut Session, client: &'a mut dyn Client) -> Self {
-        Self { environment, session, client, tag: None, output: Vec::new() }
+        Self { environment, session, client, tag: None, output: Vec::new(), pushed: Vec::new() }
     }
 
     /// The mail.

@@ -123,7 +123,8 @@ struct Why {
     child: bool,
 }
 
-struct Lister {
+/// Makes the answers.
+pub(super) struct Lister {
     patterns: Vec<Pattern>,
     select: ListSelect,
     returns: ListReturn,
@@ -143,6 +144,22 @@ impl Lister {
             tree: Tree::of(store, account),
             subscriptions: store.subscriptions(account).into_iter().collect(),
         }
+    }
+
+    /// For LIST responses that nobody asked for: they tell all that is true of a name (RFC 5465 §5.4, §5.5).
+    pub(super) fn of_all(store: &Store, account: AccountId) -> Self {
+        let returns = ListReturn { subscribed: true, children: true, special_use: true, ..ListReturn::default() };
+        let select = Some(ListSelect::default());
+        Self::new(
+            store,
+            account,
+            &List { select, reference: String::new(), patterns: Vec::new(), returns: Some(returns) },
+        )
+    }
+
+    /// What is true of the name.
+    pub(super) fn describe(&self, name: &str) -> ListEntry {
+        self.entry(name, Why { itself: true, child: false }).entry
     }
 
     fn entries(&self) -> Vec<Listed> {

@@ -40,6 +40,7 @@ mod my_rights;
 mod namespace;
 mod news;
 mod noop;
+mod notify;
 mod old_name;
 mod pattern;
 mod progress;
@@ -65,6 +66,7 @@ use std::io;
 
 pub(crate) use capability::capabilities;
 pub(crate) use context::{Client, Context, Environment, Pending};
+pub(crate) use news::{Told, When};
 pub(crate) use workspace::Workspace;
 
 use self::failure::Failure;
@@ -139,6 +141,10 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
     cx.tag = Some(tag.clone());
+    // What happened before the command is told before it, so that what is told behind it happened while it ran.
+    if cx.session.listens() && told_unasked(cx).await? == Told::Deleted {
+        return Ok(After::Close);
+    }
     let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
     let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
@@ -149,6 +155,18 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
         }
     };
     conclude(cx, facts, tag, outcome).await
+}
+
+/// Tells a client that used NOTIFY SET what is new, while no command of it is in progress; BYE, if it has lost its mailbox.
+pub(crate) async fn told_unasked(cx: &mut Context<'_>) -> io::Result<Told> {
+    let told = news::tell(cx, When::Unasked).await?;
+    if told == Told::Deleted {
+        cx.put(bye_deleted());
+    }
+    if told != Told::Nothing {
+        cx.flush().await?;
+    }
+    Ok(told)
 }
 
 async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome {
@@ -178,6 +196,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::GetMetadata(get) => metadata::get(cx, &get),
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
+        CommandBody::Notify(notify) => notify::run(cx, notify).await,
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
         CommandBody::GetQuota(root) => quota::get(cx, &root),
         CommandBody::GetQuotaRoot { mailbox } => quota::get_root(cx, &mailbox),
@@ -222,13 +241,15 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
         }
     };
     let bad = status.condition == Condition::Bad;
-    let told =
-        if bad { Ok(false) } else { news::tell(cx.session, cx.environment.store, facts.expunge, &mut cx.output) };
+    let told = match bad {
+        true => Told::Nothing,
+        false => news::tell(cx, When::Answer { expunge: facts.expunge, expunged }).await?,
+    };
     if expunged {
         status.code = condstore::code_after_expunge(cx.session).or(status.code);
     }
     cx.put(status);
-    if told.is_err() {
+    if told == Told::Deleted {
         cx.put(bye_deleted());
     }
     let hopeless = cx.session.count(bad, cx.environment.limits);
@@ -240,7 +261,7 @@ async fn conclude(cx: &mut Context<'_>, facts: Facts, tag: Tag, outcome: Outcome
     }
     cx.flush().await?;
     Ok(match after {
-        _ if told.is_err() || hopeless => After::Close,
+        _ if told == Told::Deleted || hopeless => After::Close,
         Next::StartTls => After::StartTls,
         Next::Compress => After::Compress,
         Next::Unauthenticated => After::Unauthenticated,

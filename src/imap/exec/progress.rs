@@ -75,7 +75,8 @@ impl Context<'_> {
 
     /// Tells how far it is, if that is due: between the steps of what writes by itself, but perhaps not for long.
     pub(super) async fn tell_progress(&mut self, progress: &Progress) -> io::Result<()> {
-        if !self.client.is_progress_due() {
+        // News of an idle session are told outside of any command: there is none that could be in progress.
+        if self.tag.is_none() || !self.client.is_progress_due() {
             return Ok(());
         }
         self.put_progress(progress);

@@ -71,7 +71,14 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, parameters: SelectPara
     let id = cx.store().object_ids().mailbox(mailbox.id());
     cx.put(Status::untagged_ok("The mailbox's object identifier").with_code(Code::MailboxId(id)));
     cx.put(condstore::highest_mod_seq(head.highest_mod_seq));
-    cx.session.state = State::Selected(Box::new(Selected { account, mailbox, view, read_only, bell }));
+    cx.session.state = State::Selected(Box::new(Selected {
+        account,
+        mailbox,
+        view,
+        uid_validity: head.uid_validity,
+        read_only,
+        bell,
+    }));
     if let Some(resync) = &parameters.resync {
         resync::tell(cx, resync, head).await?;
     }

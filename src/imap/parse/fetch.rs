@@ -47,7 +47,7 @@ fn macro_items(rest: &[u8]) -> Parsed<'_, Vec<FetchItem>> {
 ///             "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary /
 ///             "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]
 /// ```
-fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
+pub(super) fn item(rest: &[u8]) -> Parsed<'_, FetchItem> {
     let (behind, name) = word("a fetch item").parse(rest)?;
     let plain = match name.as_str() {
         "ENVELOPE" => FetchItem::Envelope,

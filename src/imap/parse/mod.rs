@@ -8,7 +8,7 @@
 //! other servers (one space is one space, CRLF is CRLF) the RFC is.
 //!
 //! - `lexeme`: atoms, strings, numbers, lists
-//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`: commands by what they are about
+//! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about
 //! - `flag`, `date`, `mailbox_filter`: what several of them share
 //! - `metadata`: GETMETADATA, SETMETADATA
 //! - `sort`, `thread`, `multisearch`: SORT, THREAD, ESEARCH
@@ -34,12 +34,12 @@ mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
-#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
 mod message;
 mod metadata;
 mod multisearch;
 mod names;
+mod notify;
 mod search;
 mod sort;
 mod thread;
@@ -133,6 +133,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "MYRIGHTS" => return mailbox_command(|mailbox| CommandBody::MyRights { mailbox }),
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
+        "NOTIFY" => return notify::notify(arguments),
         "RENAME" => return mailbox::rename(arguments),
         "REPLACE" => return append::replace(arguments, Numbering::Sequence),
         "SEARCH" => return search::search(arguments, Numbering::Sequence, dialect),

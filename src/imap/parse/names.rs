@@ -9,6 +9,7 @@ use super::Fault;
 use crate::imap::command::{Append, CommandBody, GetMetadata, List};
 use crate::imap::dialect::Dialect;
 use crate::imap::mailbox_filter::MailboxFilter;
+use crate::imap::notify::Notify;
 use crate::wire::utf7;
 
 /// Decodes the names in a command; errs where one stands for nothing.
@@ -36,10 +37,14 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         CommandBody::List(List { reference, patterns, .. }) => {
             name(reference).and_then(|()| patterns.iter_mut().try_for_each(name))
         }
+        CommandBody::Notify(Notify::Set { groups, .. }) => {
+            groups.iter_mut().flat_map(|group| group.mailboxes.names_mut()).try_for_each(name)
+        }
         CommandBody::MultiSearch { sources, .. } => {
             sources.iter_mut().flat_map(MailboxFilter::names_mut).try_for_each(name)
         }
-        CommandBody::Capability
+        CommandBody::Notify(Notify::None)
+        | CommandBody::Capability
         | CommandBody::Noop
         | CommandBody::Logout
         | CommandBody::Id(_)

@@ -2,7 +2,7 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox_of_command as mailbox;
-use super::{append, condstore, fetch, flag, id, metadata, search, seq_number, sequence_set, sort, thread};
+use super::{append, condstore, fetch, flag, id, metadata, notify, search, seq_number, sequence_set, sort, thread};
 use crate::imap::command::{Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
@@ -85,6 +85,10 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::Notify(arguments) => {
+            word(out, "NOTIFY");
+            notify::arguments(out, arguments);
+        }
         CommandBody::GetQuota(root) => {
             word(out, "GETQUOTA ");
             astring(out, root, CLIENT);

@@ -44,7 +44,7 @@ pub(super) fn list_entry(out: &mut Vec<u8>, entry: &ListEntry, dialect: Dialect)
     }
 }
 
-/// `mbox-list-extended-item` (RFC 5258 §6, RFC 9051 §6.3.9.6, §6.3.9.7)
+/// `mbox-list-extended-item` (RFC 5258 §6, RFC 5465 §8, RFC 9051 §6.3.9.6, §6.3.9.7)
 enum ExtendedItem<'e> {
     ChildInfo,
     OldName(&'e str),

@@ -26,9 +26,9 @@ pub mod fetch;
 mod flag;
 mod lexeme;
 mod mailbox;
-#[allow(dead_code, reason = "NOTIFY and MULTISEARCH are on their way")]
 mod mailbox_filter;
 mod metadata;
+mod notify;
 mod search;
 mod sort;
 mod status;

@@ -82,6 +82,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::CompressionActive => b"COMPRESSIONACTIVE",
         Code::BadUrl(_) => b"BADURL ",
         Code::InProgress { .. } => b"INPROGRESS (",
+        Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
+        Code::BadEvent(_) => b"BADEVENT ",
         Code::UidRequired => b"UIDREQUIRED",
         Code::TooSmall => b"TOOSMALL",
         Code::UseAttr => b"USEATTR",
@@ -127,6 +129,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
             }
             out.push(b')');
         }
+        Code::BadEvent(events) => list(out, events, |out, name| text(out, name)),
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),
         _ => {}

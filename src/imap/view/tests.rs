@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::imap::session::Enabled;
+use crate::imap::watch::Attention;
 use crate::store::{BodyId, Date, Head};
 
 /// What the store would say.
@@ -118,7 +119,7 @@ impl Client {
 
     fn catch_up(&mut self, mailbox: &mut Mailbox, expunge: ExpungeAllowed) {
         let look = mailbox.look(self.view.mod_seq());
-        for news in self.view.catch_up(look, expunge, Enabled::default()) {
+        for news in self.view.catch_up(look, expunge, Enabled::default(), Attention::All) {
             match news {
                 News::Expunge(sequence) => {
                     assert_eq!(expunge, ExpungeAllowed::Yes);
@@ -261,7 +262,7 @@ fn selected(n: u32) -> (Mailbox, Client) {
 
 fn news(mailbox: &mut Mailbox, client: &mut Client, expunge: ExpungeAllowed) -> Vec<News> {
     let look = mailbox.look(client.view.mod_seq());
-    client.view.catch_up(look, expunge, Enabled::default())
+    client.view.catch_up(look, expunge, Enabled::default(), Attention::All)
 }
 
 #[test]
@@ -344,9 +345,9 @@ fn what_is_saved_loses_what_is_expunged_when_it_is_told() {
         keywords: Arc::default(),
         present: None,
     };
-    view.catch_up(look(&[2]), ExpungeAllowed::No, Enabled::default());
+    view.catch_up(look(&[2]), ExpungeAllowed::No, Enabled::default(), Attention::All);
     assert_eq!(view.saved().len(), 2, "the client was not told yet");
-    view.catch_up(look(&[]), ExpungeAllowed::Yes, Enabled::default());
+    view.catch_up(look(&[]), ExpungeAllowed::Yes, Enabled::default(), Attention::All);
     assert_eq!(view.saved().iter().collect::<Vec<_>>(), [3]);
 }
 
@@ -358,16 +359,16 @@ fn a_waiting_expunge_holds_back_what_a_client_may_ask_from() {
     mailbox.expunge(1);
     mailbox.change(2, FlagAction::Add, Flags::SEEN);
     let look = mailbox.look(client.view.mod_seq());
-    let told = client.view.catch_up(look, ExpungeAllowed::No, condstore);
+    let told = client.view.catch_up(look, ExpungeAllowed::No, condstore, Attention::All);
     assert!(
         matches!(told[..], [News::Flags { sequence: 2, .. }, News::HighestModSeq(safe)] if safe == before),
         "{told:?}"
     );
-    assert_eq!(client.view.unchanged(condstore), [News::HighestModSeq(before)]);
-    assert_eq!(client.view.unchanged(Enabled::default()), []);
+    assert_eq!(client.view.unchanged(condstore), Some(News::HighestModSeq(before)));
+    assert_eq!(client.view.unchanged(Enabled::default()), None);
 
     let look = mailbox.look(client.view.mod_seq());
-    let told = client.view.catch_up(look, ExpungeAllowed::Yes, condstore);
+    let told = client.view.catch_up(look, ExpungeAllowed::Yes, condstore, Attention::All);
     assert_eq!(told, [News::Vanished(UidSet::range(1, 1)), News::Recent(2), News::HighestModSeq(mailbox.mod_seq)]);
-    assert_eq!(client.view.unchanged(condstore), []);
+    assert_eq!(client.view.unchanged(condstore), None);
 }

@@ -353,6 +353,28 @@ impl Record {
         }
     }
 
+    /// The mod-sequences that it gives, and in which account.
+    pub(crate) fn mod_seqs(&self) -> Vec<(AccountId, ModSeq)> {
+        match self {
+            Record::Delivery(delivery) => delivery.places.iter().map(|place| (place.account, place.mod_seq)).collect(),
+            Record::References(References { account, mod_seq, .. })
+            | Record::Flags(FlagsChange { account, mod_seq, .. })
+            | Record::Expunge(Expunge { account, mod_seq, .. })
+            | Record::Mailboxes(MailboxesChange { account, mod_seq, .. })
+            | Record::RenameInbox(MailboxesChange { account, mod_seq, .. }, _)
+            | Record::AddAccount(AddAccount { account, mod_seq, .. })
+            | Record::AddAccountWith(AddAccount { account, mod_seq, .. }, _)
+            | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
+            Record::SetCredentials(..)
+            | Record::SetQuota(..)
+            | Record::RemoveAccount(_)
+            | Record::MetadataState(_)
+            | Record::MailboxState(_)
+            | Record::AccountState(_)
+            | Record::StoreState(_) => Vec::new(),
+        }
+    }
+
     /// The accounts whose state a replay of this record changes.
     pub(crate) fn accounts(&self) -> Vec<AccountId> {
         match self {

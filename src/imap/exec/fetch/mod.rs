@@ -65,6 +65,22 @@ pub(super) async fn run(
     fetch.trouble.conclude(by)
 }
 
+/// What a client wants to be sent of messages that are new to it (RFC 5465 §5.2). It did not ask for just these, so that
+/// nothing is `\Seen` by it; what can't be read is left out, and it will find that out when it asks. Errs when the client is
+/// gone.
+pub(super) async fn tell_new(cx: &mut Context<'_>, items: Vec<FetchItem>, uids: &UidSet) -> std::io::Result<()> {
+    let plan = Plan::new(items, false, FetchModifiers::default());
+    let mut fetch = Fetch { plan, sets_seen: false, trouble: Trouble::default(), progress: Progress::to(uids.len()) };
+    for batch in batches(uids, fetch.plan.batch()) {
+        match fetch.batch(cx, &batch).await {
+            Ok(()) => {}
+            Err(Failure::Disconnected(error)) => return Err(error),
+            Err(failure) => failure.report("NOTIFY"),
+        }
+    }
+    Ok(())
+}
+
 /// Those of `uids` that changed after `mod_seq`; and where the gone ones are asked for too, tells which of `vanished_of` are
 /// (RFC 7162 §3.1.4.1, §3.2.6).
 fn changed(

@@ -55,7 +55,7 @@ async fn unsolicited_fetches_have_uid_and_mod_seq_from_then_on() {
     alice.says("SELECT INBOX (CONDSTORE)").await;
     let mut phone = world.select("alice").await;
     phone.says("STORE 1 +FLAGS (\\Flagged)").await;
-    hears(&alice.listens(), &["* 1 FETCH (FLAGS (\\Flagged \\Recent) UID 1 MODSEQ ("]);
+    hears(&alice.listens().await, &["* 1 FETCH (FLAGS (\\Flagged \\Recent) UID 1 MODSEQ ("]);
     hears(
         &alice.says("FETCH 1 BODY[TEXT]").await[..1],
         &["* 1 FETCH (FLAGS (\\Flagged \\Seen \\Recent) UID 1 MODSEQ ("],

@@ -4,6 +4,7 @@ mod condstore;
 mod fetching;
 mod mailboxes;
 mod model;
+mod notify;
 mod progress;
 mod resync;
 mod searching;
@@ -208,7 +209,9 @@ impl Speaker<'_> {
             Event::Command(frame) | Event::Append(frame) => {
                 match parse::command(&frame, self.session.enabled.dialect) {
                     Ok(command) => {
-                        let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
+                        let store = self.world.store.remembering();
+                        let environment = Environment { store: &store, ..self.world.environment() };
+                        let mut cx = Context::new(environment, &mut self.session, &mut self.wire);
                         run(&mut cx, command).await.unwrap();
                         return;
                     }
@@ -223,8 +226,16 @@ impl Speaker<'_> {
     }
 
     /// What IDLE would be told at this moment.
-    fn listens(&mut self) -> Vec<String> {
-        idle::news(&mut self.session, &self.world.store, &mut self.wire.heard);
+    async fn listens(&mut self) -> Vec<String> {
+        let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
+        idle::news(&mut cx).await.unwrap();
+        self.heard()
+    }
+
+    /// What a client that used NOTIFY SET would be told at this moment, with no command in progress.
+    async fn reads(&mut self) -> Vec<String> {
+        let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
+        told_unasked(&mut cx).await.unwrap();
         self.heard()
     }
 

@@ -246,7 +246,7 @@ async fn live(steps: Vec<Step>) {
             Step::Other(command) => drop(other.says(&command).await),
             Step::Ours(command, reach) => client.says_and_hears(&command, reach).await,
             Step::Idles => {
-                let heard = client.speaker.listens();
+                let heard = client.speaker.listens().await;
                 client.cache.reads(&heard, None);
             }
             Step::Discovers => client.discovers().await,

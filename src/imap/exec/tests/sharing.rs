@@ -11,8 +11,8 @@ async fn a_delivery_is_heard_with_the_next_command_and_at_once_in_idle() {
     hears(&alice.says("IDLE").await, &["+ idling"]);
     world.deliver("alice", "two").await;
     world.deliver("alice", "three").await;
-    hears(&alice.listens(), &["* 3 EXISTS", "* 3 RECENT"]);
-    hears(&alice.listens(), &[]);
+    hears(&alice.listens().await, &["* 3 EXISTS", "* 3 RECENT"]);
+    hears(&alice.listens().await, &[]);
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn idle_without_a_mailbox_hears_nothing() {
     let mut alice = world.login("alice").await;
     hears(&alice.says("IDLE").await, &["+ idling"]);
     world.deliver("alice", "one").await;
-    hears(&alice.listens(), &[]);
+    hears(&alice.listens().await, &[]);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn an_idling_session_of_a_deleted_mailbox_is_told() {
     alice.says("IDLE").await;
     let mut phone = world.login("alice").await;
     phone.says("DELETE work").await;
-    hears(&alice.listens(), &["* BYE"]);
+    hears(&alice.listens().await, &["* BYE"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use super::set;
 use crate::imap::command::*;
 use crate::imap::dialect::Dialect;
 use crate::imap::mailbox_filter::MailboxFilter;
+use crate::imap::notify::{Event, EventGroup};
 use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
 use crate::imap::print;
@@ -273,6 +274,45 @@ fn list() -> impl Strategy<Value = CommandBody> {
     })
 }
 
+fn event() -> impl Strategy<Value = Event> {
+    use Event::{
+        AnnotationChange, FlagChange, MailboxMetadataChange, MailboxName, MessageExpunge, MessageNew, Other,
+        ServerMetadataChange, SubscriptionChange,
+    };
+    let plain = vec![
+        MessageExpunge,
+        FlagChange,
+        AnnotationChange,
+        MailboxName,
+        SubscriptionChange,
+        MailboxMetadataChange,
+        ServerMetadataChange,
+    ];
+    prop_oneof![
+        prop::sample::select(plain),
+        prop::collection::vec(fetch_item(), 0..3).prop_map(MessageNew),
+        "X-[a-z]{1,8}".prop_map(Other),
+    ]
+}
+
+fn notify() -> impl Strategy<Value = crate::imap::notify::Notify> {
+    use MailboxFilter::{Inboxes, Mailboxes, Personal, Selected, SelectedDelayed, Subscribed, Subtree, SubtreeOne};
+    let names = || prop::collection::vec(any::<String>(), 1..4);
+    let filter = prop_oneof![
+        prop::sample::select(vec![Selected, SelectedDelayed, Inboxes, Personal, Subscribed]),
+        names().prop_map(Subtree),
+        names().prop_map(SubtreeOne),
+        names().prop_map(Mailboxes),
+    ];
+    let group =
+        (filter, prop::collection::vec(event(), 0..4)).prop_map(|(mailboxes, events)| EventGroup { mailboxes, events });
+    prop_oneof![
+        1 => Just(crate::imap::notify::Notify::None),
+        9 => (any::<bool>(), prop::collection::vec(group, 1..4))
+            .prop_map(|(status, groups)| crate::imap::notify::Notify::Set { status, groups }),
+    ]
+}
+
 /// Of three components: a vendor's entry has four.
 fn entry_name() -> impl Strategy<Value = String> {
     "/(private|shared|PRIVATE)/[a-z]{1,5}/[ -$&-)+-.0-~]{1,8}"
@@ -362,6 +402,7 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        notify().prop_map(Notify),
         octets().prop_map(GetQuota),
         name().prop_map(|mailbox| GetQuotaRoot { mailbox }),
     ];
@@ -448,6 +489,10 @@ fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
         "TEXT",
         "URL",
         "STATUS",
+        "NOTIFY",
+        "SET",
+        "(PERSONAL",
+        "(MessageNew",
         "ID",
         "LOGIN",
         "CHARSET",

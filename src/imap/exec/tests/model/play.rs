@@ -206,7 +206,7 @@ impl Play {
             self.connect(who).await?;
         }
         if self.seats[who].client.idling {
-            self.done(who)?;
+            self.done(who).await?;
         }
         let needs_mailbox = !matches!(
             verb,
@@ -328,8 +328,9 @@ impl Play {
                 continue;
             }
             if rung {
-                let mut octets = Vec::new();
-                idle::news(&mut connection.session, &world.store, &mut octets);
+                let mut cx = Context::new(world.environment(), &mut connection.session, &mut connection.wire);
+                idle::news(&mut cx).await.map_err(|error| error.to_string())?;
+                let octets = std::mem::take(&mut *connection.gate.heard.lock().unwrap());
                 for (line, reply) in reply::read(&octets)? {
                     self.log.borrow_mut().push(format!("{who} S: {line}"));
                     client.reads(&reply, Some(Asked::Freely), true, &mut self.truth)?;
@@ -468,14 +469,15 @@ impl Play {
         Ok(())
     }
 
-    fn done(&mut self, who: usize) -> Check {
+    async fn done(&mut self, who: usize) -> Check {
         let world = self.world();
         let Seat { client, connection: Some(connection) } = &mut self.seats[who] else { return Ok(()) };
         let tag = connection.idle.take().ok_or("not idling")?;
         connection.wire.framer.receive(b"DONE\r\n".to_vec());
         let Some(Event::Line(line)) = connection.wire.framer.next_event() else { return Err("no line".into()) };
-        let mut octets = Vec::new();
-        idle::end(&mut connection.session, &world.store, &world.limits, &tag, &line, &mut octets);
+        let mut cx = Context::new(world.environment(), &mut connection.session, &mut connection.wire);
+        idle::end(&mut cx, &tag, &line).await.map_err(|error| error.to_string())?;
+        let octets = std::mem::take(&mut *connection.gate.heard.lock().unwrap());
         client.idling = false;
         self.log.borrow_mut().push(format!("{who} C: DONE"));
         for (line, reply) in reply::read(&octets)? {
