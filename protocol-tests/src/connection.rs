@@ -203,7 +203,8 @@ impl Connection {
         };
         let text = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
         if self.language == Language::Imap {
-            let response = Response::read(text).map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
+            let response = Response::read_as(text, self.session.reads_utf8())
+                .map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
             self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
             return Ok(Arrival::Reply(Reply::Imap(response)));
         }

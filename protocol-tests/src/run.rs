@@ -376,6 +376,11 @@ impl Run<'_> {
             let login = Some("user".to_owned());
             self.connect(&Connect { login, ..Connect::to(SETUP, Service::Imap) }).await?;
         }
+        let header = message.windows(4).position(|octets| octets == b"\r\n\r\n").unwrap_or(message.len());
+        if !message[..header].is_ascii() {
+            // Without it such a header has to be refused (RFC 6855 §4). Who knows no ENABLE says BAD, and takes it.
+            drop(self.exchange(SETUP, "L4 ENABLE UTF8=ACCEPT").await);
+        }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
         self.write(SETUP, line.as_bytes(), false).await?;
         self.continuation(SETUP).await?;

@@ -411,6 +411,33 @@ fn accounts_are_kept_with_and_without_a_running_server() {
 }
 
 #[test]
+fn a_quota_is_shown_and_changed_with_and_without_a_running_server() {
+    let site = Site::with("[store]\nquota_octets = 100000\n");
+    assert_eq!(code(&site.account_with_password("add", "alice@example.org", "secret")), 0);
+    let quota =
+        |arguments: &[&str]| stdout_lines(&site.account(&[&["quota", "Alice@example.org"], arguments].concat()));
+    let of_all = ["0 octets of 100000 (limit of all accounts)", "0 messages, no limit"];
+    assert_eq!(quota(&[]), of_all);
+    let own = ["0 octets, no limit", "0 messages of 1 (its own limit)"];
+    assert_eq!(quota(&["--messages", "1"]), own);
+
+    let server = site.serve();
+    assert_eq!(quota(&[]), own);
+    let mut imap = server.connect("imap");
+    imap.say("a LOGIN alice secret");
+    assert!(imap.until("a ").starts_with("a OK"));
+    for (tag, answer) in [("b", "b OK"), ("c", "c NO [OVERQUOTA]")] {
+        imap.say(&format!("{tag} APPEND INBOX {{4+}}\r\na:b\r"));
+        assert!(imap.until(&format!("{tag} ")).starts_with(answer));
+    }
+    assert_eq!(quota(&["--octets", "5", "--messages", "0"]), ["4 octets of 5 (its own limit)", "1 messages, no limit"]);
+    assert_eq!(quota(&["--default"])[0], "4 octets of 100000 (limit of all accounts)");
+    assert_eq!(code(&site.account(&["quota", "bob@example.org"])), 1);
+    assert_eq!(code(&site.account(&["quota", "alice@example.org", "--default", "--octets", "1"])), 2);
+    assert_eq!(code(&server.terminate()), 0);
+}
+
+#[test]
 fn a_folder_without_a_store_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     for folder in [folder.path().to_owned(), folder.path().join("misspelt")] {

@@ -13,7 +13,7 @@ use crate::auth::credentials_from_password;
 use crate::config::Config;
 use crate::server::control::{self, Answer, Owner, Question};
 use crate::server::open_store;
-use crate::store::{Credentials, Store};
+use crate::store::{Credentials, Quota, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct AccountArgs {
@@ -48,6 +48,22 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Show how much an account holds and may hold, or change how much it may
+    Quota {
+        /// A full address: alice@example.org
+        address: String,
+        #[command(flatten)]
+        place: Place,
+        /// It may hold so many octets; 0: no limit. What is not named of the two is not limited
+        #[arg(long, value_name = "NUMBER", conflicts_with = "default")]
+        octets: Option<u64>,
+        /// It may hold so many messages; 0: no limit
+        #[arg(long, value_name = "NUMBER", conflicts_with = "default")]
+        messages: Option<u64>,
+        /// It has the limits of the configuration again
+        #[arg(long)]
+        default: bool,
+    },
     /// Remove an account with all its mail
     Remove {
         /// A full address: alice@example.org
@@ -74,6 +90,19 @@ impl AccountArgs {
                 ask(&place, Question::SetCredentials { address, credentials })
             }
             Action::List { place } => ask(&existing(place)?, Question::ListAccounts),
+            Action::Quota { address, place, octets, messages, default } => {
+                let place = existing(place)?;
+                let limit = |limit: Option<u64>| limit.filter(|limit| *limit > 0);
+                let question = match (octets, messages, default) {
+                    (None, None, false) => Question::ShowQuota { address },
+                    (_, _, true) => Question::SetQuota { address, quota: None },
+                    _ => {
+                        let quota = Quota { octets: limit(octets), messages: limit(messages) };
+                        Question::SetQuota { address, quota: Some(quota) }
+                    }
+                };
+                ask(&place, question)
+            }
             Action::Remove { address, place, yes } => {
                 let place = existing(place)?;
                 if !yes && !password::confirm(&format!("Remove {address} and all its mail?"))? {

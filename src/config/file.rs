@@ -63,6 +63,14 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("max_message_octets", &mut store.max_message_octets, 64 << 10..=1 << 30);
     section.number("max_in_flight_octets", &mut store.in_flight_octets, 1 << 20..=1 << 40);
     section.number("idle_index_octets", &mut store.idle_index_octets, 0..=1 << 40);
+    let (mut quota_octets, mut quota_messages) = (0, 0);
+    section.number("quota_octets", &mut quota_octets, 0..=1 << 50);
+    section.number("quota_messages", &mut quota_messages, 0..=1 << 40);
+    // 0 is no limit: nobody runs a server whose accounts may hold nothing.
+    store.quota = store::Quota {
+        octets: Some(quota_octets).filter(|limit| *limit > 0),
+        messages: Some(quota_messages).filter(|limit| *limit > 0),
+    };
     section.flag("special_mailboxes", &mut store.special_mailboxes);
     keys.extend(section.end());
 

@@ -19,8 +19,10 @@ use crate::auth::Directory;
 use crate::auth::directory::Unknown;
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
-use crate::smtp::{Envelope, Path, Reply, replies, trace_header};
-use crate::store::{Account, Delivered, Error, FlagNames, INBOX, Incoming, Mailbox, NewMessage, Placement, Store};
+use crate::smtp::{Dialect, Envelope, Path, Reply, replies, trace_header};
+use crate::store::{
+    Account, Delivered, Error, FlagNames, INBOX, Incoming, Mailbox, NewMessage, Placement, Store, Usage,
+};
 
 /// What our trace header may have at the most, in octets: names, addresses and TLS parameters at their longest. A store
 /// that takes messages of this much more than SIZE never refuses one that SIZE let pass.
@@ -53,6 +55,8 @@ pub struct Transaction<'a> {
     opened: u64,
     /// The accepted recipients, each account once.
     recipients: Vec<Recipient>,
+    /// Which of them each accepted path named, in the order of the paths.
+    named: Vec<usize>,
     message: Option<Message>,
 }
 
@@ -72,11 +76,12 @@ struct Message {
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, recipients: Vec::new(), message: None }
+        Self { to, connection, opened: 0, recipients: Vec::new(), named: Vec::new(), message: None }
     }
 
-    /// Adds a recipient.
-    pub async fn add_recipient(&mut self, path: &Path) -> Result<(), Reply> {
+    /// Adds a recipient, if there is room for a message of `size`, where that was declared. The committer has the last word:
+    /// here it is said early, so that nothing is sent in vain (RFC 1870 §6.4).
+    pub async fn add_recipient(&mut self, path: &Path, size: Option<u64>) -> Result<(), Reply> {
         let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
         let account = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
@@ -84,7 +89,16 @@ impl<'a> Transaction<'a> {
             reply
         })?;
         let inbox = self.to.store.mailbox(account.id, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
-        if self.recipients.iter().all(|known| known.inbox.id() != inbox.id()) {
+        // No message is without any octet.
+        let more = Usage { octets: size.unwrap_or(1), messages: 1 };
+        self.to.store.room(account.id, more).map_err(|error| {
+            let reply = self.refusal(&error);
+            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), "no room");
+            reply
+        })?;
+        let known = self.recipients.iter().position(|known| known.inbox.id() == inbox.id());
+        self.named.push(known.unwrap_or(self.recipients.len()));
+        if known.is_none() {
             self.recipients.push(Recipient { account, inbox });
         }
         Ok(())
@@ -114,19 +128,32 @@ impl<'a> Transaction<'a> {
     }
 
     /// Stores the message for all recipients. When this says yes, it is on disk.
-    pub async fn deliver(&mut self) -> Result<(), Reply> {
+    ///
+    /// LMTP has an answer for each recipient (RFC 2033 §4.2): whoever has no room is left out, and the refusals are told by
+    /// recipient. SMTP has one for all: where one has no room, nobody gets the message, and the sender learns at RCPT who it
+    /// was when it tries again.
+    pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
+        let named = std::mem::take(&mut self.named);
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
         let Message { id, envelope, body, .. } = message;
         let octets = body.len();
         let placements =
             recipients.iter().map(|to| Placement { mailbox: Arc::clone(&to.inbox), flags: FlagNames::default() });
         // INTERNALDATE is the moment of acceptance, which is the commit's.
-        let stored = self.to.store.deliver(NewMessage { body, internal_date: None }, placements.collect()).await;
+        let (message, placements) = (NewMessage { body, internal_date: None }, placements.collect());
+        let stored = match envelope.dialect {
+            Dialect::Lmtp => self.to.store.deliver_where_there_is_room(message, placements).await,
+            Dialect::Smtp => self.to.store.deliver(message, placements).await,
+        };
         let outcome = match stored {
             Ok(delivered) => {
                 self.tell(&recipients, &delivered, octets);
-                Ok(())
+                let refusal = |number: &usize| {
+                    let refused = delivered.refused.iter().find(|(refused, _)| refused == number);
+                    refused.map(|(_, error)| self.refusal(error))
+                };
+                Ok(named.iter().map(refusal).collect())
             }
             Err(error) => Err(self.refusal(&error)),
         };
@@ -147,6 +174,7 @@ impl<'a> Transaction<'a> {
     /// Forgets the recipients and what was stored of the message.
     pub fn abandon(&mut self) {
         self.recipients.clear();
+        self.named.clear();
         if let Some(message) = self.message.take() {
             let octets = message.body.len();
             tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");
@@ -156,7 +184,9 @@ impl<'a> Transaction<'a> {
     fn tell(&self, recipients: &[Recipient], delivered: &Delivered, octets: u64) {
         let subject = delivered.summary.envelope.display_subject(SUBJECT_CHARS);
         // The places are in the order of the placements, and those in the order of the recipients.
-        for (to, place) in recipients.iter().zip(&delivered.places) {
+        let has_it = |number: &usize| delivered.refused.iter().all(|(refused, _)| refused != number);
+        let there = recipients.iter().enumerate().filter(|(number, _)| has_it(number)).map(|(_, to)| to);
+        for (to, place) in there.zip(&delivered.places) {
             self.to.observer.delivered(&observe::Delivery {
                 account: to.account.name.clone(),
                 mailbox: place.mailbox.head().name,
@@ -178,6 +208,8 @@ impl<'a> Transaction<'a> {
             Error::TooLarge { .. } => replies::TOO_LARGE,
             Error::DiskFull => replies::STORE_FULL,
             Error::Busy => replies::STORE_BUSY,
+            Error::OverQuota { hopeless: false } => replies::MAILBOX_FULL,
+            Error::OverQuota { hopeless: true } => replies::MAILBOX_TOO_SMALL,
             Error::NoSuchMailbox | Error::NoSuchAccount => replies::MAILBOX_UNAVAILABLE,
             Error::Closing => replies::STORE_FAILED,
             _ => {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::auth::directory::Membership;
 use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
-use crate::store::Options;
+use crate::store::{Options, Quota};
 
 /// Writes down what it is told.
 #[derive(Default)]
@@ -87,7 +87,7 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     let mut transaction = world.transaction();
     let recipients = ["alice@x.example", "bob@x.example", "Alice+lists@x.example"];
     for recipient in recipients {
-        transaction.add_recipient(&path(recipient)).await.unwrap();
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
     }
     transaction.open(envelope(&recipients)).await.unwrap();
     let (head, tail) = MESSAGE.split_at(5);
@@ -114,13 +114,47 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     assert_eq!(notes[0].mailbox, "INBOX");
 }
 
+/// RFC 2033 §4.2: LMTP tells of each recipient, by all the names it was given. In SMTP one who is full stops all.
+#[tokio::test]
+async fn one_who_is_full_is_told_so_and_the_others_have_it() {
+    let world = World::new(Options::default()).await;
+    let recipients = ["alice@x.example", "bob@x.example", "Alice+lists@x.example"];
+    for dialect in [Dialect::Lmtp, Dialect::Smtp] {
+        let mut transaction = world.transaction();
+        for recipient in recipients {
+            transaction.add_recipient(&path(recipient), None).await.unwrap();
+        }
+        transaction.open(Arc::new(Envelope { dialect, ..Envelope::clone(&envelope(&recipients)) })).await.unwrap();
+        transaction.push(MESSAGE).await.unwrap();
+        // It fills up while the message is on its way.
+        let alice = world.store.account("alice@x.example").unwrap().id;
+        let quota = |octets| Some(Quota { octets, messages: None });
+        world.store.set_quota(alice, quota(Some(world.store.usage(alice).octets + 1))).await.unwrap();
+        let outcome = transaction.deliver().await;
+        let too_small = replies::MAILBOX_TOO_SMALL;
+        match dialect {
+            Dialect::Lmtp => assert_eq!(outcome, Ok(vec![Some(too_small.clone()), None, Some(too_small)])),
+            Dialect::Smtp => assert_eq!(outcome, Err(replies::MAILBOX_TOO_SMALL)),
+        }
+        assert_eq!(world.inbox("bob@x.example").await.len(), 1, "{dialect:?}");
+        assert_eq!(world.inbox("alice@x.example").await.len(), 0);
+        // The next one hears it at RCPT, if it says how large its message is, or if there is no room at all.
+        let mut next = world.transaction();
+        world.store.set_quota(alice, quota(Some(100))).await.unwrap();
+        let alice_path = path("alice@x.example");
+        assert_eq!(next.add_recipient(&alice_path, Some(101)).await, Err(replies::MAILBOX_TOO_SMALL));
+        assert_eq!(next.add_recipient(&alice_path, Some(100)).await, Ok(()));
+        world.store.set_quota(alice, None).await.unwrap();
+    }
+}
+
 /// RFC 5321 §4.1.2: quotes around a local part are not part of it, quotes in it are.
 #[tokio::test]
 async fn a_quote_in_a_name_is_part_of_the_name() {
     let world = World::new(Options::default()).await;
     let mut transaction = world.transaction();
     for recipient in [r#""alice"@x.example"#, r#""\"alice\""@x.example"#] {
-        transaction.add_recipient(&path(recipient)).await.unwrap();
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
     }
     let names: Vec<_> = world.store.accounts().iter().map(|account| account.name.clone()).collect();
     assert_eq!(names, [r#""\"alice\""@x.example"#, "alice@x.example"]);
@@ -130,11 +164,11 @@ async fn a_quote_in_a_name_is_part_of_the_name() {
 async fn one_transaction_leaves_nothing_to_the_next() {
     let world = World::new(Options::default()).await;
     let mut transaction = world.transaction();
-    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.add_recipient(&path("alice"), None).await.unwrap();
     transaction.open(envelope(&["alice"])).await.unwrap();
     transaction.push(b"lost").await.unwrap();
     transaction.abandon();
-    transaction.add_recipient(&path("bob")).await.unwrap();
+    transaction.add_recipient(&path("bob"), None).await.unwrap();
     transaction.open(envelope(&["bob"])).await.unwrap();
     transaction.deliver().await.unwrap();
     assert_eq!(world.inbox("alice@localhost").await, [""; 0]);
@@ -145,7 +179,7 @@ async fn one_transaction_leaves_nothing_to_the_next() {
 async fn a_circle_is_cut() {
     let world = World::new(Options::default()).await;
     let mut transaction = world.transaction();
-    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.add_recipient(&path("alice"), None).await.unwrap();
     transaction.open(envelope(&["alice"])).await.unwrap();
     transaction.push(b"Received: a\r\nReceived: b\r\n").await.unwrap();
     assert_eq!(transaction.push(b"Received: c\r\n").await, Err(replies::TOO_MANY_HOPS));
@@ -157,16 +191,16 @@ async fn refusals_of_directory_and_store_are_replies() {
     let world = World::new(options).await;
     let mut transaction = world.transaction();
     for recipient in ["alice", "bob", "carol"] {
-        transaction.add_recipient(&path(recipient)).await.unwrap();
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
     }
-    let fourth = transaction.add_recipient(&path("dave")).await;
+    let fourth = transaction.add_recipient(&path("dave"), None).await;
     assert_eq!(fourth.map_err(|reply| reply.code()), Err(451), "no more than three accounts");
     transaction.open(envelope(&["alice"])).await.unwrap();
     assert_eq!(transaction.push(&[b'a'; 1_000]).await, Err(replies::TOO_LARGE));
     transaction.push(&[b'a'; 700]).await.unwrap();
 
     let mut other = world.transaction();
-    other.add_recipient(&path("alice")).await.unwrap();
+    other.add_recipient(&path("alice"), None).await.unwrap();
     other.open(envelope(&["alice"])).await.unwrap();
     assert_eq!(other.push(&[b'a'; 700]).await, Err(replies::STORE_BUSY));
     transaction.abandon();
@@ -177,7 +211,7 @@ async fn refusals_of_directory_and_store_are_replies() {
 async fn an_account_that_has_gone_meanwhile_is_told_to_try_again() {
     let world = World::new(Options::default()).await;
     let mut transaction = world.transaction();
-    transaction.add_recipient(&path("alice")).await.unwrap();
+    transaction.add_recipient(&path("alice"), None).await.unwrap();
     transaction.open(envelope(&["alice"])).await.unwrap();
     let alice = world.store.account("alice@localhost").unwrap();
     world.store.remove_account(alice.id).await.unwrap();

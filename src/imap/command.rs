@@ -187,6 +187,13 @@ pub enum CommandBody {
     Enable(Vec<String>),
     /// `IDLE` (RFC 2177)
     Idle,
+    /// `GETQUOTA` (RFC 9208 §4.1.1): the name of a quota root.
+    GetQuota(Vec<u8>),
+    /// `GETQUOTAROOT` (RFC 9208 §4.1.2)
+    GetQuotaRoot {
+        /// The mailbox, which need not be there.
+        mailbox: String,
+    },
     /// `UNAUTHENTICATE` (RFC 8437 §3)
     Unauthenticate,
     /// `COMPRESS DEFLATE` (RFC 4978 §3): there is no other algorithm.
@@ -199,6 +206,8 @@ pub enum CommandBody {
     Unselect,
     /// `EXPUNGE` (RFC 3501 §6.4.3)
     Expunge,
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches(UidBatches),
     /// `UID EXPUNGE` (RFC 4315 §2.1)
     UidExpunge(SequenceSet),
     /// `SEARCH`, `UID SEARCH` (RFC 3501 §6.4.4)
@@ -283,6 +292,15 @@ pub enum CommandBody {
         /// Whereto.
         mailbox: String,
     },
+}
+
+/// `UIDBATCHES`: the UIDs of the mailbox in ranges (RFC 10022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UidBatches {
+    /// How many messages a range holds.
+    pub size: NonZeroU32,
+    /// Which of the ranges, counted from 1 at the highest UIDs; `None`: all.
+    pub range: Option<(NonZeroU32, NonZeroU32)>,
 }
 
 /// Parameters of SELECT and EXAMINE (RFC 4466 §2.1).
@@ -384,6 +402,10 @@ pub enum StatusItem {
     MailboxId,
     /// RFC 7162 §3.1.7
     HighestModSeq,
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
+    Deleted,
+    /// RFC 9208 §4.1.4
+    DeletedStorage,
 }
 
 /// `GETMETADATA` (RFC 5464 §4.2).
@@ -420,6 +442,8 @@ pub struct Append {
     pub flags: FlagNames,
     /// INTERNALDATE; `None`: the moment of the commit.
     pub internal_date: Option<Date>,
+    /// `UTF8 (…)` is around the message, a literal8 (RFC 6855 §4).
+    pub utf8: bool,
     /// How the message comes.
     pub message: LiteralHeader,
 }

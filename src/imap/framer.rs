@@ -136,6 +136,8 @@ pub struct Framer {
     frame: Vec<u8>,
     /// The tag of the APPEND whose message is on its way.
     append_tag: Option<Tag>,
+    /// What stands behind that message: CRLF, or `)` and CRLF behind `UTF8 (` (RFC 6855 §4).
+    append_tail: &'static [u8],
     state: State,
     /// The next line is no command.
     line_expected: bool,
@@ -152,6 +154,7 @@ impl Framer {
             scanned: 0,
             frame: Vec::new(),
             append_tag: None,
+            append_tail: b"\r\n",
             state: State::Line,
             line_expected: false,
         }
@@ -324,6 +327,7 @@ impl Framer {
     fn append(&mut self, header: LiteralHeader) -> Step {
         let frame = std::mem::take(&mut self.frame);
         let tag = Tag::of_line(&frame);
+        self.append_tail = if opens_utf8(&frame) { b")\r\n" } else { b"\r\n" };
         if header.octets > self.limits.message {
             let text = "The message is larger than this server takes";
             return match tag {
@@ -349,21 +353,22 @@ impl Framer {
         Step::Event(Event::Message(piece))
     }
 
-    /// Behind a message nothing stands but CRLF: one message an APPEND (RFC 3501 §6.3.11).
+    /// Behind a message nothing stands but the end of its command: one message an APPEND (RFC 3501 §6.3.11).
     fn message_end(&mut self) -> Step {
-        match self.unread() {
-            [] | [b'\r'] => Step::Wait,
-            [b'\r', b'\n', ..] => {
-                self.consume(2);
-                self.append_tag = None;
-                self.state = State::Line;
-                Step::Event(Event::MessageEnd)
-            }
-            _ => {
-                let tag = self.append_tag.take();
-                self.state = State::SKIP;
-                refused(Status::bad(tag.as_ref(), "Expected CRLF behind the message"))
-            }
+        let tail = self.append_tail;
+        if self.unread().starts_with(tail) {
+            self.consume(tail.len());
+            self.append_tag = None;
+            self.state = State::Line;
+            Step::Event(Event::MessageEnd)
+        } else if tail.starts_with(self.unread()) {
+            Step::Wait
+        } else {
+            let tag = self.append_tag.take();
+            self.state = State::SKIP;
+            let text =
+                if tail.len() > 2 { "Expected ) behind the message" } else { "Expected CRLF behind the message" };
+            refused(Status::bad(tag.as_ref(), text))
         }
     }
 
@@ -469,6 +474,14 @@ fn is_message_of_append(frame: &[u8]) -> bool {
     verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"APPEND"))
         // A head that is the first argument is the mailbox's.
         && arguments.is_some_and(|arguments| memchr::memchr(b' ', arguments).is_some())
+}
+
+/// Whether the literal whose head ends the frame stands in `UTF8 (…)` (RFC 6855 §4), so that `)` follows it.
+fn opens_utf8(frame: &[u8]) -> bool {
+    const OPENING: &[u8] = b" UTF8 (~";
+    let Some(head) = memchr::memrchr(b'{', frame) else { return false };
+    let before = &frame[..head];
+    before.len() >= OPENING.len() && before[before.len() - OPENING.len()..].eq_ignore_ascii_case(OPENING)
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ impl MailboxFilter {
         }
     }
 
+    /// [`names`](Self::names), to be decoded.
+    pub fn names_mut(&mut self) -> &mut [String] {
+        match self {
+            Self::Subtree(names) | Self::SubtreeOne(names) | Self::Mailboxes(names) => names,
+            Self::Selected | Self::SelectedDelayed | Self::Inboxes | Self::Personal | Self::Subscribed => &mut [],
+        }
+    }
+
     /// The same with names as the store has them. A name that no mailbox can have covers nothing, and is left out: a mailbox
     /// that is not there is passed over (RFC 5465 §3.1).
     pub fn canonical(mut self) -> Self {

@@ -1,4 +1,4 @@
-//! IMAP4rev1 (RFC 3501): what a client asks, what a session knows, and what it answers.
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): what a client asks, what a session knows, and what it answers.
 //!
 //! From the wire inward: [`framer`] makes commands of octets, [`parse`] makes values of them ([`command`]); `session`
 //! says what may come when, `exec` does it over the store's face, `view` turns the store's changes into what this client
@@ -6,11 +6,15 @@
 //!
 //! What it offers beside RFC 3501 stands in one list: `exec/capability.rs`. `docs/RFC.md` says where each part is.
 //!
+//! A session begins in IMAP4rev1; what the client enables changes the form of lines ([`dialect`]): IMAP4rev2, UTF8=ACCEPT
+//! (RFC 6855), UIDONLY (RFC 9586).
+//!
 //! Knows no socket, no clock and no other protocol.
 
 use std::time::Duration;
 
 pub mod command;
+pub mod dialect;
 pub(crate) mod exec;
 pub mod framer;
 pub mod mailbox_filter;

@@ -181,6 +181,10 @@ pub enum Code {
     CompressionActive,
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
+    /// RFC 9586 §3
+    UidRequired,
+    /// RFC 10022
+    TooSmall,
     /// RFC 6154 §3
     UseAttr,
     /// RFC 5464 §4.2.1: octets of the largest value that was left out.
@@ -202,6 +206,20 @@ pub enum Data {
     List(ListEntry),
     /// `LSUB` (RFC 3501 §7.2.3)
     Lsub(ListEntry),
+    /// `QUOTA` of the one quota root (RFC 9208 §4.2.1): what is limited, as usage and limit.
+    Quota {
+        /// `STORAGE`
+        storage: Option<(u64, u64)>,
+        /// `MESSAGE`
+        messages: Option<(u64, u64)>,
+    },
+    /// `QUOTAROOT` (RFC 9208 §4.2.2)
+    QuotaRoot {
+        /// UTF-8.
+        mailbox: String,
+        /// Whether the one quota root is the mailbox's.
+        rooted: bool,
+    },
     /// `STATUS` (RFC 3501 §7.2.4)
     Status {
         /// Of which mailbox, UTF-8.
@@ -248,6 +266,13 @@ pub enum Data {
         mailbox: String,
         /// Their names, at least one.
         entries: Vec<String>,
+    },
+    /// `UIDBATCHES` (RFC 10022)
+    UidBatches {
+        /// Of the command.
+        tag: Tag,
+        /// The highest and the lowest UID of each range.
+        ranges: Vec<(Uid, Uid)>,
     },
     /// `FLAGS` (RFC 3501 §7.2.6)
     Flags(FlagNames),
@@ -310,7 +335,7 @@ pub struct ESearch {
 }
 
 /// A mailbox in LIST or LSUB.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListEntry {
     /// Its attributes.
     pub attributes: Vec<ListAttribute>,
@@ -320,6 +345,8 @@ pub struct ListEntry {
     pub mailbox: String,
     /// `CHILDINFO`: `("SUBSCRIBED")` of RFC 5258 §4, only in answer to RECURSIVEMATCH.
     pub subscribed_child: bool,
+    /// `OLDNAME`: what the client called it (RFC 9051 §6.3.9.7), for clients of IMAP4rev2 alone.
+    pub old_name: Option<String>,
 }
 
 /// What LIST says of a mailbox (RFC 3501 §7.2.2, RFC 3348 §3, RFC 5258 §3.4, RFC 6154 §2).
@@ -347,6 +374,10 @@ pub enum StatusValue {
     UidNext(Uid),
     UidValidity(u32),
     Unseen(u32),
+    /// RFC 9051 §6.3.11, RFC 9208 §4.1.4
+    Deleted(u32),
+    /// RFC 9208 §4.1.4, in octets.
+    DeletedStorage(u64),
     /// Octets of all messages, below 2^63.
     Size(u64),
     /// RFC 7889 §3.1: octets of the largest message that it takes.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Limits;
 use super::command::{CommandBody, Numbering, SearchKey};
+use super::dialect::Dialect;
 use super::mailbox_filter::MailboxFilter;
 use super::view::{ExpungeAllowed, Look, News, View};
 use crate::auth::sasl::Offer;
@@ -33,13 +34,22 @@ pub(crate) struct Session {
     pub(crate) login_failures: u32,
 }
 
-/// What a client has enabled, until the connection ends (RFC 7162 §3.1, §3.2.3).
+/// What a client has enabled, until the connection ends (RFC 5161 §3.1, RFC 7162 §3.1, §3.2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Enabled {
     /// A CONDSTORE enabling command came: FETCH responses that were not asked for have UID and MODSEQ.
     pub(crate) condstore: bool,
     /// `ENABLE QRESYNC`: VANISHED is sent where EXPUNGE would be. Never without `condstore`.
     pub(crate) qresync: bool,
+    /// What changes the form of lines.
+    pub(crate) dialect: Dialect,
+}
+
+impl Enabled {
+    /// Whether the client is told of expunges by UID: VANISHED in place of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3).
+    pub(crate) fn vanished(self) -> bool {
+        self.qresync || self.dialect.uid_only
+    }
 }
 
 /// What a session that said ENABLE METADATA knows of its account's metadata (RFC 5464 §4.4.2).
@@ -117,7 +127,8 @@ impl Selected {
             return Found::News(self.view.unchanged(enabled));
         }
         // In the order that `Look` asks for.
-        let recent_from = if self.read_only { head.first_recent_uid } else { store.claim_recent(&self.mailbox) };
+        let takes_recent = !self.read_only && !enabled.dialect.rev2;
+        let recent_from = if takes_recent { store.claim_recent(&self.mailbox) } else { head.first_recent_uid };
         let changes = self.mailbox.changes_since(self.view.mod_seq());
         let present = changes.history_lost.then(|| self.mailbox.snapshot().uids);
         let keywords = self.mailbox.head().keywords;
@@ -226,11 +237,24 @@ pub(crate) struct Facts {
     pub(crate) allowed: Allowed,
     /// Whether EXPUNGE may be sent with its answer.
     pub(crate) expunge: ExpungeAllowed,
+    /// Whether message sequence numbers stand in it, or in its answer.
+    pub(crate) numbers: bool,
 }
 
 impl Facts {
     const fn new(name: &'static str, allowed: Allowed, expunge: ExpungeAllowed) -> Self {
-        Self { name, allowed, expunge }
+        Self { name, allowed, expunge, numbers: false }
+    }
+
+    /// The same, with message sequence numbers.
+    const fn with_numbers(self) -> Self {
+        Self { numbers: true, ..self }
+    }
+
+    /// A search that answers with UIDs; `$` among its criteria is no number.
+    fn searching(name: &'static str, key: &SearchKey) -> Self {
+        let numbers = key.any(&|key| matches!(key, SearchKey::Sequence(set) if !set.is_saved()));
+        Self { numbers, ..Self::new(name, Allowed::Selected, unless_numbered(key)) }
     }
 
     /// The facts of a command.
@@ -267,31 +291,34 @@ impl Facts {
             CommandBody::SetMetadata { .. } => Self::new("SETMETADATA", AfterLogin, Yes),
             CommandBody::Enable(_) => Self::new("ENABLE", AfterLogin, Yes),
             CommandBody::Idle => Self::new("IDLE", AfterLogin, Yes),
+            CommandBody::GetQuota(_) => Self::new("GETQUOTA", AfterLogin, Yes),
+            CommandBody::GetQuotaRoot { .. } => Self::new("GETQUOTAROOT", AfterLogin, Yes),
             CommandBody::Unauthenticate => Self::new("UNAUTHENTICATE", AfterLogin, No),
             CommandBody::Compress => Self::new("COMPRESS", AfterLogin, No),
             CommandBody::Check => Self::new("CHECK", Selected, Yes),
             CommandBody::Close => Self::new("CLOSE", Selected, No),
             CommandBody::Unselect => Self::new("UNSELECT", Selected, No),
             CommandBody::Expunge => Self::new("EXPUNGE", Selected, Yes),
+            CommandBody::UidBatches(_) => Self::new("UIDBATCHES", Selected, Yes),
             CommandBody::UidExpunge(_) => Self::new("UID EXPUNGE", Selected, Yes),
-            CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No),
-            CommandBody::Search { by: Uid, key, .. } => Self::new("UID SEARCH", Selected, unless_numbered(key)),
+            CommandBody::Search { by: Sequence, .. } => Self::new("SEARCH", Selected, No).with_numbers(),
+            CommandBody::Search { by: Uid, key, .. } => Self::searching("UID SEARCH", key),
             // RFC 7377 §2.2
             CommandBody::MultiSearch { sources, key, .. } => {
                 let selected = sources.contains(&MailboxFilter::Selected);
-                Self::new("ESEARCH", if selected { Selected } else { AfterLogin }, unless_numbered(key))
+                Self { allowed: if selected { Selected } else { AfterLogin }, ..Self::searching("ESEARCH", key) }
             }
-            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No),
-            CommandBody::Sort { by: Uid, key, .. } => Self::new("UID SORT", Selected, unless_numbered(key)),
-            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No),
-            CommandBody::Thread { by: Uid, key, .. } => Self::new("UID THREAD", Selected, unless_numbered(key)),
-            CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No),
+            CommandBody::Sort { by: Sequence, .. } => Self::new("SORT", Selected, No).with_numbers(),
+            CommandBody::Sort { by: Uid, key, .. } => Self::searching("UID SORT", key),
+            CommandBody::Thread { by: Sequence, .. } => Self::new("THREAD", Selected, No).with_numbers(),
+            CommandBody::Thread { by: Uid, key, .. } => Self::searching("UID THREAD", key),
+            CommandBody::Fetch { by: Sequence, .. } => Self::new("FETCH", Selected, No).with_numbers(),
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
-            CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No),
+            CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No).with_numbers(),
             CommandBody::Store { by: Uid, .. } => Self::new("UID STORE", Selected, Yes),
-            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes),
+            CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes).with_numbers(),
             CommandBody::Copy { by: Uid, .. } => Self::new("UID COPY", Selected, Yes),
-            CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes),
+            CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes).with_numbers(),
             CommandBody::Move { by: Uid, .. } => Self::new("UID MOVE", Selected, Yes),
         }
     }

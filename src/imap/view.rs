@@ -40,7 +40,7 @@ pub(crate) enum ExpungeAllowed {
 pub(crate) enum News {
     /// `* n EXPUNGE`
     Expunge(u32),
-    /// `* VANISHED`: what EXPUNGE says, for a client that enabled QRESYNC.
+    /// `* VANISHED`: what EXPUNGE says, for a client that enabled QRESYNC or UIDONLY.
     Vanished(UidSet),
     /// `* n EXISTS`
     Exists(u32),
@@ -153,6 +153,12 @@ impl View {
         &self.saved
     }
 
+    /// No message is `\Recent` in this session any more: its client has enabled IMAP4rev2 (RFC 9051, appendix E.12).
+    pub(crate) fn forget_recent(&mut self) {
+        self.recent = UidSet::new();
+        self.recent_told = 0;
+    }
+
     /// `$` stands for these of the messages that the client counts.
     pub(crate) fn save(&mut self, uids: UidSet) {
         self.saved = uids.intersection(&self.known);
@@ -230,7 +236,8 @@ impl View {
                 continue;
             }
             self.known.insert(uid);
-            if uid >= recent_from {
+            // A client of IMAP4rev2 knows no `\Recent`, and so takes none.
+            if uid >= recent_from && !enabled.dialect.rev2 {
                 self.recent.insert(uid);
             }
         }
@@ -277,7 +284,7 @@ impl View {
         self.recent.remove_all(&vanished);
         // What is expunged is taken out of `$` (RFC 5182 §2.1).
         self.saved.remove_all(&vanished);
-        if enabled.qresync {
+        if enabled.vanished() {
             self.known.remove_all(&vanished);
             return news.push(News::Vanished(vanished));
         }

@@ -28,6 +28,7 @@ pub mod envelope;
 pub mod header;
 mod mime;
 pub mod msg_id;
+pub mod parameters;
 mod preview;
 pub mod search;
 pub mod section;

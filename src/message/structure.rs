@@ -52,11 +52,11 @@ pub enum Content {
     Opaque,
     /// multipart/*: parts in their order, one at least.
     Multipart(Vec<Part>),
-    /// message/rfc822: a whole message.
+    /// message/rfc822, message/global: a whole message.
     Message(Box<Enclosed>),
 }
 
-/// The message in a part of message/rfc822.
+/// The message in a part of message/rfc822 or message/global.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enclosed {
     /// Its envelope.
@@ -88,9 +88,13 @@ impl Part {
     pub(super) fn is_multipart(&self) -> bool {
         self.media_type.eq_ignore_ascii_case(b"multipart")
     }
-    /// Whether it says that it is message/rfc822; what is inside tells [`Part::content`].
+    /// Whether it says that it is message/rfc822 or message/global; what is inside tells [`Part::content`].
     pub(super) fn is_message(&self) -> bool {
-        self.is("message", "rfc822")
+        self.is("message", "rfc822") || self.is_global()
+    }
+    /// Whether it says that it is message/global (RFC 6532 §3.7): a message with UTF-8 in its header.
+    pub fn is_global(&self) -> bool {
+        self.is("message", "global")
     }
     /// The parts of a multipart, in their order; none for others.
     pub fn children(&self) -> &[Part] {

@@ -9,7 +9,7 @@
 //!   inner one is meant.
 //! - A multipart without a usable boundary, or in which no part begins, is text/plain: its reader sees the octets.
 //! - An enclosed message in base64 or quoted-printable (RFC 2046 §5.2.1 forbids it) is application/octet-stream, which clients
-//!   can decode.
+//!   can decode. message/global may be encoded (RFC 6532 §3.7), and then has nothing inside.
 //!
 //! Time is linear in the length of the message; the stack is bounded by [`DEPTH_MAX`], memory by the limits of `message`.
 
@@ -139,7 +139,10 @@ impl<'m> Walk<'m> {
             }
         } else if part.is_message() {
             if Encoding::named(&part.encoding) != Some(Encoding::Identity) {
-                mime::set_octet_stream(part);
+                // message/global may be encoded (RFC 6532 §3.7), and is then what it says: octets of that type.
+                if !part.is_global() {
+                    mime::set_octet_stream(part);
+                }
             } else if depth >= DEPTH_MAX {
                 make_opaque(part);
             } else {

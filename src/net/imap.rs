@@ -28,6 +28,7 @@ use super::{Connection, Services, stopping};
 use crate::auth::sasl::Offer;
 use crate::auth::scram::ChannelBinding;
 use crate::imap::command::{Command, Tag};
+use crate::imap::dialect::Dialect;
 use crate::imap::exec::{self, After, Client, Context, Environment, Pending, idle};
 use crate::imap::framer::{Event, Framer, Limits as FramerLimits};
 use crate::imap::response::{Code, Condition, Response, Status};
@@ -202,7 +203,7 @@ impl Driver {
     }
 
     async fn command(&mut self, frame: Vec<u8>) -> io::Result<After> {
-        let command = match parse::command(&frame) {
+        let command = match parse::command(&frame, self.session.enabled.dialect) {
             Ok(command) => command,
             Err(error) => {
                 self.peer.framer.refuse_message();
@@ -450,7 +451,8 @@ impl Peer {
 
     async fn say(&mut self, response: &Response) -> io::Result<()> {
         let mut octets = Vec::new();
-        print::response(&mut octets, response);
+        // Only lines without names and strings come from here: they are the same in every dialect.
+        print::response(&mut octets, response, Dialect::REV1);
         self.send(&octets).await
     }
 

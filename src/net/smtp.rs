@@ -57,6 +57,10 @@ async fn converse(
                 written = write_all(&mut connection.stream, &octets, limits.write_timeout) => written?,
                 () = grace_is_over(&mut shutdown) => return Ok(()),
             },
+            Step::Ask(Ask::Deliver) => {
+                let outcome = transaction.deliver().await;
+                session.delivered(outcome, now());
+            }
             Step::Ask(ask) => {
                 let answer = answer(transaction, ask).await;
                 session.answer(answer, now());
@@ -91,10 +95,10 @@ async fn converse(
 
 async fn answer(transaction: &mut Transaction<'_>, ask: Ask) -> Result<(), Reply> {
     match ask {
-        Ask::Recipient(path) => transaction.add_recipient(&path).await,
+        Ask::Recipient { path, size } => transaction.add_recipient(&path, size).await,
         Ask::Open(envelope) => transaction.open(envelope).await,
         Ask::Store(octets) => transaction.push(&octets).await,
-        Ask::Deliver => transaction.deliver().await,
+        Ask::Deliver => transaction.deliver().await.map(|_| ()),
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::auth::Membership;
 use crate::auth::address::Address;
 use crate::net::stopping;
-use crate::store::{self, Account, Credentials, Store};
+use crate::store::{self, Account, AccountId, Credentials, Quota, Store};
 
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";
@@ -65,6 +65,18 @@ pub enum Question {
     },
     /// Name all accounts.
     ListAccounts,
+    /// How much an account holds, and may hold.
+    ShowQuota {
+        /// The address, in any spelling.
+        address: String,
+    },
+    /// Give an account limits of its own, or (`None`) those of the configuration again.
+    SetQuota {
+        /// The address, in any spelling.
+        address: String,
+        /// What it may hold.
+        quota: Option<Quota>,
+    },
 }
 
 /// What the owner says.
@@ -119,10 +131,32 @@ impl Owner {
                 tracing::info!(account = address.name, "account removed");
                 Ok(Vec::new())
             }
+            Question::ShowQuota { address } => {
+                let (_, account) = self.find(&address)?;
+                Ok(self.quota_lines(account.id))
+            }
+            Question::SetQuota { address, quota } => {
+                let (address, account) = self.find(&address)?;
+                let set = self.store.set_quota(account.id, quota).await;
+                set.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, ?quota, "quota changed");
+                Ok(self.quota_lines(account.id))
+            }
             Question::ListAccounts => {
                 Ok(self.store.accounts().iter().map(|account| account.display_name.clone()).collect())
             }
         }
+    }
+
+    /// A line for each resource: what is used, and how much of it there may be.
+    fn quota_lines(&self, account: AccountId) -> Vec<String> {
+        let (quota, usage) = (self.store.quota(account), self.store.usage(account));
+        let whose = if self.store.own_quota(account).is_some() { "its own limit" } else { "limit of all accounts" };
+        let line = |used: u64, what: &str, limit: Option<u64>| match limit {
+            Some(limit) => format!("{used} {what} of {limit} ({whose})"),
+            None => format!("{used} {what}, no limit"),
+        };
+        vec![line(usage.octets, "octets", quota.octets), line(usage.messages, "messages", quota.messages)]
     }
 
     fn find(&self, address: &str) -> Result<(Address, Arc<Account>), String> {

@@ -60,6 +60,12 @@ pub(crate) const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user he
 pub(crate) const NOT_OUR_DOMAIN: Reply = Reply::new(550, "5.7.1", "Not our domain, and we relay for nobody");
 pub(crate) const RECIPIENT_UNAVAILABLE: Reply = Reply::new(451, "4.3.0", "The recipient cannot be looked up now");
 pub(crate) const MAILBOX_UNAVAILABLE: Reply = Reply::new(450, "4.2.1", "The mailbox cannot be used now");
+/// RFC 3463 §3.3: a full mailbox is a passing trouble in most cases. Its owner can make room, and the sender's queue waits
+/// for that and tells its own user in the end. 552 would also be taken for "too many recipients" (RFC 5321 §4.5.3.1.10).
+pub(crate) const MAILBOX_FULL: Reply = Reply::new(452, "4.2.2", "The mailbox is full; try again later");
+/// Larger than all that the recipient may hold: no waiting helps.
+pub(crate) const MAILBOX_TOO_SMALL: Reply =
+    Reply::new(552, "5.2.2", "The message is larger than the recipient's mailbox may be");
 pub(crate) const STORE_FULL: Reply = Reply::new(452, "4.3.1", "Too little space; try again later");
 pub(crate) const STORE_BUSY: Reply = Reply::new(452, "4.3.1", "Too many messages at this moment; try again later");
 pub(crate) const STORE_FAILED: Reply = Reply::new(451, "4.3.0", "The message could not be stored; try again later");

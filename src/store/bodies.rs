@@ -91,7 +91,7 @@ impl Bodies {
         self.changed_segments.insert(segment);
     }
 
-    /// A mailbox's state was said again, in `new`, or is needed no more.
+    /// A mailbox's state, or that of an account's metadata, was said again, in `new`, or is needed no more.
     pub(crate) fn restate(&mut self, old: Option<Stated>, new: Option<Stated>) {
         if let Some(old) = old {
             self.use_segment(old.segment, old.octets, false);

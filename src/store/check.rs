@@ -265,6 +265,14 @@ fn differences(truth: &State, right: &Contents, served: &State, shown: &Contents
     if accounts(truth) != accounts(served) {
         differs("the accounts are others".to_owned());
     }
+    let quotas = |state: &State| {
+        let mut quotas: Vec<_> = state.directory().quotas().collect();
+        quotas.sort_by_key(|(account, _)| *account);
+        quotas
+    };
+    if quotas(truth) != quotas(served) {
+        differs("the quotas are others".to_owned());
+    }
     let metadata = |state: &State| {
         let directory = state.directory();
         let of_accounts = directory.all_metadata().map(|(account, metadata)| metadata.record(account).entries);

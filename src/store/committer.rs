@@ -24,6 +24,7 @@ use super::journal::Writer;
 use super::journal::record::{Counters, Record};
 use super::{
     AccountId, Bell, BodyId, CommitSeq, Error, FlagNames, Flags, Inner, KEYWORDS_MAX, Mailbox, MailboxId, ModSeq, Uid,
+    Usage,
 };
 
 /// A group takes no more than these: the first caller in it waits for the last one's record.
@@ -95,6 +96,8 @@ pub(crate) struct Decider<'a> {
     uid_next: HashMap<MailboxId, Uid>,
     mod_seq: HashMap<AccountId, ModSeq>,
     keywords: HashMap<MailboxId, Vec<String>>,
+    /// What the group has added to accounts.
+    pub(crate) quota_taken: HashMap<AccountId, Usage>,
     /// The tables that the job being decided added a keyword to, once for each.
     added: Vec<MailboxId>,
 }
@@ -195,6 +198,7 @@ impl Decider<'_> {
         self.uid_next.clear();
         self.mod_seq.clear();
         self.keywords.clear();
+        self.quota_taken.clear();
     }
 }
 
@@ -246,6 +250,7 @@ impl Committer {
             uid_next: HashMap::new(),
             mod_seq: HashMap::new(),
             keywords: HashMap::new(),
+            quota_taken: HashMap::new(),
             added: Vec::new(),
         };
         let mut waiting = None;
@@ -297,7 +302,14 @@ impl Committer {
 
     fn join(&mut self, job: Job, group: &mut Group, decider: &mut Decider<'_>) {
         let Job { touches, octets, decide, permit } = job;
-        match decide(decider) {
+        let decided = decide(decider).and_then(|staged| match decider.admit(&staged) {
+            Ok(()) => Some(staged),
+            Err(error) => {
+                (staged.answer)(Err(error));
+                None
+            }
+        });
+        match decided {
             Some(staged) => {
                 decider.added.clear();
                 self.commit_seq += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::journal::record::{AccountState, Counters, StoreState};
 use super::mailbox::Mailbox;
 use super::metadata::Metadata;
-use super::{Account, AccountId, MailboxId, ModSeq};
+use super::{Account, AccountId, MailboxId, ModSeq, Quota, Usage};
 
 /// Accounts and mailboxes by name and id.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Directory {
     mailboxes: HashMap<MailboxId, Arc<Mailbox>>,
     /// Apart from the accounts, since in a rebuild an account's own record may come later.
     metadata: HashMap<AccountId, Metadata>,
+    /// Limits of those who have their own; apart for the same reason.
+    quotas: HashMap<AccountId, Quota>,
     pub(crate) counters: Counters,
 }
 
@@ -116,6 +118,7 @@ impl Directory {
     /// Removes an account; the name may be another account's by now.
     pub(crate) fn remove_account(&mut self, id: AccountId) {
         self.metadata.remove(&id);
+        self.quotas.remove(&id);
         if let Some(entry) = self.accounts.remove(&id)
             && self.by_name.get(&entry.account.name) == Some(&id)
         {
@@ -156,6 +159,32 @@ impl Directory {
         without_account
     }
 
+    /// The limits that are an account's own.
+    pub(crate) fn quota(&self, account: AccountId) -> Option<Quota> {
+        self.quotas.get(&account).copied()
+    }
+
+    /// All limits that are an account's own.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = (AccountId, Quota)> {
+        self.quotas.iter().map(|(account, quota)| (*account, *quota))
+    }
+
+    pub(crate) fn set_quota(&mut self, account: AccountId, quota: Option<Quota>) {
+        match quota {
+            Some(quota) => self.quotas.insert(account, quota),
+            None => self.quotas.remove(&account),
+        };
+    }
+
+    /// What an account holds.
+    pub(crate) fn usage(&self, account: AccountId) -> Usage {
+        let mailboxes = self.accounts.get(&account).map(|entry| entry.mailboxes.values());
+        mailboxes.into_iter().flatten().fold(Usage::default(), |sum, mailbox| {
+            let data = mailbox.read();
+            sum.plus(Usage { octets: data.head.octets, messages: u64::from(data.head.exists) })
+        })
+    }
+
     /// An account's metadata; `None`: it never had any.
     pub(crate) fn metadata(&self, account: AccountId) -> Option<&Metadata> {
         self.metadata.get(&account)
@@ -181,10 +210,11 @@ impl Directory {
         }
     }
 
-    /// Drops the metadata of accounts and mailboxes that are not there, once all records of a rebuild were applied: the
+    /// Drops metadata and limits of accounts and mailboxes that are not there, once all records of a rebuild were applied: the
     /// records that removed them may be gone.
     pub(crate) fn retain_metadata(&mut self) {
-        let Directory { accounts, mailboxes, metadata, .. } = self;
+        let Directory { accounts, mailboxes, metadata, quotas, .. } = self;
+        quotas.retain(|account, _| accounts.contains_key(account));
         metadata.retain(|account, _| accounts.contains_key(account));
         for of_account in metadata.values_mut() {
             of_account.retain(|mailbox| mailboxes.contains_key(&mailbox));

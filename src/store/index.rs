@@ -13,6 +13,7 @@
 //! | `S` | [`Sentinel`] |
 //! | `A` account, piece | [`AccountState`] |
 //! | `T` account, piece | [`MetadataState`] |
+//! | `Q` account | [`Quota`], of those who have their own |
 //! | `M` mailbox, piece | [`HeadRecord`] |
 //! | `C` mailbox, chunk | [`Chunk`] of up to 64 messages |
 //! | `X` mailbox, mod-sequence, piece | [`Vanished`] |
@@ -32,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::record::{AccountState, Counters, HeadRecord, MetadataState, Vanished};
 use super::journal::segment::{Place, StoreId};
 use super::mailbox::{Chunk, Messages};
-use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq};
+use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq, Quota};
 
 /// The form of everything in the index; another one is thrown away and made anew.
 const FORMAT_VERSION: u32 = 1;
@@ -78,7 +79,7 @@ pub(crate) struct BodyEntry {
 pub(crate) struct SegmentUse {
     /// Octets of all records.
     pub(crate) octets: u64,
-    /// Octets of deliveries that some message refers to, and of the last states of mailboxes.
+    /// Octets of deliveries that some message refers to, and of the last states of mailboxes and metadata.
     pub(crate) live: u64,
 }
 
@@ -184,6 +185,16 @@ impl Index {
         Ok(self.scan_pieces(b"T")?.into_iter().map(|(_, metadata)| metadata).collect())
     }
 
+    pub(crate) fn quotas(&self) -> Result<Vec<(AccountId, Quota)>, Error> {
+        let mut quotas = Vec::new();
+        for entry in self.db.scan_prefix(b"Q") {
+            let (key, value) = entry.map_err(read_error)?;
+            let account = u64_at(&key, 1).ok_or_else(|| read_error("a key is too short"))?;
+            quotas.push((AccountId(account), decode(&value)?));
+        }
+        Ok(quotas)
+    }
+
     pub(crate) fn heads(&self) -> Result<Vec<HeadRecord>, Error> {
         Ok(self.scan_pieces(b"M")?.into_iter().map(|(_, head)| head).collect())
     }
@@ -252,6 +263,15 @@ impl Index {
         self.set_pieces(batch, &key(b'T', &[&metadata.account.0.to_be_bytes()]), metadata)
     }
 
+    pub(crate) fn set_quota(&self, batch: &mut Batch, account: AccountId, quota: Option<Quota>) -> Result<(), Error> {
+        let key = key(b'Q', &[&account.0.to_be_bytes()]);
+        match quota {
+            Some(quota) => batch.set(key, &postcard::to_stdvec(&quota).map_err(read_error)?),
+            None => batch.remove(key),
+        }
+        Ok(())
+    }
+
     pub(crate) fn set_head(&self, batch: &mut Batch, head: &HeadRecord) -> Result<(), Error> {
         self.set_pieces(batch, &key(b'M', &[&head.mailbox.0.to_be_bytes()]), head)
     }
@@ -305,6 +325,7 @@ impl Index {
 
     pub(crate) fn remove_account(&self, batch: &mut Batch, account: AccountId) -> Result<(), Error> {
         self.remove_prefix(batch, &key(b'T', &[&account.0.to_be_bytes()]))?;
+        self.remove_prefix(batch, &key(b'Q', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'A', &[&account.0.to_be_bytes()]))
     }
 

@@ -190,6 +190,7 @@ impl Maintenance {
         let mut mailboxes: BTreeSet<MailboxId> = BTreeSet::new();
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut metadata: BTreeSet<AccountId> = BTreeSet::new();
+        let mut quotas: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
         while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
@@ -201,6 +202,7 @@ impl Maintenance {
             accounts.extend(found.record.accounts());
             let stated = |account: &AccountId| self.inner.state.metadata_stated(*account);
             metadata.extend(found.record.metadata().filter(|account| found.commit_seq >= stated(account)));
+            quotas.extend(found.record.quota());
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));
             }
@@ -217,6 +219,14 @@ impl Maintenance {
             let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 let directory = inner.state.directory();
                 Ok(directory.metadata(account).map(|metadata| Record::MetadataState(metadata.record(account))))
+            })?;
+            wait(said)?;
+        }
+        for account in quotas {
+            // That there are none is said too: an older record in another segment would else be believed again.
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
+                let directory = inner.state.directory();
+                Ok(directory.account(account).map(|_| Record::SetQuota(account, directory.quota(account))))
             })?;
             wait(said)?;
         }

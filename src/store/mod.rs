@@ -74,6 +74,8 @@ pub struct Options {
     pub segment_octets: u64,
     /// What the messages of mailboxes that nobody uses may take of memory, in octets, before they are dropped from it.
     pub idle_index_octets: u64,
+    /// What an account may hold that has no limits of its own.
+    pub quota: Quota,
     /// Whether a new account has mailboxes for drafts, sent mail and the like from the beginning.
     pub special_mailboxes: bool,
 }
@@ -85,6 +87,7 @@ impl Default for Options {
             in_flight_octets: 64 * 1024 * 1024,
             segment_octets: journal::SEGMENT_OCTETS,
             idle_index_octets: 64 * 1024 * 1024,
+            quota: Quota::default(),
             special_mailboxes: true,
         }
     }
@@ -196,6 +199,8 @@ pub struct Delivered {
     pub summary: Arc<crate::message::Summary>,
     /// Where it stands, in the order of the placements.
     pub places: Vec<Placed>,
+    /// Which placements, counted from 0, had no room: only by [`Store::deliver_where_there_is_room`].
+    pub refused: Vec<(usize, Error)>,
 }
 
 /// # The store

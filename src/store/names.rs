@@ -26,7 +26,8 @@ pub fn canonical_name(name: &str) -> Result<String, Error> {
     if name.len() > MAX_OCTETS {
         return Err(Error::BadName("it is longer than 1,000 octets"));
     }
-    if name.chars().any(char::is_control) {
+    // The separators of lines and paragraphs are none of Unicode's controls, but as little a part of a name (RFC 6855 §3).
+    if name.chars().any(|character| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')) {
         return Err(Error::BadName("it holds a control character"));
     }
     if name.contains(['*', '%']) {
@@ -95,7 +96,7 @@ mod tests {
     fn bad_names_are_refused() {
         let long = "x".repeat(1_001);
         let deep = "a/".repeat(32) + "a";
-        for name in ["", "/", "a//b", "a/", "/a", "a\u{7}", "a*", "50%", "#shared", &long, &deep] {
+        for name in ["", "/", "a//b", "a/", "/a", "a\u{7}", "a\u{2028}", "a*", "50%", "#shared", &long, &deep] {
             assert!(matches!(canonical_name(name), Err(Error::BadName(_))), "{name}");
         }
         canonical_name(&"x".repeat(1_000)).unwrap();

@@ -26,6 +26,8 @@ struct Changed {
     mailboxes: HashSet<MailboxId>,
     /// Accounts whose metadata is another.
     metadata: HashSet<AccountId>,
+    /// Accounts whose limits are others.
+    quotas: HashSet<AccountId>,
     removed_accounts: Vec<AccountId>,
     removed_mailboxes: Vec<MailboxId>,
     anything: bool,
@@ -54,6 +56,9 @@ impl State {
         }
         for metadata in index.metadata()? {
             directory.set_metadata(metadata.account, Metadata::from_record(metadata));
+        }
+        for (account, quota) in index.quotas()? {
+            directory.set_quota(account, Some(quota));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -148,6 +153,7 @@ impl State {
                     entry.account = Arc::new(Account { credentials, ..old });
                 }
             }
+            Record::SetQuota(account, quota) => self.directory_mut().set_quota(account, quota),
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
             Record::MailboxState(state) if !self.rebuilding => {
@@ -237,6 +243,7 @@ impl State {
         changed.mailboxes.extend(record.mailboxes());
         changed.accounts.extend(record.accounts());
         changed.metadata.extend(record.metadata());
+        changed.quotas.extend(record.quota());
     }
 
     /// The commit of the mailbox's last state; 0 when there is none.
@@ -445,6 +452,9 @@ impl State {
             self.changed().metadata.insert(account);
             stated.extend(metadata.stated);
         }
+        for (account, _) in self.directory().quotas() {
+            self.changed().quotas.insert(account);
+        }
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
@@ -488,6 +498,12 @@ impl State {
         for id in changed.metadata {
             if let Some(metadata) = directory.metadata(id) {
                 self.index.set_metadata(&mut batch, &metadata.record(id))?;
+            }
+        }
+        for id in changed.quotas {
+            // Those of an account that was removed go with it.
+            if directory.account(id).is_some() {
+                self.index.set_quota(&mut batch, id, directory.quota(id))?;
             }
         }
         let mut mailboxes = Vec::new();

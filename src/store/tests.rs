@@ -14,6 +14,7 @@ mod damage;
 mod groups;
 mod histories;
 mod metadata;
+mod quota;
 mod rebuild;
 mod special_use;
 

@@ -291,6 +291,24 @@ pub struct ScramVerifier {
     pub server_key: Vec<u8>,
 }
 
+/// How much an account may hold (RFC 9208); `None`: as much as there is room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// The octets of all its messages.
+    pub octets: Option<u64>,
+    /// How many messages.
+    pub messages: Option<u64>,
+}
+
+/// How much an account holds, or would get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The octets of all messages; one that stands in two mailboxes counts twice.
+    pub octets: u64,
+    /// How many messages.
+    pub messages: u64,
+}
+
 /// An account: a copy, true at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -360,6 +378,12 @@ pub enum Error {
     TooLarge {
         /// The limit in octets.
         limit: u64,
+    },
+    /// The account may hold no more.
+    #[error("there is no room: the quota is used up")]
+    OverQuota {
+        /// It would not have had room in an empty account either.
+        hopeless: bool,
     },
     /// The message was expunged in the meantime.
     #[error("the message is no longer there")]

@@ -5,6 +5,12 @@
 //!   progress are FETCH, STORE, SEARCH, SORT or THREAD by sequence number (RFC 3501 §7.4.1, RFC 5256 §3).
 //! - VANISHED without (EARLIER) may come where EXPUNGE may, and names no more messages than there are (RFC 7162 §3.2.10.2).
 //! - FETCH names a message that has been announced (RFC 3501 §7.4.2), and none of them comes without a mailbox.
+//! - ESEARCH names a command in progress (RFC 4731 §3.1), and no sequence number beyond the mailbox.
+//! - After ENABLE UIDONLY neither FETCH nor EXPUNGE comes, but UIDFETCH and VANISHED, and ESEARCH has UIDs; before it no
+//!   UIDFETCH comes (RFC 9586 §3). VANISHED without (EARLIER) needs UIDONLY or QRESYNC.
+//! - After ENABLE IMAP4rev2 a FETCH that nobody asked for has the UID (RFC 9051 §7.5.2).
+
+use std::collections::BTreeSet;
 
 use super::value::{Kind, Response, Value};
 
@@ -13,6 +19,8 @@ use super::value::{Kind, Response, Value};
 pub struct Session {
     exists: Option<u64>,
     in_progress: Vec<(String, String)>,
+    /// What ENABLED has named, in capitals.
+    enabled: BTreeSet<String>,
 }
 
 /// Commands during which EXPUNGE may not be sent, in their form with sequence numbers.
@@ -55,6 +63,7 @@ const COMMANDS: &[&str] = &[
     "UNAUTHENTICATE",
     "COMPRESS",
     "ID",
+    "UIDBATCHES",
 ];
 
 impl Session {
@@ -92,6 +101,9 @@ impl Session {
         if (selects && !ok) || (ok && (command == "CLOSE" || command == "UNSELECT" || command == "UNAUTHENTICATE")) {
             self.exists = None;
         }
+        if ok && command == "UNAUTHENTICATE" {
+            self.enabled.clear();
+        }
     }
 
     /// Whether messages may be renumbered now; `what` would do it.
@@ -105,7 +117,70 @@ impl Session {
         Ok(())
     }
 
+    fn has_enabled(&self, capability: &str) -> bool {
+        self.enabled.contains(capability)
+    }
+
+    /// Whether the client reads UTF-8 in quoted strings.
+    pub fn reads_utf8(&self) -> bool {
+        self.has_enabled("UTF8=ACCEPT") || self.has_enabled("IMAP4REV2")
+    }
+
+    fn enabled(&mut self, response: &Response) {
+        let names = (1..response.values.len()).filter_map(|index| response.word(index));
+        self.enabled.extend(names);
+    }
+
+    /// `ESEARCH [(TAG tag)] [UID] …`
+    fn esearch(&self, response: &Response) -> Result<(), String> {
+        let mut values = &response.values[1..];
+        if let [Value::List(correlator), rest @ ..] = values {
+            values = rest;
+            if let [.., Value::Atom(tag) | Value::Text(tag)] = &correlator[..]
+                && !self.in_progress.iter().any(|(known, _)| known.as_bytes() == tag)
+            {
+                return Err(format!("ESEARCH for {:?}, which is not in progress", String::from_utf8_lossy(tag)));
+            }
+        }
+        if matches!(values.first(), Some(Value::Atom(uid)) if uid.eq_ignore_ascii_case(b"UID")) {
+            return Ok(());
+        }
+        if self.has_enabled("UIDONLY") {
+            return Err("ESEARCH without UID after ENABLE UIDONLY (RFC 9586 §3)".to_owned());
+        }
+        let Some(exists) = self.exists else { return Ok(()) };
+        for pair in values.chunks(2) {
+            if let [Value::Atom(name), Value::Atom(numbers)] = pair
+                && ["ALL", "MIN", "MAX"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+                && highest(numbers).is_none_or(|highest| highest > exists)
+            {
+                return Err(format!("ESEARCH names {} of {exists} messages", String::from_utf8_lossy(numbers)));
+            }
+        }
+        Ok(())
+    }
+
+    /// FETCH and UIDFETCH: which of the two, and with the UID where nobody asked.
+    fn fetched(&self, kind: &str, response: &Response) -> Result<(), String> {
+        if (kind == "UIDFETCH") != self.has_enabled("UIDONLY") {
+            return Err(format!("{kind} where ENABLE UIDONLY decides otherwise (RFC 9586 §3)"));
+        }
+        let asked = ["FETCH", "STORE", "UID FETCH", "UID STORE", "SELECT", "EXAMINE"];
+        let unasked = !self.in_progress.iter().any(|(_, command)| asked.contains(&command.as_str()));
+        if kind == "FETCH" && unasked && self.has_enabled("IMAP4REV2") {
+            let Some(Value::List(items)) = response.values.get(2) else { return Ok(()) };
+            let is_uid = |value: &Value| matches!(value, Value::Atom(name) if name.eq_ignore_ascii_case(b"UID"));
+            if !items.iter().step_by(2).any(is_uid) {
+                return Err("FETCH without UID that nobody asked for (RFC 9051 §7.5.2)".to_owned());
+            }
+        }
+        Ok(())
+    }
+
     fn vanished(&mut self, uids: &[u8]) -> Result<(), String> {
+        if !self.has_enabled("QRESYNC") && !self.has_enabled("UIDONLY") {
+            return Err("VANISHED, which nobody has enabled (RFC 7162 §3.2.10)".to_owned());
+        }
         self.renumbers("VANISHED")?;
         let exists = self.exists.ok_or("VANISHED without a selected mailbox")?;
         let gone = count(uids).ok_or("VANISHED without UIDs")?;
@@ -119,8 +194,14 @@ impl Session {
     }
 
     fn untagged(&mut self, response: &Response) -> Result<(), String> {
-        if let (Some("VANISHED"), Some(Value::Atom(uids))) = (response.word(0).as_deref(), response.values.get(1)) {
-            return self.vanished(uids);
+        match (response.word(0).as_deref(), response.values.get(1)) {
+            (Some("VANISHED"), Some(Value::Atom(uids))) => return self.vanished(uids),
+            (Some("ENABLED"), _) => {
+                self.enabled(response);
+                return Ok(());
+            }
+            (Some("ESEARCH"), _) => return self.esearch(response),
+            _ => {}
         }
         let Some(Value::Atom(number)) = response.values.first() else { return Ok(()) };
         let Some(number) = std::str::from_utf8(number).ok().and_then(|n| n.parse::<u64>().ok()) else { return Ok(()) };
@@ -131,8 +212,10 @@ impl Session {
                 self.exists = Some(number);
                 return Ok(());
             }
-            (None, "EXISTS" | "EXPUNGE" | "FETCH") if selecting => return Ok(()),
-            (None, "EXISTS" | "EXPUNGE" | "FETCH") => return Err(format!("{kind} without a selected mailbox")),
+            (None, "EXISTS" | "EXPUNGE" | "FETCH" | "UIDFETCH") if selecting => return Ok(()),
+            (None, "EXISTS" | "EXPUNGE" | "FETCH" | "UIDFETCH") => {
+                return Err(format!("{kind} without a selected mailbox"));
+            }
             (Some(exists), _) => exists,
             (None, _) => return Ok(()),
         };
@@ -145,6 +228,9 @@ impl Session {
                 Ok(())
             }
             "EXPUNGE" => {
+                if self.has_enabled("UIDONLY") {
+                    return Err("EXPUNGE after ENABLE UIDONLY (RFC 9586 §3)".to_owned());
+                }
                 self.renumbers("EXPUNGE")?;
                 if number == 0 || number > exists {
                     return Err(format!("EXPUNGE {number} of {exists} messages"));
@@ -153,9 +239,16 @@ impl Session {
                 Ok(())
             }
             "FETCH" if number == 0 || number > exists => Err(format!("FETCH {number} of {exists} messages")),
+            "FETCH" | "UIDFETCH" => self.fetched(&kind, response),
             _ => Ok(()),
         }
     }
+}
+
+/// The highest number of a set.
+fn highest(numbers: &[u8]) -> Option<u64> {
+    let numbers = std::str::from_utf8(numbers).ok()?.split([',', ':']);
+    numbers.map(|number| number.parse::<u64>().ok()).try_fold(0, |highest, number| Some(highest.max(number?)))
 }
 
 /// How many UIDs are in a set.
@@ -205,8 +298,47 @@ mod tests {
         assert!(hears(&mut session, "* VANISHED 1").is_err());
         let mut session = selected();
         session.sent(b"c NOOP\r\n");
+        assert!(hears(&mut session, "* VANISHED 1").is_err(), "nobody has enabled it");
+        assert!(hears(&mut session, "* ENABLED QRESYNC").is_ok());
         assert!(hears(&mut session, "* VANISHED 4,7:8").is_ok());
         assert!(hears(&mut session, "* VANISHED 9").is_err());
+    }
+
+    #[test]
+    fn who_goes_by_uid_hears_no_number() {
+        let mut session = selected();
+        session.sent(b"b UID FETCH 9 FLAGS\r\nc NOOP\r\n");
+        assert!(hears(&mut session, "* 9 UIDFETCH (FLAGS ())").is_err());
+        assert!(hears(&mut session, "* ENABLED UIDONLY").is_ok());
+        assert!(hears(&mut session, "* 9 UIDFETCH (FLAGS ())").is_ok());
+        assert!(hears(&mut session, "* 1 FETCH (FLAGS ())").is_err());
+        assert!(hears(&mut session, "* 1 EXPUNGE").is_err());
+        assert!(hears(&mut session, "* VANISHED 9").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"c\") UID ALL 9").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"c\") ALL 1").is_err());
+    }
+
+    #[test]
+    fn esearch_answers_a_command_with_numbers_that_are_there() {
+        let mut session = selected();
+        session.sent(b"b SEARCH RETURN () ALL\r\n");
+        assert!(hears(&mut session, "* ESEARCH (TAG \"b\") ALL 1:3").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"b\")").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"x\") ALL 1:3").is_err());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"b\") COUNT 9 ALL 1:4").is_err());
+        assert!(hears(&mut session, "* ESEARCH (TAG \"b\") UID ALL 9").is_ok());
+    }
+
+    #[test]
+    fn flags_that_nobody_asked_for_come_with_the_uid_in_rev2() {
+        let mut session = selected();
+        session.sent(b"b NOOP\r\n");
+        assert!(hears(&mut session, "* 1 FETCH (FLAGS ())").is_ok());
+        assert!(hears(&mut session, "* ENABLED IMAP4rev2").is_ok());
+        assert!(hears(&mut session, "* 1 FETCH (FLAGS ())").is_err());
+        assert!(hears(&mut session, "* 1 FETCH (FLAGS () UID 9)").is_ok());
+        session.sent(b"c STORE 1 +FLAGS (\\Seen)\r\n");
+        assert!(hears(&mut session, "* 1 FETCH (FLAGS (\\Seen))").is_ok());
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn in_order(elements: &[Element], values: &[Value], bindings: &mut Bindings) -> 
         && let ([Element::List(wanted), after @ ..], [Value::List(found), left @ ..]) = (elements_left, values_left)
     {
         let name = name.to_ascii_uppercase();
-        if name == b"FETCH" {
+        if name == b"FETCH" || name == b"UIDFETCH" {
             return as_pairs(wanted, found, bindings) && in_order(after, left, bindings);
         }
         if name == b"FLAGS" || name == b"PERMANENTFLAGS" {

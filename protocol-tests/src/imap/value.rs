@@ -1,7 +1,8 @@
 //! An IMAP response as values (RFC 3501 §7 and §9): atoms, strings and lists, whatever form they were sent in.
 //!
 //! The reader is strict where the grammar is: unbalanced lists, bare control characters or octets above 127 outside of
-//! literals are errors, so that each transcript checks the form of everything it receives.
+//! literals are errors, so that each transcript checks the form of everything it receives. Who has enabled it reads UTF-8 in
+//! quotes too (RFC 6855 §3, RFC 9051 §4.3).
 
 /// One element of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,12 @@ const MAX_DEPTH: usize = 200;
 impl Response {
     /// Reads one framed response, without its final CRLF.
     pub fn read(raw: &[u8]) -> Result<Response, String> {
-        let mut reader = Reader { bytes: raw, at: 0 };
+        Self::read_as(raw, false)
+    }
+
+    /// The same; `utf8`: the client has enabled UTF-8 in quoted strings.
+    pub fn read_as(raw: &[u8], utf8: bool) -> Result<Response, String> {
+        let mut reader = Reader { bytes: raw, at: 0, utf8 };
         let kind = match reader.until_space() {
             b"*" => Kind::Untagged,
             b"+" => Kind::Continuation,
@@ -130,6 +136,7 @@ fn literal_length(line: &[u8]) -> Option<usize> {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    utf8: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -212,6 +219,7 @@ impl<'a> Reader<'a> {
             let byte = self.peek().ok_or("a quoted string that is not closed")?;
             self.at += 1;
             match byte {
+                b'"' if std::str::from_utf8(&text).is_err() => return Err("quotes around what is no UTF-8".to_owned()),
                 b'"' => return Ok(Value::Text(text)),
                 b'\\' => {
                     let escaped = self.peek().filter(|b| b"\"\\".contains(b));
@@ -219,7 +227,7 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                 }
                 0 | b'\r' | b'\n' => return Err("a control character in a quoted string".to_owned()),
-                128.. => return Err("an octet above 127 in a quoted string".to_owned()),
+                128.. if !self.utf8 => return Err("an octet above 127 in a quoted string".to_owned()),
                 byte => text.push(byte),
             }
         }
@@ -314,6 +322,14 @@ mod tests {
         ] {
             assert!(Response::read(bad.as_bytes()).is_err(), "{bad} was read");
         }
+    }
+
+    #[test]
+    fn utf8_in_quotes_is_read_by_who_enabled_it() {
+        let line = "* LIST () \"/\" \"ä\"".as_bytes();
+        assert_eq!(Response::read_as(line, true).unwrap().values[3], Value::Text("ä".as_bytes().to_vec()));
+        assert!(Response::read(line).is_err());
+        assert!(Response::read_as(b"* LIST () \"/\" \"\xe4\"", true).is_err());
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::store::Store;
 /// What is there in every state. IDLE is among it before login too: clients decide by it how to go on.
 const ALWAYS: &[&str] = &[
     "IMAP4rev1",             // RFC 3501
+    "IMAP4rev2",             // RFC 9051
+    "UTF8=ACCEPT",           // RFC 6855
+    "UIDONLY",               // RFC 9586
+    "UIDBATCHES",            // RFC 10022
     "LITERAL+",              // RFC 7888
     "SASL-IR",               // RFC 4959
     "ID",                    // RFC 2971
@@ -48,6 +52,9 @@ const ALWAYS: &[&str] = &[
     "CONDSTORE",             // RFC 7162
     "QRESYNC",               // RFC 7162
     "PREVIEW",               // RFC 8970
+    "QUOTA",                 // RFC 9208
+    "QUOTA=RES-STORAGE",     // RFC 9208 §5.1
+    "QUOTA=RES-MESSAGE",     // RFC 9208 §5.2
 ];
 
 /// The capabilities of this session at this moment.

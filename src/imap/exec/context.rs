@@ -106,7 +106,7 @@ impl<'a> Context<'a> {
 
     /// Adds a response.
     pub(crate) fn put(&mut self, response: impl Into<Response>) {
-        print::response(&mut self.output, &response.into());
+        print::response(&mut self.output, &response.into(), self.session.enabled.dialect);
     }
 
     /// Adds what the session's view found new.

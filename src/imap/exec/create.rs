@@ -7,7 +7,7 @@
 //! A name that ends with the separator declares that inferiors will follow. Every mailbox can have them here, so that the
 //! declaration says nothing, and the mailbox is created without the separator.
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, old_name};
 use crate::imap::response::Code;
 use crate::store::SpecialUse;
 
@@ -16,5 +16,6 @@ pub(super) async fn run(cx: &mut Context<'_>, mailbox: &str, uses: &[String]) ->
     let special_use = SpecialUse::from_names(uses.iter().map(String::as_str))?;
     let created = cx.store().create_mailbox(account, mailbox, special_use).await?;
     let id = cx.store().object_ids().mailbox(created.id());
+    old_name::tell(cx, mailbox)?;
     Ok(Done::ok("CREATE done").with_code(Code::MailboxId(id)))
 }

@@ -4,7 +4,7 @@
 //! Other sessions that have it selected are told BYE. This one knows what it does: it is left without a mailbox.
 
 use super::failure::Failure;
-use super::{Context, Done, Outcome, tree};
+use super::{Context, Done, Outcome, old_name, tree};
 use crate::imap::response::Code;
 use crate::store::Error;
 
@@ -20,6 +20,7 @@ pub(super) async fn run(cx: &mut Context<'_>, mailbox: &str) -> Outcome {
         }
         Err(error) => return Err(error.into()),
     }
+    old_name::tell_deleted(cx, mailbox);
     let own = cx.session.selected().is_some_and(|selected| Some(selected.mailbox.id()) == doomed);
     if own {
         cx.session.unselect();

@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// The client is wrong.
     #[error("{0}")]
     Bad(&'static str),
+    /// The client has given up sequence numbers, and uses one (RFC 9586 §3).
+    #[error("only UIDs name messages after ENABLE UIDONLY")]
+    UidRequired,
     /// It can't be done.
     #[error("{text}")]
     No {
@@ -101,6 +104,9 @@ impl Failure {
     pub(crate) fn into_status(self, tag: &Tag) -> io::Result<Status> {
         Ok(match self {
             Failure::Bad(text) => Status::bad(Some(tag), text),
+            Failure::UidRequired => {
+                Status::bad(Some(tag), "Only UIDs name messages after ENABLE UIDONLY").with_code(Code::UidRequired)
+            }
             Failure::No { code: Some(code), text } => Status::no(tag, text).with_code(code),
             Failure::No { code: None, text } => Status::no(tag, text),
             Failure::ReadOnly => Status::no(tag, "the mailbox is selected read-only").with_code(Code::ReadOnly),
@@ -138,6 +144,7 @@ fn code_of(error: &store::Error) -> Code {
         store::Error::TooMuchMetadata => Code::MetadataTooMany,
         store::Error::SpecialUse(_) => Code::UseAttr,
         store::Error::TooLarge { .. } => Code::TooBig,
+        store::Error::OverQuota { .. } => Code::OverQuota,
         store::Error::Gone => Code::ExpungeIssued,
         store::Error::Damaged(_) => Code::Corruption,
         store::Error::DiskFull

@@ -46,7 +46,7 @@ pub(crate) fn news(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> T
         Ok(false) => Told::Nothing,
         Ok(true) => Told::News,
         Err(Deleted) => {
-            print::response(out, &bye_deleted().into());
+            print::response(out, &bye_deleted().into(), session.enabled.dialect);
             Told::Bye
         }
     }
@@ -68,9 +68,9 @@ pub(crate) fn end(
     }
     let done = parse::is_done(line);
     let status = if done { Status::ok(tag, "IDLE done") } else { Status::bad(Some(tag), "DONE was expected") };
-    print::response(out, &status.into());
+    print::response(out, &status.into(), session.enabled.dialect);
     if session.count(!done, limits) {
-        print::response(out, &bye_hopeless().into());
+        print::response(out, &bye_hopeless().into(), session.enabled.dialect);
         return Told::Bye;
     }
     told

@@ -12,7 +12,7 @@ use super::tree::{self, Node, Tree};
 use super::{Context, Done, Outcome, metadata, my_rights, status};
 use crate::imap::command::{List, ListReturn, ListSelect};
 use crate::imap::response::{Code, Data, ListAttribute, ListEntry};
-use crate::store::{AccountId, Error, SEPARATOR, Store};
+use crate::store::{AccountId, Error, Head, SEPARATOR, Store};
 
 /// The most patterns of one LIST (RFC 5258 §3): each is tried on each name, and clients send one to three.
 const PATTERNS_MAX: usize = 100;
@@ -26,8 +26,7 @@ pub(super) async fn run(cx: &mut Context<'_>, list: List) -> Outcome {
         cx.put(Data::List(ListEntry {
             attributes: vec![ListAttribute::NoSelect],
             separator: Some(SEPARATOR),
-            mailbox: String::new(),
-            subscribed_child: false,
+            ..ListEntry::default()
         }));
         return Ok(Done::ok("LIST done"));
     }
@@ -84,6 +83,17 @@ async fn put(cx: &mut Context<'_>, account: AccountId, listed: Listed, asked: &L
         }
     }
     Ok(())
+}
+
+/// The LIST response of one mailbox, for who did not ask for it: with all its attributes (RFC 9051 §6.3.2).
+pub(super) fn entry_of(store: &Store, account: AccountId, head: &Head) -> ListEntry {
+    let has_children = store.has_inferiors(account, &head.name);
+    let mut attributes = vec![if has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren }];
+    if store.is_subscribed(account, &head.name) {
+        attributes.push(ListAttribute::Subscribed);
+    }
+    attributes.extend(head.special_use.map(ListAttribute::SpecialUse));
+    ListEntry { attributes, separator: Some(SEPARATOR), mailbox: head.name.clone(), ..ListEntry::default() }
 }
 
 /// A mailbox in the answer.
@@ -192,6 +202,7 @@ impl Lister {
             separator: Some(SEPARATOR),
             mailbox: name.to_owned(),
             subscribed_child: why.child && self.select.subscribed,
+            old_name: None,
         };
         Listed { entry, has_status: exists && why.itself }
     }

@@ -19,7 +19,7 @@ pub(super) async fn run(cx: &mut Context<'_>, reference: &str, pattern: String) 
     for (name, subscribed) in list::off_runtime(move || find(&patterns, shows_levels, &subscriptions)).await? {
         let attributes = if subscribed { Vec::new() } else { vec![ListAttribute::NoSelect] };
         let separator = Some(SEPARATOR);
-        cx.put(Data::Lsub(ListEntry { attributes, separator, mailbox: name, subscribed_child: false }));
+        cx.put(Data::Lsub(ListEntry { attributes, separator, mailbox: name, ..ListEntry::default() }));
         cx.step().await?;
     }
     Ok(Done::ok("LSUB done"))

@@ -132,6 +132,7 @@ pub(super) fn enable(cx: &mut Context<'_>) {
 /// Appends what others changed since the last look, for a session that enabled it; says whether there was anything.
 pub(super) fn tell(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> bool {
     let Some(account) = session.account().map(|account| account.id) else { return false };
+    let dialect = session.enabled.dialect;
     let Some(watch) = &mut session.metadata else { return false };
     watch.bell.take();
     let now = store.account_mod_seq(account);
@@ -156,7 +157,7 @@ pub(super) fn tell(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> b
         };
         // Without a name it was deleted meanwhile.
         if let Some(mailbox) = name {
-            print::response(out, &Response::Data(Data::MetadataChanged { mailbox, entries }));
+            print::response(out, &Response::Data(Data::MetadataChanged { mailbox, entries }), dialect);
             told = true;
         }
     }

@@ -23,6 +23,7 @@ mod expunge;
 mod failure;
 mod fetch;
 mod flags;
+mod given_up;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -36,7 +37,9 @@ mod my_rights;
 mod namespace;
 mod news;
 mod noop;
+mod old_name;
 mod pattern;
+mod quota;
 mod rename;
 mod resync;
 mod search;
@@ -48,6 +51,7 @@ mod store;
 mod subscribe;
 mod thread;
 mod tree;
+mod uid_batches;
 mod unauthenticate;
 mod workspace;
 
@@ -129,12 +133,13 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
-    let outcome = match facts.check(&cx.session.state) {
+    let checked = facts.check(&cx.session.state).map_err(Failure::Bad);
+    let outcome = match checked.and_then(|()| given_up::check(&body, facts, cx.session.enabled.dialect)) {
         Ok(()) => dispatch(cx, &tag, body).await,
-        Err(text) => {
+        Err(failure) => {
             // Ours only if it was an APPEND: its message is on its way, or waits for `+`.
             cx.client.framer().refuse_message();
-            Err(Failure::Bad(text))
+            Err(failure)
         }
     };
     conclude(cx, facts, tag, outcome).await
@@ -168,12 +173,15 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::SetMetadata { mailbox, entries } => metadata::set(cx, &mailbox, entries).await,
         CommandBody::Enable(capabilities) => enable::run(cx, &capabilities),
         CommandBody::Idle => Ok(Done::ok("").then(Next::Idle)),
+        CommandBody::GetQuota(root) => quota::get(cx, &root),
+        CommandBody::GetQuotaRoot { mailbox } => quota::get_root(cx, &mailbox),
         CommandBody::Unauthenticate => unauthenticate::run(cx),
         CommandBody::Compress => compress::run(cx),
         CommandBody::Check => noop::run("CHECK done"),
         CommandBody::Close => close::run(cx, true).await,
         CommandBody::Unselect => close::run(cx, false).await,
         CommandBody::Expunge => expunge::run(cx, None).await,
+        CommandBody::UidBatches(asked) => uid_batches::run(cx, tag, asked),
         CommandBody::UidExpunge(set) => expunge::run(cx, Some(&set)).await,
         CommandBody::Search { by, returns, key } => search::run(cx, tag, by, returns, key).await,
         CommandBody::MultiSearch { sources, returns, key } => multisearch::run(cx, tag, sources, returns, key).await,

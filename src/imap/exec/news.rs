@@ -42,31 +42,29 @@ pub(super) fn print(out: &mut Vec<u8>, news: &[News], selected: &Selected, enabl
         return;
     }
     let names = selected.mailbox.head().keywords;
+    let dialect = enabled.dialect;
+    let put = |out: &mut Vec<u8>, response: Response| print::response(out, &response, dialect);
     for item in news {
         match item {
-            News::Expunge(sequence) => data(out, Data::Expunge(*sequence)),
-            News::Vanished(uids) => data(out, Data::Vanished { earlier: false, uids: uids.clone() }),
-            News::Exists(exists) => data(out, Data::Exists(*exists)),
-            News::Recent(recent) => data(out, Data::Recent(*recent)),
+            News::Expunge(sequence) => put(out, Data::Expunge(*sequence).into()),
+            News::Vanished(uids) => put(out, Data::Vanished { earlier: false, uids: uids.clone() }.into()),
+            News::Exists(exists) => put(out, Data::Exists(*exists).into()),
+            News::Recent(recent) => put(out, Data::Recent(*recent).into()),
             News::Keywords(keywords) => {
-                data(out, flags::flags(keywords));
-                print::response(out, &flags::permanent_flags(keywords, selected.read_only).into());
+                put(out, flags::flags(keywords).into());
+                put(out, flags::permanent_flags(keywords, selected.read_only).into());
             }
             News::Flags { sequence, uid, flags, recent, mod_seq } => {
-                let mut line = FetchWriter::begin(out, *sequence);
+                let mut line = FetchWriter::begin(out, *sequence, *uid, dialect);
                 line.flags(*flags, &names, *recent);
-                line.uid(*uid);
+                line.implied_uid(*uid);
                 // RFC 7162 §3.2.4
                 if enabled.condstore {
                     line.mod_seq(*mod_seq);
                 }
                 line.end();
             }
-            News::HighestModSeq(mod_seq) => print::response(out, &condstore::highest_mod_seq(*mod_seq).into()),
+            News::HighestModSeq(mod_seq) => put(out, condstore::highest_mod_seq(*mod_seq).into()),
         }
     }
-}
-
-fn data(out: &mut Vec<u8>, data: Data) {
-    print::response(out, &Response::Data(data));
 }

@@ -2,10 +2,11 @@
 //!
 //! Whoever has it selected keeps it: a session holds the mailbox, not its name.
 
-use super::{Context, Done, Outcome};
+use super::{Context, Done, Outcome, old_name};
 
 pub(super) async fn run(cx: &mut Context<'_>, from: &str, to: &str) -> Outcome {
     let account = cx.account()?;
     cx.store().rename_mailbox(account, from, to).await?;
+    old_name::tell_renamed(cx, from, to)?;
     Ok(Done::ok("RENAME done"))
 }

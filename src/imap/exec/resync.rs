@@ -30,11 +30,12 @@ pub(super) async fn tell(cx: &mut Context<'_>, resync: &QuickResync, head: &Head
     put_earlier(cx, earlier);
     // A change that is later than what SELECT told comes with the news, behind HIGHESTMODSEQ where one is owed.
     let told = |mod_seq| mod_seq <= head.highest_mod_seq;
+    let dialect = cx.session.enabled.dialect;
     for message in changes.changed.iter().filter(|message| told(message.mod_seq) && asked.contains(message.uid)) {
         let Some(selected) = cx.session.selected() else { break };
         if let Some(sequence) = selected.view.sequence(message.uid) {
-            let mut line = FetchWriter::begin(&mut cx.output, sequence);
-            line.uid(message.uid);
+            let mut line = FetchWriter::begin(&mut cx.output, sequence, message.uid, dialect);
+            line.implied_uid(message.uid);
             line.flags(message.flags, &head.keywords, selected.view.is_recent(message.uid));
             line.mod_seq(message.mod_seq);
             line.end();

@@ -1,4 +1,5 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with the parameters of RFC 7162 (§3.1.8, §3.2.5).
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2), with the parameters of RFC 7162 (§3.1.8, §3.2.5). A client of IMAP4rev2 is
+//! told LIST, and neither RECENT nor UNSEEN (RFC 9051 §6.3.2).
 //!
 //! The session takes its bell before its first look ([`notify`](crate::notify)), and keeps it for as long as the mailbox is
 //! selected: what happens after the snapshot is news for the next command, or for IDLE.
@@ -7,9 +8,9 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::messages::{BATCH, batches};
-use super::{Context, Done, Outcome, condstore, flags, resync};
+use super::{Context, Done, Outcome, condstore, flags, list, old_name, resync};
 use crate::imap::command::SelectParameters;
-use crate::imap::response::{Code, Data, Status};
+use crate::imap::response::{Code, Data, ListEntry, Status};
 use crate::imap::session::{Selected, State};
 use crate::imap::view::View;
 use crate::store::{Bell, Error, Flags, OpenMailbox, Snapshot};
@@ -36,18 +37,31 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, parameters: SelectPara
     let mailbox = store.open_mailbox(&mailbox).await?;
     // The claim comes first: what arrives between claim and snapshot is recent here, and perhaps elsewhere too, which
     // RFC 3501 §2.3.2 prefers to nowhere. EXAMINE takes nothing (§6.3.2).
-    let claimed = (!read_only).then(|| store.claim_recent(&mailbox));
+    let dialect = cx.session.enabled.dialect;
+    let claimed = (!read_only && !dialect.rev2).then(|| store.claim_recent(&mailbox));
     let snapshot = mailbox.snapshot();
     if snapshot.head.gone {
         return Err(Error::NoSuchMailbox.into());
     }
-    let view = View::new(&snapshot, claimed.unwrap_or(snapshot.head.first_recent_uid));
-    let unseen = first_unseen(&mailbox, &snapshot);
+    let mut view = View::new(&snapshot, claimed.unwrap_or(snapshot.head.first_recent_uid));
+    if dialect.rev2 {
+        view.forget_recent();
+    }
+    // UNSEEN is a sequence number, and is gone from IMAP4rev2 (RFC 9586 §3, RFC 9051 appendix E.11).
+    let tells_unseen = !dialect.rev2 && !dialect.uid_only;
+    let unseen = if tells_unseen { first_unseen(&mailbox, &snapshot) } else { None };
 
     let head = &snapshot.head;
     cx.put(flags::flags(&head.keywords));
     cx.put(Data::Exists(view.exists()));
-    cx.put(Data::Recent(view.recent()));
+    if dialect.rev2 {
+        // RFC 9051 §6.3.2
+        let entry = list::entry_of(store, account.id, head);
+        let old_name = old_name::normalised(cx, name).map(|_| name.to_owned());
+        cx.put(Data::List(ListEntry { old_name, ..entry }));
+    } else {
+        cx.put(Data::Recent(view.recent()));
+    }
     if let Some(sequence) = unseen {
         cx.put(Status::untagged_ok("The first unseen message").with_code(Code::Unseen(sequence)));
     }

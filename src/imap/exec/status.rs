@@ -3,7 +3,7 @@
 use super::{Context, Done, Outcome, condstore};
 use crate::imap::command::StatusItem;
 use crate::imap::response::{Data, StatusValue};
-use crate::store::{AccountId, Error, Store};
+use crate::store::{AccountId, Error, Flags, Store};
 
 pub(super) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Outcome {
     if items.contains(&StatusItem::HighestModSeq) {
@@ -27,6 +27,15 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
     } else {
         (head, 0)
     };
+    // The head counts them, but not their octets.
+    let deleted_octets = if items.contains(&StatusItem::DeletedStorage) && head.deleted > 0 {
+        let open = store.open_mailbox(&mailbox).await?;
+        let messages = open.messages(&open.snapshot().uids);
+        let deleted = messages.iter().filter(|message| message.flags.contains(Flags::DELETED));
+        deleted.map(|message| u64::from(message.size)).sum()
+    } else {
+        0
+    };
     let items = items
         .iter()
         .map(|item| match item {
@@ -35,6 +44,8 @@ pub(super) async fn of(store: &Store, account: AccountId, name: &str, items: &[S
             StatusItem::UidNext => StatusValue::UidNext(head.uid_next),
             StatusItem::UidValidity => StatusValue::UidValidity(head.uid_validity),
             StatusItem::Unseen => StatusValue::Unseen(head.unseen),
+            StatusItem::Deleted => StatusValue::Deleted(head.deleted),
+            StatusItem::DeletedStorage => StatusValue::DeletedStorage(deleted_octets),
             StatusItem::Size => StatusValue::Size(head.octets),
             StatusItem::AppendLimit => StatusValue::AppendLimit(store.max_message()),
             StatusItem::MailboxId => StatusValue::MailboxId(store.object_ids().mailbox(mailbox.id())),

@@ -85,13 +85,13 @@ async fn answer(cx: &mut Context<'_>, messages: &[Message], by: Numbering, silen
         // Not by `cx.selected()`, which would hold the output too.
         let selected = cx.session.selected().ok_or(Failure::Bad("select a mailbox first"))?;
         if let Some(sequence) = selected.view.sequence(message.uid) {
-            let mut line = FetchWriter::begin(&mut cx.output, sequence);
+            let mut line = FetchWriter::begin(&mut cx.output, sequence, message.uid, enabled.dialect);
             if !silent || !selected.view.is_told(message) {
                 line.flags(message.flags, &keywords, selected.view.is_recent(message.uid));
             }
             // The UID form implies that UIDs are told (RFC 3501 §6.4.8), and mod-sequences come with them (RFC 7162 §3.2.4).
             if by == Numbering::Uid || enabled.condstore {
-                line.uid(message.uid);
+                line.implied_uid(message.uid);
             }
             if enabled.condstore {
                 line.mod_seq(message.mod_seq);

@@ -57,7 +57,7 @@ pub(super) fn superiors(name: &str) -> impl Iterator<Item = &str> {
 
 /// Whether there are mailboxes below that name, which need not be one itself.
 pub(super) fn has_inferiors(store: &Store, account: AccountId, name: &str) -> bool {
-    Tree::of(store, account).has_children(name.trim_end_matches(SEPARATOR))
+    store.has_inferiors(account, name.trim_end_matches(SEPARATOR))
 }
 
 #[cfg(test)]

@@ -139,6 +139,21 @@ fn the_message_of_append_is_handed_out_in_pieces() {
     assert_eq!(conversation("a APPEND x {0}\r\n\r\n"), [append("a APPEND x {0}"), Seen::Plus, Seen::End]);
 }
 
+/// RFC 6855 §4
+#[test]
+fn behind_a_message_in_utf8_the_parenthesis_closes() {
+    let head = "a APPEND INBOX UTF8 (~{2}";
+    let taken = [append(head), Seen::Plus, message("ab"), Seen::End, command("b NOOP")];
+    assert_eq!(conversation(&format!("{head}\r\nab)\r\nb NOOP\r\n")), taken);
+    for rest in ["", ") x", ")\n", "))"] {
+        let seen = conversation(&format!("{head}\r\nab{rest}\r\nb NOOP\r\n"));
+        assert_eq!(seen, [&taken[..3], &[bad("a"), command("b NOOP")]].concat(), "{rest:?}");
+    }
+    let next = "b APPEND INBOX {2+}";
+    let seen = conversation(&format!("{head}\r\nab)\r\n{next}\r\ncd\r\n"));
+    assert_eq!(seen, [&taken[..4], &[append(next), message("cd"), Seen::End]].concat());
+}
+
 #[test]
 fn a_message_too_big_is_refused() {
     let no = [Seen::No("a".to_owned()), command("b NOOP")];

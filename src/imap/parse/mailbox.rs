@@ -9,30 +9,21 @@ use nom::bytes::complete::take_while1;
 use nom::combinator::opt;
 use nom::sequence::preceded;
 
-use super::lexeme::{Parsed, argument, ascii, astring, atom, fail, list0, list1, named, octet, string, word};
+use super::lexeme::{Parsed, argument, ascii, astring, atom, fail, list0, list1, named, octet, string, utf8, word};
 use super::{Fault, metadata};
 use crate::imap::command::{CommandBody, List, ListReturn, ListSelect, StatusItem};
 use crate::wire::chars::is_list_char;
-use crate::wire::utf7;
 
-/// `mailbox = "INBOX" / astring`, decoded. INBOX in another case is left to the store, which knows that it is one name.
+/// `mailbox = "INBOX" / astring`, as it stands: [`names`](super::names) decodes it. INBOX in another case is left to the
+/// store, which knows that it is one name.
 pub(super) fn mailbox(rest: &[u8]) -> Parsed<'_, String> {
-    let (behind, name) = named("a mailbox name", astring).parse(rest)?;
-    decoded(rest, behind, &name)
+    utf8("a mailbox name", astring).parse(rest)
 }
 
-/// `list-mailbox = 1*list-char / string`, decoded: wildcards are no digits of modified UTF-7, and stand for themselves.
+/// `list-mailbox = 1*list-char / string`, as it stands.
 fn list_mailbox(rest: &[u8]) -> Parsed<'_, String> {
     let characters = take_while1(is_list_char).map(Cow::Borrowed);
-    let (behind, pattern) = named("a mailbox pattern", alt((characters, string))).parse(rest)?;
-    decoded(rest, behind, &pattern)
-}
-
-fn decoded<'f>(rest: &'f [u8], behind: &'f [u8], name: &[u8]) -> Parsed<'f, String> {
-    match utf7::decode(name) {
-        Some(name) => Ok((behind, name)),
-        None => fail(rest, Fault::MailboxName),
-    }
+    utf8("a mailbox pattern", alt((characters, string))).parse(rest)
 }
 
 /// ```abnf
@@ -166,7 +157,7 @@ pub(super) fn status(rest: &[u8]) -> Parsed<'_, CommandBody> {
     arguments.map(|(mailbox, items)| CommandBody::Status { mailbox, items }).parse(rest)
 }
 
-/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "SIZE" /
+/// `status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "DELETED-STORAGE" / "SIZE" /
 /// "APPENDLIMIT" / "MAILBOXID" / "HIGHESTMODSEQ"`
 fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
     let (behind, item) = word("a status item").parse(rest)?;
@@ -176,6 +167,8 @@ fn status_item(rest: &[u8]) -> Parsed<'_, StatusItem> {
         "UIDNEXT" => StatusItem::UidNext,
         "UIDVALIDITY" => StatusItem::UidValidity,
         "UNSEEN" => StatusItem::Unseen,
+        "DELETED" => StatusItem::Deleted,
+        "DELETED-STORAGE" => StatusItem::DeletedStorage,
         "SIZE" => StatusItem::Size,
         "APPENDLIMIT" => StatusItem::AppendLimit,
         "MAILBOXID" => StatusItem::MailboxId,

@@ -10,7 +10,7 @@ use super::flag::store_flags;
 use super::lexeme::{Parsed, argument, expected, fail, named, nz_number, octet, word};
 use super::mailbox::mailbox;
 use super::{Fault, condstore};
-use crate::imap::command::{CommandBody, Numbering};
+use crate::imap::command::{CommandBody, Numbering, UidBatches};
 use crate::imap::numbers::PartialRange;
 use crate::imap::sequence_set::{SeqNumber, SequenceSet};
 use crate::store::FlagAction;
@@ -77,6 +77,14 @@ fn store_action(rest: &[u8]) -> Parsed<'_, (FlagAction, bool)> {
         "FLAGS.SILENT" => Ok((behind, (action, true))),
         _ => fail(rest, Fault::Expected("FLAGS, +FLAGS or -FLAGS")),
     }
+}
+
+/// `uidbatches = "UIDBATCHES" SP nz-number [SP nz-number ":" nz-number]` (RFC 10022)
+pub(super) fn uid_batches(rest: &[u8]) -> Parsed<'_, CommandBody> {
+    let range = (nz_number, octet(b':', ":"), nz_number).map(|(from, _, to)| (from, to));
+    let (rest, size) = argument(nz_number).parse(rest)?;
+    let (rest, range) = opt(argument(range)).parse(rest)?;
+    Ok((rest, CommandBody::UidBatches(UidBatches { size, range })))
 }
 
 /// `copy = "COPY" SP sequence-set SP mailbox`

@@ -13,6 +13,7 @@
 //! - `metadata`: GETMETADATA, SETMETADATA
 //! - `sort`, `thread`, `multisearch`: SORT, THREAD, ESEARCH
 //! - `condstore`: what RFC 7162 puts into several of them
+//! - `names`: mailbox names, decoded
 //!
 //! What the extensions of a later day put behind an argument is an error today: a client may use it only where it is
 //! advertised.
@@ -20,6 +21,7 @@
 use nom::Parser;
 
 use super::command::{Command, CommandBody, Numbering, Tag};
+use super::dialect::Dialect;
 use lexeme::{Failure, Parsed, argument, expected, fail, whole};
 
 mod append;
@@ -36,6 +38,7 @@ mod mailbox_filter;
 mod message;
 mod metadata;
 mod multisearch;
+mod names;
 mod search;
 mod sort;
 mod thread;
@@ -50,15 +53,21 @@ pub const SEARCH_DEPTH_MAX: usize = 100;
 ///
 /// [`Event::Command`]: super::framer::Event::Command
 /// [`Event::Append`]: super::framer::Event::Append
-pub fn command(frame: &[u8]) -> Result<Command, ParseError> {
+pub fn command(frame: &[u8], dialect: Dialect) -> Result<Command, ParseError> {
     let tag = Tag::of_line(frame);
     let parsed = match &tag {
         // A tag is ASCII: as many octets as characters.
-        Some(tag) => argument(whole(body)).parse(&frame[tag.as_str().len()..]).map(|(_, body)| body),
+        Some(tag) => {
+            let body = |rest| body(rest, dialect);
+            argument(whole(body)).parse(&frame[tag.as_str().len()..]).map(|(_, body)| body)
+        }
         None => expected(frame, "a tag").map(|(_, body)| body),
     };
     match (parsed, tag) {
-        (Ok(body), Some(tag)) => Ok(Command { tag, body }),
+        (Ok(mut body), Some(tag)) => match names::decode(&mut body, dialect) {
+            Ok(()) => Ok(Command { tag, body }),
+            Err(fault) => Err(ParseError { tag: Some(tag), fault, position: frame.len() }),
+        },
         (Err(nom::Err::Error(failure) | nom::Err::Failure(failure)), tag) => Err(located(frame, tag, failure)),
         // Without a tag nothing is read, and complete parsers are never incomplete.
         (Ok(_), None) | (Err(nom::Err::Incomplete(_)), _) => {
@@ -78,7 +87,7 @@ pub fn is_done(line: &[u8]) -> bool {
 
 /// What is behind the tag: `command-any / command-auth / command-nonauth / command-select`. Whether the state allows it is
 /// not the grammar's business.
-fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
+fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
     let (arguments, verb) = lexeme::word("a command").parse(rest)?;
     let mailbox_command = |body: fn(String) -> CommandBody| argument(mailbox::mailbox).map(body).parse(arguments);
     let plain = match verb.as_str() {
@@ -92,7 +101,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "CREATE" => return mailbox::create(arguments),
         "DELETE" => return mailbox_command(|mailbox| CommandBody::Delete { mailbox }),
         "ENABLE" => return auth::enable(arguments),
-        "ESEARCH" => return multisearch::esearch(arguments),
+        "ESEARCH" => return multisearch::esearch(arguments, dialect),
         "EXAMINE" => {
             let examine = |(mailbox, parameters)| CommandBody::Examine { mailbox, parameters };
             return condstore::select.map(examine).parse(arguments);
@@ -100,6 +109,12 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => CommandBody::Expunge,
         "FETCH" => return fetch::fetch(arguments, Numbering::Sequence),
         "GETMETADATA" => return metadata::get(arguments),
+        "GETQUOTA" => {
+            return argument(lexeme::named("a quota root", lexeme::astring))
+                .map(|root| CommandBody::GetQuota(root.into_owned()))
+                .parse(arguments);
+        }
+        "GETQUOTAROOT" => return mailbox_command(|mailbox| CommandBody::GetQuotaRoot { mailbox }),
         "ID" => return auth::id(arguments),
         "IDLE" => CommandBody::Idle,
         "LIST" => return mailbox::list(arguments),
@@ -111,7 +126,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "NAMESPACE" => CommandBody::Namespace,
         "NOOP" => CommandBody::Noop,
         "RENAME" => return mailbox::rename(arguments),
-        "SEARCH" => return search::search(arguments, Numbering::Sequence),
+        "SEARCH" => return search::search(arguments, Numbering::Sequence, dialect),
         "SELECT" => {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
             return condstore::select.map(select).parse(arguments);
@@ -123,7 +138,8 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "STORE" => return message::store(arguments, Numbering::Sequence),
         "SUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Subscribe { mailbox }),
         "THREAD" => return thread::thread(arguments, Numbering::Sequence),
-        "UID" => return argument(uid).parse(arguments),
+        "UIDBATCHES" => return message::uid_batches(arguments),
+        "UID" => return argument(|rest| uid(rest, dialect)).parse(arguments),
         "UNAUTHENTICATE" => CommandBody::Unauthenticate,
         "UNSELECT" => CommandBody::Unselect,
         "UNSUBSCRIBE" => return mailbox_command(|mailbox| CommandBody::Unsubscribe { mailbox }),
@@ -138,7 +154,7 @@ fn body(rest: &[u8]) -> Parsed<'_, CommandBody> {
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
 ///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
-fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
+fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
     const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
@@ -146,7 +162,7 @@ fn uid(rest: &[u8]) -> Parsed<'_, CommandBody> {
         "EXPUNGE" => argument(message::sequence_set).map(CommandBody::UidExpunge).parse(arguments),
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
-        "SEARCH" => search::search(arguments, Numbering::Uid),
+        "SEARCH" => search::search(arguments, Numbering::Uid, dialect),
         "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),
         "THREAD" => thread::thread(arguments, Numbering::Uid),

@@ -10,6 +10,7 @@ use super::lexeme::{Parsed, argument, fail, list1};
 use super::mailbox_filter::mailbox_filter;
 use super::search::{return_options, search_program};
 use crate::imap::command::{CommandBody, SearchReturn};
+use crate::imap::dialect::Dialect;
 use crate::imap::mailbox_filter::MailboxFilter;
 
 /// ```abnf
@@ -18,7 +19,7 @@ use crate::imap::mailbox_filter::MailboxFilter;
 /// source-mbox         = filter-mailboxes *(SP filter-mailboxes)
 /// ```
 /// There are no scope options yet that could stand behind the filters.
-pub(super) fn esearch(rest: &[u8]) -> Parsed<'_, CommandBody> {
+pub(super) fn esearch(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
     let keyword = argument(tag_no_case(&b"IN"[..]));
     let (behind, sources) = opt(preceded(keyword, argument(list1(mailbox_filter)))).parse(rest)?;
     // RFC 7377 §2.2: without sources the selected mailbox is meant.
@@ -33,6 +34,6 @@ pub(super) fn esearch(rest: &[u8]) -> Parsed<'_, CommandBody> {
     if returns.save && sources.iter().any(|source| *source != MailboxFilter::Selected) {
         return fail(rest, Fault::Invalid("SAVE is for the selected mailbox alone"));
     }
-    let (behind, key) = search_program(behind, returns.save)?;
+    let (behind, key) = search_program(behind, returns.save, dialect)?;
     Ok((behind, CommandBody::MultiSearch { sources, returns, key }))
 }

@@ -16,6 +16,7 @@ use super::lexeme::{
 use super::message::{partial_range, sequence_set};
 use super::{Fault, SEARCH_DEPTH_MAX};
 use crate::imap::command::{CommandBody, Numbering, SearchKey, SearchReturn};
+use crate::imap::dialect::Dialect;
 use crate::imap::numbers::PartialRange;
 use crate::message::date::Civil;
 
@@ -32,17 +33,22 @@ enum Charset {
 }
 
 /// `search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`
-pub(super) fn search(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
+pub(super) fn search(rest: &[u8], by: Numbering, dialect: Dialect) -> Parsed<'_, CommandBody> {
     let (rest, returns) = opt(argument(return_options)).parse(rest)?;
     let saving = returns.is_some_and(|returns| returns.save);
-    let (rest, key) = search_program(rest, saving)?;
+    let (rest, key) = search_program(rest, saving, dialect)?;
     Ok((rest, CommandBody::Search { by, returns, key }))
 }
 
 /// `[SP "CHARSET" SP charset] 1*(SP search-key)`
-pub(super) fn search_program(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey> {
+pub(super) fn search_program(rest: &[u8], saving: bool, dialect: Dialect) -> Parsed<'_, SearchKey> {
     let keyword = argument(nom::bytes::complete::tag_no_case(&b"CHARSET"[..]));
-    let (rest, charset) = opt(preceded(keyword, |rest| charset(rest, saving))).parse(rest)?;
+    let (behind, charset) = opt(preceded(keyword, |rest| charset(rest, saving))).parse(rest)?;
+    if charset.is_some() && dialect.utf8_accept {
+        // RFC 6855 §3
+        return fail(rest, Fault::Invalid("No CHARSET after ENABLE UTF8=ACCEPT"));
+    }
+    let rest = behind;
     Keys { charset: charset.unwrap_or(Charset::Default), saving }.all(rest)
 }
 

@@ -14,14 +14,14 @@ mod condstore;
 mod round_trip;
 
 fn good(line: &str) -> CommandBody {
-    match command(format!("a1 {line}").as_bytes()) {
+    match command(format!("a1 {line}").as_bytes(), Dialect::REV1) {
         Ok(command) => command.body,
         Err(error) => panic!("{line:?}: {error:?}"),
     }
 }
 
 fn error(line: &str) -> ParseError {
-    match command(line.as_bytes()) {
+    match command(line.as_bytes(), Dialect::REV1) {
         Ok(command) => panic!("{line:?}: {command:?}"),
         Err(error) => error,
     }
@@ -124,7 +124,7 @@ fn login_and_authenticate() {
 
 #[test]
 fn a_log_shows_no_password() {
-    let command = command(b"a1 LOGIN alice hunter2").unwrap();
+    let command = command(b"a1 LOGIN alice hunter2", Dialect::REV1).unwrap();
     assert!(!format!("{command:?}").contains("hunter2"));
 }
 
@@ -177,7 +177,7 @@ fn mailbox_names_are_decoded() {
         assert_eq!(good(&format!("UNSUBSCRIBE {text}")), CommandBody::Unsubscribe { mailbox: mailbox() });
         assert_eq!(good(&format!("RENAME {text} x")), CommandBody::Rename { from: mailbox(), to: "x".to_owned() });
     }
-    for name in ["R&D", "&Jjo!", "{2+}\r\n\u{e4}", "\"\u{e4}\"", "{2+}\r\na\t"] {
+    for name in ["R&D", "&Jjo!", "{2+}\r\na\t"] {
         let status = error(&format!("a1 SELECT {name}")).status();
         assert_eq!((status.condition, status.code), (Condition::No, Some(Code::Cannot)), "{name}");
     }
@@ -190,6 +190,30 @@ fn mailbox_names_are_decoded() {
         "RENAME a b c",
         "SUBSCRIBE",
     ]);
+}
+
+/// RFC 6855 §3, RFC 9051 §5.1
+#[test]
+fn mailbox_names_in_utf8() {
+    let rev2 = Dialect { rev2: true, ..Dialect::REV1 };
+    let utf8_accept = Dialect { utf8_accept: true, ..Dialect::REV1 };
+    let read = |line: &str, dialect| command(format!("a1 {line}").as_bytes(), dialect);
+    for dialect in [rev2, utf8_accept] {
+        for (text, name) in [("R&D", "R&D"), ("Entw&APw-rfe", "Entw&APw-rfe"), ("\"ä &- ö\"", "ä &- ö")] {
+            let body = CommandBody::Delete { mailbox: name.to_owned() };
+            assert_eq!(read(&format!("DELETE {text}"), dialect).map(|command| command.body), Ok(body), "{text}");
+        }
+    }
+    // UTF-8 in quotes is taken before it is enabled.
+    assert_eq!(good("DELETE \"ä\""), CommandBody::Delete { mailbox: "ä".to_owned() });
+    let broken = command(b"a1 CREATE {1+}\r\n\xe4", rev2).unwrap_err().status();
+    assert_eq!(broken.condition, Condition::Bad);
+    // RFC 6855 §3: no CHARSET beside UTF8=ACCEPT; IMAP4rev2 alone takes it.
+    assert!(read("SEARCH CHARSET UTF-8 ALL", rev2).is_ok());
+    for line in ["SEARCH CHARSET UTF-8 ALL", "UID SEARCH RETURN (MIN) CHARSET UTF-8 ALL"] {
+        let refused = read(line, utf8_accept).unwrap_err().status();
+        assert_eq!((refused.condition, refused.code), (Condition::Bad, None), "{line}");
+    }
 }
 
 #[test]
@@ -286,6 +310,7 @@ fn append() {
         mailbox: "INBOX".to_owned(),
         flags: FlagNames::default(),
         internal_date: None,
+        utf8: false,
         message: LiteralHeader { octets: 310, non_synchronizing: false, binary: false },
     };
     assert_eq!(good("APPEND INBOX {310}"), CommandBody::Append(bare.clone()));
@@ -298,9 +323,17 @@ fn append() {
             ..bare.clone()
         })
     );
+    let utf8 = LiteralHeader { octets: 3, non_synchronizing: true, binary: true };
+    let utf8 = CommandBody::Append(Append { utf8: true, message: utf8, ..bare.clone() });
+    assert_eq!(good("APPEND INBOX utf8 (~{3+}"), utf8);
+    assert_eq!(good("APPEND INBOX UTF8 (~{3+}\r\nabc)"), utf8);
     let before_login = LiteralHeader { octets: 2, ..bare.message };
     assert_eq!(good("APPEND INBOX {2}\r\nab"), CommandBody::Append(Append { message: before_login, ..bare }));
     all_bad(&[
+        "APPEND INBOX UTF8 ({3}",
+        "APPEND INBOX UTF8 ~{3}",
+        "APPEND INBOX UTF8(~{3}",
+        "APPEND INBOX UTF8 (~{3+}\r\nabc",
         "APPEND INBOX",
         "APPEND {5}",
         "APPEND INBOX x",
@@ -605,7 +638,7 @@ fn a_refused_search_empties_the_saved_result_only_if_it_was_to_be_saved() {
 
 #[test]
 fn search_strings_leave_their_charset() {
-    let subject = |line: &[u8]| match command(line).unwrap().body {
+    let subject = |line: &[u8]| match command(line, Dialect::REV1).unwrap().body {
         CommandBody::Search { key: SearchKey::Subject(text), .. } => text,
         other => panic!("{other:?}"),
     };
@@ -615,7 +648,7 @@ fn search_strings_leave_their_charset() {
     assert_eq!(subject(b"a SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xe4"), "ä");
     assert_eq!(subject(b"a SEARCH CHARSET KOI8-R SUBJECT {1}\r\n\xc1"), "а");
     assert_eq!(subject(b"a SEARCH CHARSET US-ASCII SUBJECT a"), "a");
-    let refused = |line: &[u8]| command(line).unwrap_err().status();
+    let refused = |line: &[u8]| command(line, Dialect::REV1).unwrap_err().status();
     for name in [&b"X-FOO"[..], b"UTF-16", b"UTF-7", b"\"\"", b"replacement"] {
         let status = refused(&[b"a SEARCH CHARSET ", name, b" ALL"].concat());
         assert!(matches!(status.code, Some(Code::BadCharset(_))), "{}", name.escape_ascii());

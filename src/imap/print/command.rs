@@ -1,9 +1,9 @@
 //! Commands, as a client sends them: the twin of [`parse::command`](crate::imap::parse::command).
 
 use super::lexeme::{Literals, astring, list, number, spaced};
-use super::mailbox::mailbox;
+use super::mailbox::mailbox_of_command as mailbox;
 use super::{condstore, date, fetch, flag, id, metadata, search, sequence_set, sort, thread};
-use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem};
+use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
@@ -77,12 +77,27 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             spaced(out, capabilities, |out, name| word(out, name));
         }
         CommandBody::Idle => word(out, "IDLE"),
+        CommandBody::GetQuota(root) => {
+            word(out, "GETQUOTA ");
+            astring(out, root, CLIENT);
+        }
+        CommandBody::GetQuotaRoot { mailbox } => with_mailbox(out, "GETQUOTAROOT ", mailbox),
         CommandBody::Unauthenticate => word(out, "UNAUTHENTICATE"),
         CommandBody::Compress => word(out, "COMPRESS DEFLATE"),
         CommandBody::Check => word(out, "CHECK"),
         CommandBody::Close => word(out, "CLOSE"),
         CommandBody::Unselect => word(out, "UNSELECT"),
         CommandBody::Expunge => word(out, "EXPUNGE"),
+        CommandBody::UidBatches(UidBatches { size, range }) => {
+            word(out, "UIDBATCHES ");
+            number(out, u64::from(size.get()));
+            if let Some((from, to)) = range {
+                out.push(b' ');
+                number(out, u64::from(from.get()));
+                out.push(b':');
+                number(out, u64::from(to.get()));
+            }
+        }
         CommandBody::UidExpunge(set) => with_set(out, Numbering::Uid, "EXPUNGE ", set),
         CommandBody::Search { by, returns, key } => {
             numbered(out, *by, "SEARCH");
@@ -223,6 +238,8 @@ fn chosen(out: &mut Vec<u8>, options: &[(bool, &str)]) {
 fn status_item(item: StatusItem) -> &'static str {
     match item {
         StatusItem::Messages => "MESSAGES",
+        StatusItem::Deleted => "DELETED",
+        StatusItem::DeletedStorage => "DELETED-STORAGE",
         StatusItem::Recent => "RECENT",
         StatusItem::UidNext => "UIDNEXT",
         StatusItem::UidValidity => "UIDVALIDITY",
@@ -242,7 +259,8 @@ fn append(out: &mut Vec<u8>, append: &Append) {
         out.push(b' ');
         date::date_time(out, internal_date);
     }
-    word(out, if append.message.binary { " ~{" } else { " {" });
+    word(out, if append.utf8 { " UTF8 (" } else { " " });
+    word(out, if append.message.binary { "~{" } else { "{" });
     number(out, append.message.octets);
     word(out, if append.message.non_synchronizing { "+}" } else { "}" });
 }

@@ -8,24 +8,32 @@
 use super::lexeme::{Literals, astring, list, literal_header, number, string};
 use super::{date, envelope, flag, structure};
 use crate::imap::command::{FetchItem, Partial};
+use crate::imap::dialect::Dialect;
 use crate::message::{Envelope, Part, Section, SectionText};
-use crate::store::{Date, Flags, ModSeq};
+use crate::store::{Date, Flags, ModSeq, Uid};
 
 /// Writes one `* n FETCH (…)` line, item by item, and at least one.
 #[derive(Debug)]
 pub struct FetchWriter<'o> {
     out: &'o mut Vec<u8>,
+    dialect: Dialect,
     /// No item has been written.
     is_empty: bool,
 }
 
 impl<'o> FetchWriter<'o> {
-    /// Begins the line of the message with that sequence number.
-    pub fn begin(out: &'o mut Vec<u8>, sequence_number: u32) -> FetchWriter<'o> {
+    /// Begins the line of the message with that sequence number and that UID: the client goes by one of them.
+    pub fn begin(out: &'o mut Vec<u8>, sequence_number: u32, uid: Uid, dialect: Dialect) -> FetchWriter<'o> {
         out.extend_from_slice(b"* ");
-        number(out, u64::from(sequence_number));
-        out.extend_from_slice(b" FETCH (");
-        FetchWriter { out, is_empty: true }
+        if dialect.uid_only {
+            // uidfetch-resp = uniqueid SP "UIDFETCH" SP msg-att (RFC 9586 §4)
+            number(out, u64::from(uid));
+            out.extend_from_slice(b" UIDFETCH (");
+        } else {
+            number(out, u64::from(sequence_number));
+            out.extend_from_slice(b" FETCH (");
+        }
+        FetchWriter { out, dialect, is_empty: true }
     }
 
     /// `FLAGS`: keywords are named by the table of the mailbox's head.
@@ -34,8 +42,15 @@ impl<'o> FetchWriter<'o> {
     }
 
     /// `UID`
-    pub fn uid(&mut self, uid: u32) {
+    pub fn uid(&mut self, uid: Uid) {
         number(self.item(b"UID "), u64::from(uid));
+    }
+
+    /// `UID` that nobody asked for, where the line does not begin with it (RFC 9586 §3).
+    pub fn implied_uid(&mut self, uid: Uid) {
+        if !self.dialect.uid_only {
+            self.uid(uid);
+        }
     }
 
     /// `MODSEQ` (RFC 7162 §3.1.4.2)
@@ -69,7 +84,8 @@ impl<'o> FetchWriter<'o> {
 
     /// `PREVIEW` (RFC 8970 §3.2)
     pub fn preview(&mut self, text: &str) {
-        string(self.item(b"PREVIEW "), text.as_bytes(), Literals::Plain);
+        let literals = Literals::of(self.dialect);
+        string(self.item(b"PREVIEW "), text.as_bytes(), literals);
     }
 
     /// `RFC822.SIZE`
@@ -79,17 +95,20 @@ impl<'o> FetchWriter<'o> {
 
     /// `ENVELOPE`
     pub fn envelope(&mut self, envelope: &Envelope) {
-        envelope::envelope(self.item(b"ENVELOPE "), envelope);
+        let literals = Literals::of(self.dialect);
+        envelope::envelope(self.item(b"ENVELOPE "), envelope, literals);
     }
 
     /// `BODY`: the structure without extension data.
     pub fn body(&mut self, structure: &Part) {
-        structure::body(self.item(b"BODY "), structure, false);
+        let form = structure::Form { extended: false, dialect: self.dialect };
+        structure::body(self.item(b"BODY "), structure, form);
     }
 
     /// `BODYSTRUCTURE`
     pub fn body_structure(&mut self, structure: &Part) {
-        structure::body(self.item(b"BODYSTRUCTURE "), structure, true);
+        let form = structure::Form { extended: true, dialect: self.dialect };
+        structure::body(self.item(b"BODYSTRUCTURE "), structure, form);
     }
 
     /// `BODY[section]<origin>` with the head of a literal: exactly `octets` octets must follow, through

@@ -1,6 +1,7 @@
 //! What all lines are made of (RFC 3501 §9): numbers, strings, lists. By hand, without `format!`: FETCH prints millions of
 //! lines.
 
+use crate::imap::dialect::Dialect;
 use crate::wire::chars::{is_astring_char, is_ctl};
 
 /// A number in decimal.
@@ -25,25 +26,37 @@ pub(super) fn two_digits(out: &mut Vec<u8>, number: u8) {
     out.extend_from_slice(&[b'0' + number / 10 % 10, b'0' + number % 10]);
 }
 
-/// How a literal is announced.
+/// Which strings are literals, and how a literal is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Literals {
-    /// `{n}`: the server's.
+    /// `{n}`: the server's, for all that is not ASCII.
     Plain,
     /// `{n+}`: a client's that does not wait (RFC 7888).
     NonSynchronizing,
+    /// `{n}`: the server's to a client that reads UTF-8 in quotes (RFC 6855 §3, RFC 9051 §4.3), for what is no line of it.
+    NotUtf8,
+}
+
+impl Literals {
+    /// What a server uses for this client.
+    pub(super) fn of(dialect: Dialect) -> Self {
+        if dialect.utf8() { Self::NotUtf8 } else { Self::Plain }
+    }
 }
 
 /// `{n}` and CRLF.
 pub(super) fn literal_header(out: &mut Vec<u8>, octets: u64, literals: Literals) {
     out.push(b'{');
     number(out, octets);
-    out.extend_from_slice(if literals == Literals::Plain { b"}\r\n" } else { b"+}\r\n" });
+    out.extend_from_slice(if literals == Literals::NonSynchronizing { b"+}\r\n" } else { b"}\r\n" });
 }
 
-/// `string = quoted / literal`: quoted where it is 7-bit and one line. A NUL has no place in either and is left out.
+/// `string = quoted / literal`: quoted where it is one line of 7 bits, or of UTF-8 for who reads that. A NUL has no place in
+/// either and is left out.
 pub(super) fn string(out: &mut Vec<u8>, octets: &[u8], literals: Literals) {
-    if octets.iter().all(|octet| octet.is_ascii() && !matches!(octet, 0 | b'\r' | b'\n')) {
+    let in_line = |octet: &u8| !matches!(octet, 0 | b'\r' | b'\n');
+    let utf8 = || literals == Literals::NotUtf8 && std::str::from_utf8(octets).is_ok();
+    if octets.iter().all(in_line) && (octets.is_ascii() || utf8()) {
         return quoted(out, octets);
     }
     let nuls = memchr::memchr_iter(0, octets).count();
@@ -69,9 +82,9 @@ fn quoted(out: &mut Vec<u8>, octets: &[u8]) {
 }
 
 /// `nstring = string / nil`
-pub(super) fn nstring(out: &mut Vec<u8>, octets: Option<&[u8]>) {
+pub(super) fn nstring(out: &mut Vec<u8>, octets: Option<&[u8]>, literals: Literals) {
     match octets {
-        Some(octets) => string(out, octets, Literals::Plain),
+        Some(octets) => string(out, octets, literals),
         None => out.extend_from_slice(b"NIL"),
     }
 }
@@ -142,7 +155,10 @@ mod tests {
         assert_eq!(astring("ä".as_bytes()), "{2}\r\nä");
         assert_eq!(astring(b"a\0\xe4"), "{2}\r\na\u{fffd}");
         assert_eq!(printed(|out| string(out, b"\xc3\xa4", Literals::NonSynchronizing)), "{2+}\r\nä");
-        assert_eq!(printed(|out| nstring(out, None)), "NIL");
+        assert_eq!(printed(|out| nstring(out, None, Literals::Plain)), "NIL");
+        assert_eq!(printed(|out| string(out, "ä".as_bytes(), Literals::NotUtf8)), "\"ä\"");
+        assert_eq!(printed(|out| string(out, "ä\r\n".as_bytes(), Literals::NotUtf8)), "{4}\r\nä\r\n");
+        assert_eq!(printed(|out| string(out, b"\xe4", Literals::NotUtf8)), "{1}\r\n\u{fffd}");
         assert_eq!(printed(|out| text(out, "ä\r\n* BYE")), "???* BYE");
     }
 }

@@ -1,7 +1,7 @@
 //! Several mailboxes at once, as a client names them (RFC 5465 §8, RFC 7377 §4).
 
 use super::lexeme::list;
-use super::mailbox::mailbox;
+use super::mailbox::mailbox_of_command as mailbox;
 use crate::imap::mailbox_filter::MailboxFilter;
 
 /// `filter-mailboxes`

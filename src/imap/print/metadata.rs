@@ -1,8 +1,9 @@
 //! METADATA: commands and responses (RFC 5464 §5).
 
 use super::lexeme::{Literals, astring, list, literal_header, number, spaced, string};
-use super::mailbox::mailbox;
+use super::mailbox::{mailbox, mailbox_of_command};
 use crate::imap::command::{Depth, GetMetadata};
+use crate::imap::dialect::Dialect;
 
 /// `"GETMETADATA" [SP getmetadata-options] SP mailbox SP entries`
 pub(super) fn get(out: &mut Vec<u8>, get: &GetMetadata, literals: Literals) {
@@ -22,7 +23,7 @@ pub(super) fn get(out: &mut Vec<u8>, get: &GetMetadata, literals: Literals) {
         list(out, options, |out, option| out.extend(option));
         out.push(b' ');
     }
-    mailbox(out, &get.mailbox);
+    mailbox_of_command(out, &get.mailbox);
     out.push(b' ');
     entries(out, &get.entries, literals);
 }
@@ -35,27 +36,27 @@ pub(super) fn entries(out: &mut Vec<u8>, names: &[String], literals: Literals) {
 /// `"SETMETADATA" SP mailbox SP entry-values`
 pub(super) fn set(out: &mut Vec<u8>, name: &str, entries: &[(String, Option<Vec<u8>>)], literals: Literals) {
     out.extend_from_slice(b"SETMETADATA ");
-    mailbox(out, name);
+    mailbox_of_command(out, name);
     out.push(b' ');
     entry_values(out, entries.iter().map(|(name, value)| (name, value.as_deref())), literals);
 }
 
 /// `"METADATA" SP mailbox SP entry-values`
-pub(super) fn values<V: AsRef<[u8]>>(out: &mut Vec<u8>, name: &str, entries: &[(String, Option<V>)]) {
-    response(out, name);
+pub(super) fn values<V: AsRef<[u8]>>(out: &mut Vec<u8>, name: &str, entries: &[(String, Option<V>)], dialect: Dialect) {
+    response(out, name, dialect);
     let entries = entries.iter().map(|(name, value)| (name, value.as_ref().map(AsRef::as_ref)));
-    entry_values(out, entries, Literals::Plain);
+    entry_values(out, entries, Literals::of(dialect));
 }
 
 /// `"METADATA" SP mailbox SP entry-list`
-pub(super) fn changed(out: &mut Vec<u8>, name: &str, entries: &[String]) {
-    response(out, name);
-    spaced(out, entries, |out, name| astring(out, name.as_bytes(), Literals::Plain));
+pub(super) fn changed(out: &mut Vec<u8>, name: &str, entries: &[String], dialect: Dialect) {
+    response(out, name, dialect);
+    spaced(out, entries, |out, name| astring(out, name.as_bytes(), Literals::of(dialect)));
 }
 
-fn response(out: &mut Vec<u8>, name: &str) {
+fn response(out: &mut Vec<u8>, name: &str, dialect: Dialect) {
     out.extend_from_slice(b"METADATA ");
-    mailbox(out, name);
+    mailbox(out, name, dialect);
     out.push(b' ');
 }
 

@@ -10,6 +10,7 @@
 //! - `sort`, `thread`: SORT, THREAD
 //! - `condstore`: what RFC 7162 puts into several of them
 
+use super::dialect::Dialect;
 use super::numbers::{Numbers, PartialRange};
 use super::response::{Data, Response};
 use super::sequence_set::{SeqNumber, SequenceSet};
@@ -35,13 +36,13 @@ mod thread;
 
 pub use command::command;
 
-/// Appends a response, CRLF included.
-pub fn response(out: &mut Vec<u8>, response: &Response) {
+/// Appends a response as the client reads it, CRLF included.
+pub fn response(out: &mut Vec<u8>, response: &Response, dialect: Dialect) {
     match response {
         Response::Status(status) => status::status(out, status),
         Response::Data(data) => {
             out.extend_from_slice(b"* ");
-            untagged(out, data);
+            untagged(out, data, dialect);
             out.extend_from_slice(b"\r\n");
         }
         Response::Continue(words) => {
@@ -54,37 +55,63 @@ pub fn response(out: &mut Vec<u8>, response: &Response) {
 }
 
 /// `mailbox-data / message-data / capability-data`, and what extensions add.
-fn untagged(out: &mut Vec<u8>, data: &Data) {
+fn untagged(out: &mut Vec<u8>, data: &Data, dialect: Dialect) {
     match data {
         Data::Capability(names) => words(out, b"CAPABILITY", names),
         Data::Enabled(names) => words(out, b"ENABLED", names),
         Data::List(entry) => {
             out.extend_from_slice(b"LIST ");
-            mailbox::list_entry(out, entry);
+            mailbox::list_entry(out, entry, dialect);
         }
         Data::Lsub(entry) => {
             out.extend_from_slice(b"LSUB ");
-            mailbox::list_entry(out, entry);
+            mailbox::list_entry(out, entry, dialect);
+        }
+        Data::Quota { storage, messages } => {
+            out.extend_from_slice(b"QUOTA \"\" ");
+            let resources = [("STORAGE", storage), ("MESSAGE", messages)];
+            let limited: Vec<_> = resources.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+            list(out, &limited, |out, (name, (usage, limit))| {
+                out.extend_from_slice(format!("{name} {usage} {limit}").as_bytes());
+            });
+        }
+        Data::QuotaRoot { mailbox, rooted } => {
+            out.extend_from_slice(b"QUOTAROOT ");
+            mailbox::mailbox(out, mailbox, dialect);
+            if *rooted {
+                out.extend_from_slice(b" \"\"");
+            }
         }
         Data::Status { mailbox, items } => {
             out.extend_from_slice(b"STATUS ");
-            mailbox::status(out, mailbox, items);
+            mailbox::status(out, mailbox, items, dialect);
         }
         Data::Search { numbers, mod_seq } => found(out, b"SEARCH", numbers, *mod_seq),
         Data::Sort { numbers, mod_seq } => found(out, b"SORT", numbers, *mod_seq),
         Data::Thread(marks) => thread::threads(out, marks),
         Data::ESearch(found) => {
             out.extend_from_slice(b"ESEARCH ");
-            search::result(out, found);
+            search::result(out, found, dialect);
         }
         Data::MyRights { mailbox, rights } => {
             out.extend_from_slice(b"MYRIGHTS ");
-            mailbox::mailbox(out, mailbox);
+            mailbox::mailbox(out, mailbox, dialect);
             out.push(b' ');
             text(out, rights);
         }
-        Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries),
-        Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries),
+        Data::Metadata { mailbox, entries } => metadata::values(out, mailbox, entries, dialect),
+        Data::MetadataChanged { mailbox, entries } => metadata::changed(out, mailbox, entries, dialect),
+        Data::UidBatches { tag, ranges } => {
+            // "UIDBATCHES" search-correlator [SP uid-range *("," uid-range)]: a range of one message is a range too.
+            out.extend_from_slice(b"UIDBATCHES ");
+            search::correlator(out, tag, None, dialect);
+            for (index, (highest, lowest)) in ranges.iter().enumerate() {
+                out.push(if index == 0 { b' ' } else { b',' });
+                number(out, u64::from(*highest));
+                out.push(b':');
+                number(out, u64::from(*lowest));
+            }
+        }
         Data::Flags(flags) => {
             out.extend_from_slice(b"FLAGS ");
             flag::names(out, flags, false);

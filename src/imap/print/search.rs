@@ -2,10 +2,10 @@
 
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};
-use super::mailbox::mailbox;
 use super::mailbox_filter::mailbox_filter;
-use super::{numbers, partial_range, sequence_set};
-use crate::imap::command::{Numbering, SearchKey, SearchReturn};
+use super::{mailbox, numbers, partial_range, sequence_set};
+use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
+use crate::imap::dialect::Dialect;
 use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::response::ESearch;
 
@@ -52,16 +52,13 @@ pub(super) fn return_options(out: &mut Vec<u8>, returns: SearchReturn) {
 }
 
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`, behind its name
-pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
-    word(out, b"(TAG ");
-    lexeme::string(out, found.tag.as_str().as_bytes(), Literals::Plain);
-    // one-correlator (RFC 7377 §4)
-    if let Some((name, uid_validity)) = &found.mailbox {
-        word(out, b" MAILBOX ");
-        mailbox(out, name);
-        size(out, b" UIDVALIDITY ", u64::from(*uid_validity));
-    }
-    word(out, b")");
+pub(super) fn result(out: &mut Vec<u8>, found: &ESearch, dialect: Dialect) {
+    correlator(
+        out,
+        &found.tag,
+        found.mailbox.as_ref().map(|(name, uid_validity)| (name.as_str(), *uid_validity)),
+        dialect,
+    );
     if found.by == Numbering::Uid {
         word(out, b" UID");
     }
@@ -92,6 +89,19 @@ pub(super) fn result(out: &mut Vec<u8>, found: &ESearch) {
     if let Some(mod_seq) = found.mod_seq {
         size(out, b" MODSEQ ", mod_seq);
     }
+}
+
+/// `search-correlator = SP "(" one-correlator *(SP one-correlator) ")"` (RFC 7377 §4), behind its space; with a mailbox and
+/// its UIDVALIDITY where it is not plain which is meant
+pub(super) fn correlator(out: &mut Vec<u8>, tag: &Tag, mailbox: Option<(&str, u32)>, dialect: Dialect) {
+    word(out, b"(TAG ");
+    lexeme::string(out, tag.as_str().as_bytes(), Literals::Plain);
+    if let Some((name, uid_validity)) = mailbox {
+        word(out, b" MAILBOX ");
+        mailbox::mailbox(out, name, dialect);
+        size(out, b" UIDVALIDITY ", u64::from(uid_validity));
+    }
+    word(out, b")");
 }
 
 /// `search-key`

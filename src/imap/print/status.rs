@@ -81,6 +81,8 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::NotSaved => b"NOTSAVED",
         Code::CompressionActive => b"COMPRESSIONACTIVE",
         Code::BadUrl(_) => b"BADURL ",
+        Code::UidRequired => b"UIDREQUIRED",
+        Code::TooSmall => b"TOOSMALL",
         Code::UseAttr => b"USEATTR",
         Code::MetadataLongEntries(_) => b"METADATA LONGENTRIES ",
         Code::MetadataMaxSize(_) => b"METADATA MAXSIZE ",

@@ -14,13 +14,13 @@ fn text(octets: &[u8]) -> String {
 
 fn line(printed: impl Into<Response>) -> String {
     let mut out = Vec::new();
-    response(&mut out, &printed.into());
+    response(&mut out, &printed.into(), Dialect::REV1);
     text(out.strip_suffix(b"\r\n").unwrap())
 }
 
 fn fetched(write: impl FnOnce(&mut FetchWriter<'_>)) -> String {
     let mut out = Vec::new();
-    let mut line = FetchWriter::begin(&mut out, 7);
+    let mut line = FetchWriter::begin(&mut out, 7, 42, Dialect::REV1);
     write(&mut line);
     line.end();
     let line = text(&out);
@@ -114,7 +114,7 @@ fn untagged_data() {
         attributes: attributes.to_vec(),
         separator: Some('/'),
         mailbox: mailbox.to_owned(),
-        subscribed_child: false,
+        ..ListEntry::default()
     };
     let sent = [ListAttribute::HasNoChildren, ListAttribute::SpecialUse(SpecialUse::Sent)];
     let flags = FlagNames { system: Flags::DRAFT, keywords: vec!["a".to_owned()] };
@@ -146,6 +146,10 @@ fn untagged_data() {
         (Data::Recent(3), "3 RECENT"),
         (Data::Expunge(44), "44 EXPUNGE"),
         (Data::Namespace { separator: '/' }, "NAMESPACE ((\"\" \"/\")) NIL NIL"),
+        (Data::Quota { storage: Some((1, 2)), messages: None }, "QUOTA \"\" (STORAGE 1 2)"),
+        (Data::Quota { storage: Some((1, 2)), messages: Some((3, 4)) }, "QUOTA \"\" (STORAGE 1 2 MESSAGE 3 4)"),
+        (Data::QuotaRoot { mailbox: "a b".to_owned(), rooted: true }, "QUOTAROOT \"a b\" \"\""),
+        (Data::QuotaRoot { mailbox: "INBOX".to_owned(), rooted: false }, "QUOTAROOT INBOX"),
         (Data::Id(vec![]), "ID NIL"),
         (
             Data::Id(vec![("name".into(), Some("Post\"bell".into())), ("os".into(), None)]),
@@ -180,7 +184,7 @@ fn fetch_items() {
 #[test]
 fn a_plain_literal_of_fetch_has_no_nul_and_keeps_its_length() {
     let mut out = Vec::new();
-    let mut line = FetchWriter::begin(&mut out, 1);
+    let mut line = FetchWriter::begin(&mut out, 1, 1, Dialect::REV1);
     line.body_section(&Section::default(), None, 5);
     line.octets(b"a\0\0\xffb");
     line.end();
@@ -323,4 +327,73 @@ fn object_identifiers_and_the_save_date() {
     let items = vec![StatusValue::MailboxId("M1".to_owned()), StatusValue::Size(1 << 40), StatusValue::AppendLimit(7)];
     let status = line(Data::Status { mailbox: "a".to_owned(), items });
     assert_eq!(status, "* STATUS a (MAILBOXID (M1) SIZE 1099511627776 APPENDLIMIT 7)");
+}
+
+/// What a client of IMAP4rev2 reads, and who enabled UTF8=ACCEPT (RFC 9051 §4.3, §6.3.9.7; RFC 6855 §3).
+#[test]
+fn utf8_in_quotes() {
+    let printed = |data: Data, dialect| {
+        let mut out = Vec::new();
+        response(&mut out, &data.into(), dialect);
+        text(&out)
+    };
+    let rev2 = Dialect { rev2: true, ..Dialect::REV1 };
+    let utf8_accept = Dialect { utf8_accept: true, ..Dialect::REV1 };
+    let entry = ListEntry {
+        separator: Some('/'),
+        mailbox: "Entwürfe &c".to_owned(),
+        subscribed_child: true,
+        old_name: Some("Entwu\u{308}rfe".to_owned()),
+        ..ListEntry::default()
+    };
+    let listed =
+        "* LIST () \"/\" \"Entwürfe &c\" (\"CHILDINFO\" (\"SUBSCRIBED\") \"OLDNAME\" (\"Entwu\u{308}rfe\"))\r\n";
+    for dialect in [rev2, utf8_accept] {
+        assert_eq!(printed(Data::List(entry.clone()), dialect), listed);
+        let status = Data::Status { mailbox: "ä".to_owned(), items: vec![StatusValue::Deleted(3)] };
+        assert_eq!(printed(status, dialect), "* STATUS \"ä\" (DELETED 3)\r\n");
+        let summary = Summary::of("Subject: Grüße\r\nFrom: \"Jürgen\" <a@b>\r\n\r\n".as_bytes());
+        let mut out = Vec::new();
+        let mut line = FetchWriter::begin(&mut out, 1, 1, dialect);
+        line.envelope(&summary.envelope);
+        line.end();
+        let from = "((\"Jürgen\" NIL \"a\" \"b\"))";
+        let envelope = format!("(NIL \"Grüße\" {from} {from} {from} NIL NIL NIL NIL NIL)");
+        assert_eq!(text(&out), format!("* 1 FETCH (ENVELOPE {envelope})\r\n"));
+    }
+}
+
+/// RFC 9051 §9, `media-message`: to others it is a type like others.
+#[test]
+fn a_global_message_is_a_message_in_rev2() {
+    let shown = |message: &str, dialect| {
+        let mut out = Vec::new();
+        let mut line = FetchWriter::begin(&mut out, 1, 1, dialect);
+        line.body(&Summary::of(message.as_bytes()).structure);
+        line.end();
+        text(&out)
+    };
+    let rev2 = Dialect { rev2: true, ..Dialect::REV1 };
+    let message = "Content-Type: message/global\r\n\r\nSubject: ä\r\n\r\nx\r\n";
+    let basic = "* 1 FETCH (BODY (\"message\" \"global\" NIL NIL NIL \"7BIT\" 18))\r\n";
+    assert_eq!(shown(message, Dialect::REV1), basic);
+    let envelope = "(NIL \"ä\" NIL NIL NIL NIL NIL NIL NIL NIL)";
+    let inside = "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1)";
+    let whole = format!("* 1 FETCH (BODY (\"message\" \"global\" NIL NIL NIL \"7BIT\" 18 {envelope} {inside} 3))\r\n");
+    assert_eq!(shown(message, rev2), whole);
+    let encoded = message.replace("global\r\n", "global\r\nContent-Transfer-Encoding: base64\r\n");
+    let octets = "* 1 FETCH (BODY (\"APPLICATION\" \"OCTET-STREAM\" NIL NIL NIL \"base64\" 18))\r\n";
+    assert_eq!(shown(&encoded, rev2), octets);
+    assert!(shown(&encoded, Dialect::REV1).contains("\"message\" \"global\""));
+}
+
+/// RFC 9586 §4
+#[test]
+fn a_line_of_a_client_that_goes_by_uid() {
+    let mut out = Vec::new();
+    let mut line = FetchWriter::begin(&mut out, 7, 42, Dialect { uid_only: true, ..Dialect::REV1 });
+    line.flags(Flags::SEEN, &[], false);
+    line.implied_uid(42);
+    line.end();
+    assert_eq!(text(&out), "* 42 UIDFETCH (FLAGS (\\Seen))\r\n");
 }

@@ -352,7 +352,7 @@ fn what_is_saved_loses_what_is_expunged_when_it_is_told() {
 
 #[test]
 fn a_waiting_expunge_holds_back_what_a_client_may_ask_from() {
-    let condstore = Enabled { condstore: true, qresync: true };
+    let condstore = Enabled { condstore: true, qresync: true, ..Enabled::default() };
     let (mut mailbox, mut client) = selected(3);
     let before = mailbox.mod_seq;
     mailbox.expunge(1);

@@ -158,8 +158,9 @@ impl Session {
                 self.state = self.refuse(&replies::RECIPIENT_NEEDS_SMTPUTF8, State::Transaction(envelope));
             }
             State::Transaction(envelope) => {
+                let size = envelope.parameters.size;
                 self.state = State::Resolving(envelope, path.clone());
-                return Progress::Asks(Ask::Recipient(path));
+                return Progress::Asks(Ask::Recipient { path, size });
             }
             // The table of facts lets no other state come here.
             state => self.state = state,

@@ -105,13 +105,18 @@ pub enum Step {
 /// What only the driver can know. A refusal is the reply for the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Is this somebody here? If so, it is the transaction's next recipient.
-    Recipient(Path),
+    /// Is this somebody here, and has room? If so, it is the transaction's next recipient.
+    Recipient {
+        /// Who.
+        path: Path,
+        /// How large the message is said to be (RFC 1870 §5).
+        size: Option<u64>,
+    },
     /// Can a message be taken now? If so, its octets follow.
     Open(Arc<Envelope>),
     /// Keep these octets: the next of the message.
     Store(Vec<u8>),
-    /// The message is complete. Yes means: it is on disk, for every recipient.
+    /// The message is complete. Yes means: it is on disk, for every recipient. [`Session::delivered`] takes the answer too.
     Deliver,
 }
 
@@ -263,6 +268,29 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The answer to [`Ask::Deliver`]: the message is stored, or for nobody. Stored, it may still be refused to some of the
+    /// recipients, in LMTP, which has an answer for each (RFC 2033 §4.2).
+    pub fn delivered(&mut self, outcome: Result<Vec<Option<Reply>>, Reply>, now: Instant) {
+        let refusals = match outcome {
+            Ok(refusals) if refusals.iter().any(Option::is_some) => refusals,
+            Ok(_) => return self.answer(Ok(()), now),
+            Err(reply) => return self.answer(Err(reply), now),
+        };
+        let State::Delivering(envelope) = &self.state else { return };
+        let client = envelope.client.clone();
+        // It brought mail; that some have no room is not its fault.
+        self.errors = 0;
+        self.junk_commands = 0;
+        self.now = now;
+        self.asked = false;
+        self.idle_since = now;
+        for refusal in refusals {
+            self.say(&refusal.unwrap_or(replies::STORED));
+        }
+        self.flushes = true;
+        self.state = State::Introduced(client);
     }
 
     /// The answer to the last [`Step::Ask`]: yes, or the reply that tells the client why not.

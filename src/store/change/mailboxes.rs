@@ -25,6 +25,22 @@ impl Store {
         self.inner.state.directory().account(account)?.mailboxes.get(&name).cloned()
     }
 
+    /// Whether there are mailboxes below that name, which need not be one itself.
+    pub fn has_inferiors(&self, account: AccountId, name: &str) -> bool {
+        let Ok(mut below) = canonical_name(name) else { return false };
+        below.push(SEPARATOR);
+        let directory = self.inner.state.directory();
+        let inferior = directory.account(account).and_then(|entry| entry.mailboxes.range(below.clone()..).next());
+        inferior.is_some_and(|(name, _)| name.starts_with(&below))
+    }
+
+    /// Whether that name is subscribed.
+    pub fn is_subscribed(&self, account: AccountId, name: &str) -> bool {
+        let Ok(name) = canonical_name(name) else { return false };
+        let directory = self.inner.state.directory();
+        directory.account(account).is_some_and(|entry| entry.subscriptions.contains(&name))
+    }
+
     /// The mailbox of the account with that id.
     pub fn mailbox_by_id(&self, account: AccountId, id: MailboxId) -> Option<Arc<Mailbox>> {
         let directory = self.inner.state.directory();

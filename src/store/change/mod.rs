@@ -10,3 +10,4 @@ mod expunge;
 mod flags;
 mod mailboxes;
 mod metadata;
+mod quota;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{
-    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, SpecialUse, Uid, UidSet,
+    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, Quota, SpecialUse, Uid, UidSet,
 };
 
 /// Octets of a record's header.
@@ -59,6 +59,8 @@ pub(crate) enum Record {
     MetadataState(MetadataState),
     /// An account was made, with its INBOX and these mailboxes.
     AddAccountWith(AddAccount, MailboxesChange),
+    /// An account may hold so much, or (`None`) what the store lets everybody hold. Said again before compaction drops it.
+    SetQuota(AccountId, Option<Quota>),
 }
 
 /// See [`Record::Delivery`].
@@ -342,6 +344,7 @@ impl Record {
                 set.mailbox.into_iter().chain(set.uses.iter().map(|(mailbox, _)| *mailbox)).collect()
             }
             Record::SetCredentials(..)
+            | Record::SetQuota(..)
             | Record::RemoveAccount(_)
             | Record::AccountState(_)
             | Record::StoreState(_)
@@ -361,12 +364,21 @@ impl Record {
             | Record::AddAccount(AddAccount { account, .. })
             | Record::AddAccountWith(AddAccount { account, .. }, _)
             | Record::SetCredentials(account, _)
+            | Record::SetQuota(account, _)
             | Record::RemoveAccount(account)
             | Record::AccountState(AccountState { account, .. })
             | Record::SetMetadata(SetMetadata { account, .. })
             | Record::MetadataState(MetadataState { account, .. }) => vec![*account],
             Record::MailboxState(state) => vec![state.head.account],
             Record::StoreState(_) => Vec::new(),
+        }
+    }
+
+    /// The account whose limits a replay of this record changes.
+    pub(crate) fn quota(&self) -> Option<AccountId> {
+        match self {
+            Record::SetQuota(account, _) => Some(*account),
+            _ => None,
         }
     }
 

@@ -32,6 +32,7 @@ enum Step {
     AddAccount(usize),
     RemoveAccount(usize),
     SetCredentials(usize, u8),
+    SetQuota(usize, Option<u8>),
     Compact,
     SaveIndex,
     Reopen { clean: bool, index: OnDisk, tail: usize },
@@ -68,6 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => account().prop_map(Step::AddAccount),
         1 => account().prop_map(Step::RemoveAccount),
         1 => (account(), any::<u8>()).prop_map(|(account, secret)| Step::SetCredentials(account, secret)),
+        2 => (account(), prop::option::of(any::<u8>())).prop_map(|(account, quota)| Step::SetQuota(account, quota)),
         4 => Just(Step::Compact),
         2 => Just(Step::SaveIndex),
         3 => (any::<bool>(), index, prop_oneof![Just(0), 1..200usize])
@@ -79,7 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Everything that a store shows.
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
-    accounts: Vec<(Account, Vec<String>, ModSeq)>,
+    accounts: Vec<(Account, Vec<String>, ModSeq, Option<Quota>)>,
     /// By mailbox or account, and name.
     metadata: BTreeMap<(String, String), Arc<[u8]>>,
     metadata_changes: Vec<MetadataChange>,
@@ -127,7 +129,8 @@ async fn shown(store: &Store) -> Shown {
         shown.metadata.extend(entries.map(|(entry, value)| ((account.name.clone(), entry), value)));
         shown.metadata_changes.extend(store.metadata_changes_since(account.id, 0));
         let (subscriptions, mod_seq) = (store.subscriptions(account.id), store.account_mod_seq(account.id));
-        shown.accounts.push((account.as_ref().clone(), subscriptions, mod_seq));
+        let quota = store.own_quota(account.id);
+        shown.accounts.push((account.as_ref().clone(), subscriptions, mod_seq, quota));
     }
     shown
 }
@@ -240,6 +243,11 @@ impl History {
             }
             Step::RemoveAccount(at) => {
                 let _refused = store.remove_account(self.account(at)).await;
+            }
+            Step::SetQuota(at, limit) => {
+                // So large that nothing is refused.
+                let quota = limit.map(|more| Quota { octets: Some((1 << 40) + u64::from(more)), messages: None });
+                let _refused = store.set_quota(self.account(at), quota).await;
             }
             Step::SetCredentials(at, secret) => {
                 let credentials = Credentials { password_hash: secret.to_string(), scram_sha_256: None };

@@ -43,7 +43,9 @@ pub(super) async fn run(
     if let Some(range) = modifiers.partial {
         uids = Numbers::Ascending(uids).part(range).set();
     }
-    let plan = Plan::new(items, by, modifiers);
+    // The UID form implies that UIDs are told (RFC 3501 §6.4.8), which a line that begins with one does (RFC 9586 §3).
+    let tells_uid = by == Numbering::Uid && !cx.session.enabled.dialect.uid_only;
+    let plan = Plan::new(items, tells_uid, modifiers);
     if plan.tells_mod_seq {
         condstore::enable(cx);
     }
@@ -170,7 +172,7 @@ impl Fetch {
         let Some(sequence) = selected.view.sequence(message.uid) else { return Ok(()) };
         let beginning = cx.output.len();
         let environment = cx.environment;
-        let mut writer = FetchWriter::begin(&mut cx.output, sequence);
+        let mut writer = FetchWriter::begin(&mut cx.output, sequence, message.uid, enabled.dialect);
         let mut reader = Reader::new(environment, &mut *cx.client, message, summary, whole);
         let unasked = tells_flags && !self.plan.tells_flags && enabled.condstore;
         if tells_flags {
@@ -178,7 +180,7 @@ impl Fetch {
         }
         // `\Seen` was set by it: as with all FETCH responses that nobody asked for (RFC 7162 §3.2.4).
         if unasked && !self.plan.items.contains(&FetchItem::Uid) {
-            writer.uid(message.uid);
+            writer.implied_uid(message.uid);
         }
         let tells_mod_seq = self.plan.tells_mod_seq || unasked;
         if tells_mod_seq {

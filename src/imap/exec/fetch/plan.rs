@@ -1,6 +1,6 @@
 //! What a FETCH needs, known before the first message is touched.
 
-use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
+use crate::imap::command::{FetchItem, FetchModifiers};
 use crate::message::SectionText;
 
 /// How many messages go together where only their index entries are needed: see
@@ -31,9 +31,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for these items. The UID form implies that UIDs are told (RFC 3501 §6.4.8).
-    pub(super) fn new(mut items: Vec<FetchItem>, by: Numbering, modifiers: FetchModifiers) -> Self {
-        if by == Numbering::Uid && !items.contains(&FetchItem::Uid) {
+    /// The plan for these items; `tells_uid`: the UID is among them, named or not.
+    pub(super) fn new(mut items: Vec<FetchItem>, tells_uid: bool, modifiers: FetchModifiers) -> Self {
+        if tells_uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
         let tells_flags = items.contains(&FetchItem::Flags);

@@ -45,6 +45,9 @@ pub(super) async fn run(
 ) -> Outcome {
     let by_mod_seq = enables_condstore(cx, &key);
     let found = find(cx, key).await;
+    // RFC 9051 §6.4.4: without result options ALL is meant.
+    let rev2 = cx.session.enabled.dialect.rev2;
+    let returns = returns.or_else(|| rev2.then(|| SearchReturn { all: true, ..SearchReturn::default() }));
     let question = Question { tag, by, returns, by_mod_seq };
     conclude(cx, question, found, |numbers, mod_seq| Data::Search { numbers, mod_seq })?;
     Ok(Done::ok("SEARCH done"))

@@ -183,19 +183,21 @@ impl Speaker<'_> {
     /// What the driver does.
     async fn hears_event(&mut self, event: Event) {
         let status = match event {
-            Event::Command(frame) | Event::Append(frame) => match parse::command(&frame) {
-                Ok(command) => {
-                    let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
-                    run(&mut cx, command).await.unwrap();
-                    return;
+            Event::Command(frame) | Event::Append(frame) => {
+                match parse::command(&frame, self.session.enabled.dialect) {
+                    Ok(command) => {
+                        let mut cx = Context::new(self.world.environment(), &mut self.session, &mut self.wire);
+                        run(&mut cx, command).await.unwrap();
+                        return;
+                    }
+                    Err(error) => error.status(),
                 }
-                Err(error) => error.status(),
-            },
+            }
             Event::Continue => return self.wire.heard.extend_from_slice(b"+ go\r\n"),
             Event::Refused { status, .. } => status,
             other => panic!("{other:?}"),
         };
-        print::response(&mut self.wire.heard, &status.into());
+        print::response(&mut self.wire.heard, &status.into(), self.session.enabled.dialect);
     }
 
     /// What IDLE would be told at this moment.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::set;
 use crate::imap::command::*;
+use crate::imap::dialect::Dialect;
 use crate::imap::mailbox_filter::MailboxFilter;
 use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
@@ -204,13 +205,18 @@ fn fetch_item() -> impl Strategy<Value = FetchItem> {
 }
 
 fn status_item() -> impl Strategy<Value = StatusItem> {
-    use StatusItem::{AppendLimit, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity, Unseen};
+    use StatusItem::{
+        AppendLimit, Deleted, DeletedStorage, HighestModSeq, MailboxId, Messages, Recent, Size, UidNext, UidValidity,
+        Unseen,
+    };
     prop::sample::select(vec![
         Messages,
         Recent,
         UidNext,
         UidValidity,
         Unseen,
+        Deleted,
+        DeletedStorage,
         Size,
         AppendLimit,
         MailboxId,
@@ -286,9 +292,10 @@ fn get_metadata() -> impl Strategy<Value = CommandBody> {
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
-    (any::<String>(), flags(), prop::option::of(date()), message).prop_map(
-        |(mailbox, flags, internal_date, message)| {
-            CommandBody::Append(Append { mailbox, flags, internal_date, message })
+    (any::<String>(), flags(), prop::option::of(date()), message, any::<bool>()).prop_map(
+        |(mailbox, flags, internal_date, message, utf8)| {
+            let utf8 = utf8 && message.binary;
+            CommandBody::Append(Append { mailbox, flags, internal_date, utf8, message })
         },
     )
 }
@@ -318,6 +325,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
         }),
         (octets(), octets()).prop_map(|(user, password)| Login { user, password: Secret(password) }),
         prop::collection::vec("[A-Z0-9=-]{1,12}", 1..4).prop_map(Enable),
+        octets().prop_map(GetQuota),
+        name().prop_map(|mailbox| GetQuotaRoot { mailbox }),
     ];
     let mailbox = prop_oneof![
         (name(), select_parameters()).prop_map(|(mailbox, parameters)| Select { mailbox, parameters }),
@@ -339,6 +348,8 @@ fn command_body() -> impl Strategy<Value = CommandBody> {
     ];
     let message = prop_oneof![
         sequence_set().prop_map(UidExpunge),
+        (any::<NonZeroU32>(), any::<Option<(NonZeroU32, NonZeroU32)>>())
+            .prop_map(|(size, range)| CommandBody::UidBatches(super::UidBatches { size, range })),
         (numbering(), prop::option::of(search_return()), search_key()).prop_map(|(by, returns, key)| Search {
             by,
             returns,
@@ -445,14 +456,17 @@ proptest! {
         let mut octets = Vec::new();
         print::command(&mut octets, &original);
         let frame = octets.strip_suffix(b"\r\n").unwrap();
-        prop_assert_eq!(command(frame), Ok(original), "{}", frame.escape_ascii());
+        prop_assert_eq!(command(frame, Dialect::REV1), Ok(original), "{}", frame.escape_ascii());
     }
 
     #[test]
     fn any_octets_get_an_answer(octets in prop_oneof![any::<Vec<u8>>(), almost_a_command()]) {
-        if let Err(error) = command(&octets) {
-            prop_assert!(error.position <= octets.len());
-            error.status();
+        let utf8 = Dialect { rev2: true, utf8_accept: true, uid_only: true };
+        for dialect in [Dialect::REV1, utf8] {
+            if let Err(error) = command(&octets, dialect) {
+                prop_assert!(error.position <= octets.len());
+                error.status();
+            }
         }
     }
 }

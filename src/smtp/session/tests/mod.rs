@@ -94,7 +94,7 @@ impl Fake {
 
     fn reply_to(&mut self, ask: Ask) -> Result<(), Reply> {
         match ask {
-            Ask::Recipient(path) => match (path.local_part(), path.domain()) {
+            Ask::Recipient { path, .. } => match (path.local_part(), path.domain()) {
                 (_, "elsewhere.example") => Err(replies::NOT_OUR_DOMAIN),
                 ("alice" | "bob" | "full" | "broken" | "postmaster" | "käthe", _) => Ok(()),
                 ("later", _) => Err(replies::STORE_FAILED),

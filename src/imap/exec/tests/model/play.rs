@@ -382,10 +382,11 @@ impl Play {
                 }
                 return Err(format!("{event:?}"));
             };
-            let command = match parse::command(&frame) {
+            let dialect = connection.session.enabled.dialect;
+            let command = match parse::command(&frame, dialect) {
                 Ok(command) => command,
                 Err(error) => {
-                    print::response(&mut gate.heard.lock().unwrap(), &error.status().into());
+                    print::response(&mut gate.heard.lock().unwrap(), &error.status().into(), dialect);
                     continue;
                 }
             };

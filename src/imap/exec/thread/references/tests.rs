@@ -37,7 +37,8 @@ fn marks(mails: &[Mail]) -> Vec<ThreadMark> {
 
 fn printed(marks: &[ThreadMark]) -> String {
     let mut out = Vec::new();
-    crate::imap::print::response(&mut out, &crate::imap::response::Data::Thread(marks.to_vec()).into());
+    let thread = crate::imap::response::Data::Thread(marks.to_vec());
+    crate::imap::print::response(&mut out, &thread.into(), crate::imap::dialect::Dialect::REV1);
     String::from_utf8(out).unwrap().trim_end().trim_start_matches("* THREAD").trim_start().to_owned()
 }
 
