@@ -4,7 +4,8 @@
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
 //! as far as it takes to be sure of it: `UNSEEN BODY x` reads no message that was seen. Bodies are read in groups of
-//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)).
+//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)). Where
+//! only the text can tell, small messages are read with their summaries at once, on several cores.
 
 mod criteria;
 mod result;
