@@ -131,12 +131,12 @@ impl Session {
         self.enabled.extend(names);
     }
 
-    /// `ESEARCH [(TAG tag)] [UID] …`
+    /// `ESEARCH [(TAG tag [MAILBOX … UIDVALIDITY …])] [UID] …` (RFC 4466 §2.6.2, RFC 7377 §2.1)
     fn esearch(&self, response: &Response) -> Result<(), String> {
         let mut values = &response.values[1..];
         if let [Value::List(correlator), rest @ ..] = values {
             values = rest;
-            if let [.., Value::Atom(tag) | Value::Text(tag)] = &correlator[..]
+            if let [_, Value::Atom(tag) | Value::Text(tag), ..] = &correlator[..]
                 && !self.in_progress.iter().any(|(known, _)| known.as_bytes() == tag)
             {
                 return Err(format!("ESEARCH for {:?}, which is not in progress", String::from_utf8_lossy(tag)));
