@@ -5,15 +5,45 @@ use std::collections::BTreeMap;
 use super::reply::{Fetched, Reply};
 use super::truth::{Flags, Truth};
 
-/// What a client speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// RFC 3501 and no more.
-    Plain,
+/// What a client enables beyond RFC 3501, after login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dialect {
     /// RFC 7162 §3.1.
-    Condstore,
+    pub(super) condstore: bool,
     /// RFC 7162 §3.2; it keeps what it knows, and comes back with it.
-    Qresync,
+    pub(super) qresync: bool,
+    /// RFC 9051: no `\Recent`, and ESEARCH.
+    pub(super) rev2: bool,
+    /// RFC 9586: no sequence numbers.
+    pub(super) uid_only: bool,
+}
+
+impl Dialect {
+    pub(super) const PLAIN: Self = Self { condstore: false, qresync: false, rev2: false, uid_only: false };
+    pub(super) const CONDSTORE: Self = Self { condstore: true, ..Self::PLAIN };
+    pub(super) const QRESYNC: Self = Self { condstore: true, qresync: true, ..Self::PLAIN };
+    pub(super) const REV2: Self = Self { rev2: true, ..Self::PLAIN };
+    pub(super) const REV2_QRESYNC: Self = Self { rev2: true, ..Self::QRESYNC };
+    pub(super) const UID_ONLY: Self = Self { uid_only: true, ..Self::PLAIN };
+    pub(super) const UID_ONLY_QRESYNC: Self = Self { uid_only: true, ..Self::QRESYNC };
+
+    /// As much of it as a server offers.
+    pub(super) fn offered(self, capabilities: &Flags) -> Self {
+        let offers = |name: &str| capabilities.iter().any(|offered| offered.eq_ignore_ascii_case(name));
+        let (rev2, uid_only) = (self.rev2 && offers("IMAP4rev2"), self.uid_only && offers("UIDONLY"));
+        Self { rev2, uid_only, ..self }
+    }
+
+    /// The commands that enable it.
+    pub(super) fn commands(self) -> Vec<&'static str> {
+        let all = [
+            (self.condstore && !self.qresync, "ENABLE CONDSTORE"),
+            (self.qresync, "ENABLE QRESYNC"),
+            (self.rev2, "ENABLE IMAP4rev2"),
+            (self.uid_only, "ENABLE UIDONLY"),
+        ];
+        all.into_iter().filter(|(is, _)| *is).map(|(_, command)| command).collect()
+    }
 }
 
 /// What is being answered.
@@ -68,11 +98,12 @@ pub(super) struct Cache {
 /// A client.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
+    /// What it means to enable.
     pub(super) dialect: Dialect,
     /// A number for each connection.
     pub(super) session: u32,
-    pub(super) condstore: bool,
-    pub(super) qresync: bool,
+    /// What it has enabled.
+    pub(super) enabled: Dialect,
     pub(super) selected: Option<Selected>,
     pub(super) caches: BTreeMap<String, Cache>,
     /// The cache that SELECT's QRESYNC parameter spoke of; what remains of it is what was not told to be gone.
@@ -87,8 +118,7 @@ impl Client {
         Self {
             dialect,
             session: 0,
-            condstore: false,
-            qresync: false,
+            enabled: Dialect::PLAIN,
             selected: None,
             caches: BTreeMap::new(),
             resyncs: None,
@@ -104,7 +134,7 @@ impl Client {
     /// It comes to know less: the mailbox is left, and what is worth keeping is kept under `name`.
     pub(super) fn leaves(&mut self, name: Option<&str>) {
         let Some(selected) = self.selected.take() else { return };
-        if let (true, Some(name)) = (self.qresync, name) {
+        if let (true, Some(name)) = (self.enabled.qresync, name) {
             let complete = selected.entries.iter().take_while(|entry| entry.flags.is_some()).count();
             let flags =
                 selected.entries.into_iter().filter_map(|entry| Some((entry.uid, without_recent(&entry.flags?))));
@@ -124,8 +154,8 @@ impl Client {
             Reply::Exists(count) => self.exists(*count, asked, truth),
             Reply::Expunge(number) => {
                 self.renumbers("EXPUNGE", asked)?;
-                if self.qresync {
-                    return Err("EXPUNGE after ENABLE QRESYNC (RFC 7162 §3.2.10)".into());
+                if self.enabled.qresync || self.enabled.uid_only {
+                    return Err("EXPUNGE after ENABLE QRESYNC or UIDONLY (RFC 7162 §3.2.10, RFC 9586 §3)".into());
                 }
                 let selected = self.selected.as_mut().ok_or("EXPUNGE without a mailbox")?;
                 let at = *number as usize - 1;
@@ -137,8 +167,8 @@ impl Client {
             }
             Reply::Vanished { earlier: false, uids } => {
                 self.renumbers("VANISHED", asked)?;
-                if !self.qresync {
-                    return Err("VANISHED without ENABLE QRESYNC".into());
+                if !self.enabled.qresync && !self.enabled.uid_only {
+                    return Err("VANISHED without ENABLE QRESYNC or UIDONLY".into());
                 }
                 let selected = self.selected.as_mut().ok_or("VANISHED without a mailbox")?;
                 for uid in uids {
@@ -149,7 +179,7 @@ impl Client {
                 Ok(())
             }
             Reply::Vanished { earlier: true, uids } => {
-                if !matches!(asked, Some(Asked::Missed | Asked::Select { .. })) || !self.qresync {
+                if !matches!(asked, Some(Asked::Missed | Asked::Select { .. })) || !self.enabled.qresync {
                     return Err("VANISHED (EARLIER), for which nobody asked".into());
                 }
                 let selected = self.selected.as_ref().ok_or("VANISHED without a mailbox")?;
@@ -164,6 +194,8 @@ impl Client {
                 }
                 Ok(())
             }
+            Reply::Recent(_) if self.enabled.rev2 => Err("RECENT after ENABLE IMAP4rev2 (RFC 9051 appendix E)".into()),
+            Reply::Search(_) if self.enabled.rev2 => Err("SEARCH after ENABLE IMAP4rev2 (RFC 9051 §6.4.4)".into()),
             Reply::Recent(count) => {
                 let selected = self.selected.as_mut().ok_or("RECENT without a mailbox")?;
                 selected.recent = Some(*count);
@@ -189,7 +221,7 @@ impl Client {
             Reply::Search(_) | Reply::ESearch(_) | Reply::Status { .. } | Reply::List { .. } => {
                 asked.is_some().then_some(()).ok_or("an answer to nothing".into())
             }
-            Reply::Condition { .. } | Reply::Bye | Reply::Continue | Reply::Other(_) => Ok(()),
+            Reply::Condition { .. } | Reply::Bye | Reply::Continue | Reply::Capability(_) | Reply::Other(_) => Ok(()),
         }
     }
 
@@ -236,10 +268,16 @@ impl Client {
     }
 
     fn fetch(&mut self, fetched: &Fetched, asked: Option<Asked>, now: bool, truth: &mut Truth) -> Check {
-        let (condstore, qresync, session) = (self.condstore, self.qresync, self.session);
+        let (Dialect { condstore, qresync, rev2, uid_only }, session) = (self.enabled, self.session);
         let selected = self.selected.as_mut().ok_or("FETCH without a mailbox")?;
         let count = selected.entries.len();
-        let entry = selected.entries.get_mut(fetched.number as usize - 1);
+        if fetched.by_uid != uid_only {
+            return Err("FETCH, or UIDFETCH, where the other belongs (RFC 9586 §3)".into());
+        }
+        let entry = match uid_only {
+            true => selected.entries.iter_mut().find(|entry| Some(entry.uid) == fetched.uid),
+            false => selected.entries.get_mut(fetched.number as usize - 1),
+        };
         let entry = entry.ok_or(format!("FETCH {} of {count}", fetched.number))?;
         let uid = entry.uid;
         if fetched.uid.is_some_and(|told| told != uid) {
@@ -257,6 +295,9 @@ impl Client {
                 return Err(format!("the keyword {flag} was not announced by FLAGS (RFC 3501 §7.2.6)"));
             }
             let recent = flags.contains("\\Recent");
+            if recent && rev2 {
+                return Err("\\Recent after ENABLE IMAP4rev2 (RFC 9051 appendix E)".into());
+            }
             if let Some(before) = &entry.flags
                 && self.resyncs.is_none()
                 && before.contains("\\Recent") != recent

@@ -49,11 +49,12 @@ struct Failed {
     said: Vec<String>,
 }
 
+/// Three that are always there, and some more.
 fn dialects(dice: &mut Dice) -> Vec<Dialect> {
-    let any = [Dialect::Plain, Dialect::Condstore, Dialect::Qresync];
-    let mut dialects = any.to_vec();
-    if dice.once_in(2) {
-        dialects.push(dice.pick(&any));
+    let mut dialects = vec![Dialect::PLAIN, Dialect::CONDSTORE, Dialect::QRESYNC];
+    let more = [Dialect::REV2, Dialect::REV2_QRESYNC, Dialect::UID_ONLY, Dialect::UID_ONLY_QRESYNC, Dialect::QRESYNC];
+    for _ in 0..dice.roll(3) {
+        dialects.push(dice.pick(&more));
     }
     dialects
 }

@@ -27,7 +27,7 @@ const TOKEN: &str = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]";
 pub(super) type Log = Rc<RefCell<Vec<String>>>;
 
 /// Who looks at everything at a quiet point: the seat behind the clients'.
-const AUDITOR_DIALECT: Dialect = Dialect::Condstore;
+const AUDITOR_DIALECT: Dialect = Dialect::CONDSTORE;
 
 /// Where an answer can stop in the middle, for as long as something else happens.
 #[derive(Default)]
@@ -105,6 +105,8 @@ pub(super) struct Play {
     pub(super) truth: Truth,
     seats: Vec<Seat>,
     log: Log,
+    /// The server's capabilities, after login.
+    offered: Flags,
     delivered: u32,
     sessions: u32,
 }
@@ -130,6 +132,7 @@ impl Play {
             truth: Truth::default(),
             seats,
             log,
+            offered: Flags::new(),
             delivered: 0,
             sessions: 0,
         };
@@ -272,18 +275,12 @@ impl Play {
         wire.gate = Some(Arc::clone(&gate));
         self.seats[who].connection = Some(Connection { session, wire, gate, commands: 0, idle: None });
         let login = format!("LOGIN {} secret", self.user);
-        let mut commands = vec![login];
-        match self.seats[who].client.dialect {
-            Dialect::Plain => {}
-            Dialect::Condstore => commands.push("ENABLE CONDSTORE".to_owned()),
-            Dialect::Qresync => commands.push("ENABLE QRESYNC".to_owned()),
+        expect(self.says(who, &login, Asked::Freely, None, nothing).await?.ok(), &login)?;
+        let dialect = self.seats[who].client.dialect.offered(&self.offered);
+        for command in dialect.commands() {
+            expect(self.says(who, command, Asked::Freely, None, nothing).await?.ok(), command)?;
         }
-        for command in commands {
-            expect(self.says(who, &command, Asked::Freely, None, nothing).await?.ok(), &command)?;
-        }
-        let client = &mut self.seats[who].client;
-        client.condstore = client.dialect != Dialect::Plain;
-        client.qresync = client.dialect == Dialect::Qresync;
+        self.seats[who].client.enabled = dialect;
         Ok(())
     }
 
@@ -552,10 +549,15 @@ impl Play {
         let before = self.selected(who).and_then(|id| Some(self.truth.mailboxes.get(&id)?.name.clone()));
         let client = &mut self.seats[who].client;
         client.leaves(before.as_deref());
-        let cache = client.caches.get(name).cloned().filter(|cache| client.qresync && cache.mod_seq > 0);
+        let cache = client.caches.get(name).cloned().filter(|cache| client.enabled.qresync && cache.mod_seq > 0);
         let parameter = match &cache {
-            Some(cache) => format!(" (QRESYNC ({} {}{}))", cache.uid_validity, cache.mod_seq, known(cache, dice)),
-            None if client.dialect == Dialect::Condstore && dice.once_in(2) => " (CONDSTORE)".to_owned(),
+            Some(cache) => format!(
+                " (QRESYNC ({} {}{}))",
+                cache.uid_validity,
+                cache.mod_seq,
+                known(cache, client.enabled.uid_only, dice)
+            ),
+            None if client.enabled.condstore && dice.once_in(2) => " (CONDSTORE)".to_owned(),
             None => String::new(),
         };
         client.selects(cache);
@@ -602,10 +604,10 @@ impl Play {
     // Messages are read.
 
     async fn fetch(&mut self, who: usize, dice: &mut Dice, inner: Option<&Step>) -> Result<bool, String> {
-        let by_uid = dice.once_in(2);
+        let by_uid = dice.once_in(2) || self.seats[who].client.enabled.uid_only;
         let named = self.set(who, by_uid, dice);
         let client = &self.seats[who].client;
-        let mod_seq = if client.condstore { " MODSEQ" } else { "" };
+        let mod_seq = if client.enabled.condstore { " MODSEQ" } else { "" };
         let items = match dice.roll(6) {
             0 => format!("(UID FLAGS{mod_seq})"),
             1 => format!("(FLAGS{mod_seq} {TOKEN})"),
@@ -648,7 +650,7 @@ impl Play {
     /// A client that knows QRESYNC asks what it missed without selecting anew (RFC 7162 §3.2.6).
     async fn missed(&mut self, who: usize, inner: Option<&Step>) -> Result<bool, String> {
         let client = &self.seats[who].client;
-        if !client.qresync {
+        if !client.enabled.qresync {
             return Ok(false);
         }
         let since = client.selected.as_ref().ok_or("nothing selected")?.resume_from;
@@ -662,12 +664,16 @@ impl Play {
     }
 
     async fn search(&mut self, who: usize, dice: &mut Dice) -> Check {
-        let (by_uid, extended) = (dice.once_in(2), dice.once_in(3));
+        let Dialect { rev2, uid_only, .. } = self.seats[who].client.enabled;
+        let by_uid = dice.once_in(2) || uid_only;
+        // IMAP4rev2 answers in this form in any case (RFC 9051 §6.4.4).
+        let returns = dice.once_in(3);
+        let extended = returns || rev2;
         let mut numbers = false;
         let (key, matches) = self.key(who, dice, 2, &mut numbers);
         let uid = if by_uid { "UID " } else { "" };
-        let returns = if extended { "RETURN (ALL COUNT) " } else { "" };
-        let command = format!("{uid}SEARCH {returns}{key}");
+        let asks = if returns { "RETURN (ALL COUNT) " } else { "" };
+        let command = format!("{uid}SEARCH {asks}{key}");
         let asked = if by_uid && !numbers { Asked::Freely } else { Asked::ByNumber };
         let selected = self.seats[who].client.selected.clone().ok_or("nothing selected")?;
         let Some(mailbox) = self.truth.mailboxes.get(&selected.id).cloned() else { return Ok(()) };
@@ -679,8 +685,8 @@ impl Play {
         let found = answer.replies.iter().find_map(|reply| match reply {
             Reply::Search(numbers) if !extended => Some(numbers.clone()),
             Reply::ESearch(items) if extended => match items.get("ALL") {
-                Some(all) => uids(all).filter(|all| items["COUNT"] == all.len().to_string()),
-                None => (items.get("COUNT").map(String::as_str) == Some("0")).then(Vec::new),
+                Some(all) => uids(all).filter(|all| !returns || items["COUNT"] == all.len().to_string()),
+                None => (!returns || items.get("COUNT").map(String::as_str) == Some("0")).then(Vec::new),
             },
             _ => None,
         });
@@ -704,8 +710,9 @@ impl Play {
 
     async fn status(&mut self, who: usize, dice: &mut Dice) -> Check {
         let name = dice.pick(&NAMES);
-        let more = if self.seats[who].client.condstore { " HIGHESTMODSEQ" } else { "" };
-        let command = format!("STATUS \"{name}\" (MESSAGES UNSEEN UIDNEXT UIDVALIDITY RECENT{more})");
+        let more = if self.seats[who].client.enabled.condstore { " HIGHESTMODSEQ" } else { "" };
+        let recent = if self.seats[who].client.enabled.rev2 { "" } else { " RECENT" };
+        let command = format!("STATUS \"{name}\" (MESSAGES UNSEEN UIDNEXT UIDVALIDITY{recent}{more})");
         let effect = |truth: &mut Truth, _: &mut Reader, answer: &Answer| {
             let Some(id) = truth.named(name) else { return refused(answer, "NONEXISTENT") };
             expect(answer.ok(), "STATUS")?;
@@ -738,6 +745,12 @@ impl Play {
     async fn learns_mailboxes(&mut self) -> Check {
         let auditor = self.clients();
         self.connect(auditor).await?;
+        let answer = self.says(auditor, "CAPABILITY", Asked::Freely, None, nothing).await?;
+        for reply in answer.replies {
+            if let Reply::Capability(offered) = reply {
+                self.offered = offered;
+            }
+        }
         let answer = self.says(auditor, "LIST \"\" *", Asked::Freely, None, nothing).await?;
         for name in listed(&answer) {
             self.truth.add(&name);
@@ -748,14 +761,14 @@ impl Play {
     // Messages change.
 
     async fn store(&mut self, who: usize, dice: &mut Dice, reach: usize) -> Check {
-        let by_uid = dice.once_in(2);
+        let by_uid = dice.once_in(2) || self.seats[who].client.enabled.uid_only;
         let named = self.set(who, by_uid, dice);
         let action = dice.pick(&["+FLAGS", "-FLAGS", "FLAGS", "+FLAGS.SILENT", "-FLAGS.SILENT", "FLAGS.SILENT"]);
         let change: Flags = (0..1 + dice.roll(2)).map(|_| dice.pick(&FLAGS).to_owned()).collect();
         let client = &self.seats[who].client;
         let selected = client.selected.as_ref().ok_or("nothing selected")?;
         let (id, read_only) = (selected.id, selected.read_only);
-        let since = (client.condstore && dice.once_in(3)).then(|| {
+        let since = (client.enabled.condstore && dice.once_in(3)).then(|| {
             let highest = self.truth.mailboxes.get(&id).map_or(1, |mailbox| mailbox.highest);
             highest.saturating_sub(dice.roll(4) as u64).max(1)
         });
@@ -808,7 +821,7 @@ impl Play {
                 let fetched = answer.replies.iter().any(
                     |reply| matches!(reply, Reply::Fetch(told) if told.uid == Some(*uid) && told.mod_seq.is_some()),
                 );
-                fetched || !client.condstore
+                fetched || !client.enabled.condstore
             };
             expect(changed.iter().all(told), "the mod-sequence of what was changed")?;
             // Before the news that come with the answer; if it is heard to its end.
@@ -821,7 +834,7 @@ impl Play {
     }
 
     async fn copy(&mut self, who: usize, dice: &mut Dice, moves: bool) -> Check {
-        let by_uid = dice.once_in(2);
+        let by_uid = dice.once_in(2) || self.seats[who].client.enabled.uid_only;
         let named = self.set(who, by_uid, dice);
         let name = dice.pick(&["INBOX", "a", "a", "c", "d e"]);
         let selected = self.seats[who].client.selected.as_ref().ok_or("nothing selected")?;
@@ -909,9 +922,13 @@ impl Play {
             expect(self.says(who, "NOOP", Asked::Freely, None, nothing).await?.ok(), "NOOP")?;
             let selected = self.seats[who].client.selected.as_ref().ok_or("still selected")?;
             if !selected.entries.is_empty() {
-                let more = if self.seats[who].client.condstore { " MODSEQ" } else { "" };
-                let command = format!("FETCH 1:* (UID FLAGS{more})");
-                expect(self.says(who, &command, Asked::ByNumber, None, nothing).await?.ok(), &command)?;
+                let more = if self.seats[who].client.enabled.condstore { " MODSEQ" } else { "" };
+                let (uid, asked) = match self.seats[who].client.enabled.uid_only {
+                    true => ("UID ", Asked::Freely),
+                    false => ("", Asked::ByNumber),
+                };
+                let command = format!("{uid}FETCH 1:* (UID FLAGS{more})");
+                expect(self.says(who, &command, asked, None, nothing).await?.ok(), &command)?;
                 let selected = self.seats[who].client.selected.as_ref().ok_or("still selected")?;
                 expect(selected.entries.iter().all(|entry| entry.flags.is_some()), "all flags are told")?;
             }
@@ -986,7 +1003,9 @@ impl Play {
         let flagged = |flag: &'static str, is: bool| {
             Box::new(move |message: &Message, _: u32| Some(message.flags.contains(flag) == is)) as Box<_>
         };
-        match dice.roll(if depth == 0 { 10 } else { 13 }) {
+        let roll = dice.roll(if depth == 0 { 10 } else { 13 });
+        match roll {
+            7 if self.seats[who].client.enabled.uid_only => ("ALL".to_owned(), Box::new(|_, _| Some(true))),
             0 => ("ALL".to_owned(), Box::new(|_, _| Some(true))),
             1 => ("SEEN".to_owned(), flagged("\\Seen", true)),
             2 => ("UNSEEN".to_owned(), flagged("\\Seen", false)),
@@ -1008,7 +1027,7 @@ impl Play {
                 let word = dice.roll(4) as u32;
                 (format!("SUBJECT word{word}"), Box::new(move |message, _| Some(message.token % 4 == word)))
             }
-            9 if self.seats[who].client.condstore => {
+            9 if self.seats[who].client.enabled.condstore => {
                 let since = 1 + dice.roll(30) as u64;
                 let matches = move |message: &Message, _: u32| message.settled.then_some(message.mod_seq >= since);
                 (format!("MODSEQ {since}"), Box::new(matches))
@@ -1037,14 +1056,14 @@ impl Play {
 }
 
 /// What the QRESYNC parameter says beyond UIDVALIDITY and mod-sequence: nothing, the UIDs that are known, some numbers and
-/// their UIDs, or both.
-fn known(cache: &super::client::Cache, dice: &mut Dice) -> String {
+/// their UIDs, or both; numbers not after UIDONLY (RFC 9586 §3).
+fn known(cache: &super::client::Cache, uid_only: bool, dice: &mut Dice) -> String {
     let uids: Vec<u32> = cache.flags.keys().copied().collect();
     let list = |uids: &[u32]| uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let pairs: Vec<(u32, u32)> = (1..).zip(uids.iter().copied()).take(cache.complete).step_by(2).collect();
     let (numbers, matching): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
     let mut text = String::new();
-    let form = dice.roll(4);
+    let form = dice.roll(if uid_only { 2 } else { 4 });
     if form & 1 > 0 && !uids.is_empty() {
         text += &format!(" {}", list(&uids));
     }

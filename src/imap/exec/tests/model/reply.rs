@@ -47,6 +47,7 @@ pub(super) enum Reply {
         code: Vec<String>,
     },
     Continue,
+    Capability(Flags),
     /// Of no concern here.
     Other(String),
 }
@@ -54,8 +55,9 @@ pub(super) enum Reply {
 /// What a FETCH response told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fetched {
-    /// The sequence number.
+    /// The sequence number; of UIDFETCH the UID.
     pub(super) number: u32,
+    pub(super) by_uid: bool,
     pub(super) uid: Option<u32>,
     pub(super) flags: Option<Flags>,
     pub(super) mod_seq: Option<u64>,
@@ -121,6 +123,7 @@ fn meaning(response: &Response) -> Option<Reply> {
             }
             Reply::Vanished { earlier, uids: uids(&text(values.last()?))? }
         }
+        "CAPABILITY" => Reply::Capability(values[1..].iter().map(text).collect()),
         "FLAGS" => Reply::Keywords(list(&values[1])?.iter().map(text).collect()),
         "SEARCH" => {
             let numbers = values[1..].iter().filter(|value| matches!(value, Value::Atom(_)));
@@ -147,6 +150,13 @@ fn meaning(response: &Response) -> Option<Reply> {
                 ("RECENT", 2) => Reply::Recent(number),
                 ("EXPUNGE", 2) if number > 0 => Reply::Expunge(number),
                 ("FETCH", 3) if number > 0 => Reply::Fetch(fetched(number, list(&values[2])?)?),
+                ("UIDFETCH", 3) if number > 0 => {
+                    let told = fetched(number, list(&values[2])?)?;
+                    if told.uid.is_some_and(|uid| uid != number) {
+                        return None;
+                    }
+                    Reply::Fetch(Fetched { uid: Some(number), by_uid: true, ..told })
+                }
                 _ => return None,
             }
         }
