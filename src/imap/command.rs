@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use super::mailbox_filter::MailboxFilter;
 use super::notify::Notify;
 use super::numbers::PartialRange;
-use super::sequence_set::SequenceSet;
+use super::sequence_set::{SeqNumber, SequenceSet};
 use crate::message::Section;
 use crate::message::date::Civil;
 use crate::store::{Date, FlagAction, FlagNames, ModSeq, UidSet};
@@ -166,7 +166,8 @@ pub enum CommandBody {
         /// What is asked, in the order given; at least one.
         items: Vec<StatusItem>,
     },
-    /// `APPEND` up to its message (RFC 3501 §6.3.11): the message's octets are handed out by the framer.
+    /// `APPEND` up to the first octets of its messages (RFC 3501 §6.3.11): those, and what stands behind them, are handed
+    /// out by the framer.
     Append(Append),
     /// `NAMESPACE` (RFC 2342 §5)
     Namespace,
@@ -276,6 +277,15 @@ pub enum CommandBody {
         silent: bool,
         /// The flags; never `\Recent`.
         flags: FlagNames,
+    },
+    /// `REPLACE`, `UID REPLACE` (RFC 8508 §3), up to the first octets of the message
+    Replace {
+        /// What `message` is.
+        by: Numbering,
+        /// The message that leaves.
+        message: SeqNumber,
+        /// What comes instead, and whereto; one message.
+        append: Append,
     },
     /// `COPY`, `UID COPY` (RFC 3501 §6.4.7)
     Copy {
@@ -436,19 +446,37 @@ pub enum Depth {
     Infinity,
 }
 
-/// `APPEND` without the octets of its message.
+/// What `APPEND` and `REPLACE` have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// Whereto.
     pub mailbox: String,
-    /// With which flags; never `\Recent`.
-    pub flags: FlagNames,
-    /// INTERNALDATE; `None`: the moment of the commit.
-    pub internal_date: Option<Date>,
-    /// `UTF8 (…)` is around the message, a literal8 (RFC 6855 §4).
-    pub utf8: bool,
-    /// How the message comes.
-    pub message: LiteralHeader,
+    /// What stands up to the first octets of a message, or up to the end where there are none.
+    pub pieces: Vec<AppendPiece>,
+}
+
+/// A piece of the messages of an `APPEND`, in the order of the line: what a message is, and then where its octets come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendPiece {
+    /// A message begins (RFC 3502); [`Literal`](Self::Literal) or [`Catenate`](Self::Catenate) follows.
+    Message {
+        /// With which flags; never `\Recent`.
+        flags: FlagNames,
+        /// INTERNALDATE; `None`: the moment of the commit.
+        internal_date: Option<Date>,
+    },
+    /// It is this literal; its octets follow, and what stands behind them.
+    Literal(LiteralHeader),
+    /// `UTF8 (`: it is this literal8, behind which `)` stands (RFC 6855 §4).
+    Utf8(LiteralHeader),
+    /// `CATENATE (`: it is put together of parts, at least one (RFC 4469 §3).
+    Catenate,
+    /// `TEXT`: these octets follow, and what stands behind them.
+    Text(LiteralHeader),
+    /// `URL`: octets of a message that is here.
+    Url(Vec<u8>),
+    /// `)`: that was the last part.
+    EndCatenate,
 }
 
 /// The head of a literal: `{n}`, `{n+}` (RFC 7888), `~{n}`, `~{n+}` (RFC 3516 §4.4).

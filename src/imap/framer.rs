@@ -9,9 +9,12 @@
 //! - **A literal is judged by its head.** One that is too big is refused before any `+`: a synchronizing one by a tagged
 //!   answer, after which the client must not send it (RFC 3501 §7.5). Of a non-synchronizing one the octets are on their way
 //!   already and could be taken for commands, so that only `* BYE [TOOBIG]` is safe (RFC 7888 §4, §5).
-//! - **APPEND's message is not held**: its command is handed out first ([`Event::Append`]), the session says
+//! - **Messages of APPEND and REPLACE are not held**: the command is handed out first ([`Event::Append`]), the session says
 //!   [`accept_message`](Framer::accept_message) or [`refuse_message`](Framer::refuse_message), and the octets follow in
-//!   pieces.
+//!   pieces. What stands behind them comes as a frame of its own: the end of the command ([`Event::MessageEnd`]), or again
+//!   an [`Event::Append`], since there may be more messages (RFC 3502), and more parts of one (RFC 4469).
+//! - **A refused command is read to its end** where its octets are on their way: non-synchronizing literals are thrown away,
+//!   a synchronizing one is not sent any more.
 //! - **A line ends with CRLF and with nothing else.** At a bare LF the line is answered with BAD at once, and all up to the
 //!   next CRLF is thrown away. To take LF for an end would turn a quoted string with a LF in it into two commands, the
 //!   second written by whoever chose the string.
@@ -19,8 +22,8 @@
 //!   head of a non-synchronizing literal, `* BYE`: see above.
 //! - `DONE` of IDLE and the lines of AUTHENTICATE come through here too: [`Framer::expect_line`].
 //!
-//! The framer knows no command but APPEND (and SETMETADATA, whose literals it refuses in other words), and no grammar but
-//! tags and the heads of literals.
+//! The framer knows no commands but APPEND and REPLACE (and SETMETADATA, whose literals it refuses in other words), and no
+//! grammar but tags, the heads of literals, and that behind the word URL no message follows.
 
 use super::command::{LiteralHeader, Tag};
 use super::response::{Code, Status};
@@ -62,15 +65,16 @@ const LITERAL_TOO_BIG: &str = "The literal is larger than this server takes";
 pub enum Event {
     /// A command, complete, without its last CRLF; for [`parse::command`](super::parse::command).
     Command(Vec<u8>),
-    /// An APPEND up to and with the head of its message's literal. Nothing more comes until
-    /// [`Framer::accept_message`] or [`Framer::refuse_message`].
+    /// An APPEND or REPLACE up to and with the head of a literal whose octets are a message's; or what stands behind such
+    /// octets, up to and with the next head. Nothing more comes until [`Framer::accept_message`] or
+    /// [`Framer::refuse_message`].
     Append(Vec<u8>),
     /// Send `+`: the client waits to send a literal (RFC 3501 §7.5).
     Continue,
-    /// Octets of APPEND's message, in order.
+    /// Octets of that literal, in order.
     Message(Vec<u8>),
-    /// APPEND's message and its command are complete.
-    MessageEnd,
+    /// The command is complete; what stands behind the last octets of a message, without its CRLF.
+    MessageEnd(Vec<u8>),
     /// A line that is no command, without its CRLF: see [`Framer::expect_line`].
     Line(Vec<u8>),
     /// What came was no good; whatever command it belonged to (an APPEND that was accepted, an IDLE) is void.
@@ -95,10 +99,10 @@ enum State {
     Accepted(LiteralHeader),
     /// In that message: so many octets to come.
     Message(u64),
-    /// Behind a message: the line must end.
-    MessageEnd,
     /// In a message that was refused: so many octets to throw away.
     Unwanted(u64),
+    /// Behind such a message: in a line of a command that is answered already.
+    UnwantedLine,
     /// In a line that was refused: thrown away up to its CRLF.
     Skip {
         /// Octets thrown away.
@@ -134,10 +138,10 @@ pub struct Framer {
     scanned: usize,
     /// The lines and literals of this command that are complete.
     frame: Vec<u8>,
-    /// The tag of the APPEND whose message is on its way.
+    /// A message of the command was handed out or is on its way: what follows belongs to the command.
+    behind_message: bool,
+    /// The tag of that command.
     append_tag: Option<Tag>,
-    /// What stands behind that message: CRLF, or `)` and CRLF behind `UTF8 (` (RFC 6855 §4).
-    append_tail: &'static [u8],
     state: State,
     /// The next line is no command.
     line_expected: bool,
@@ -153,8 +157,8 @@ impl Framer {
             start: 0,
             scanned: 0,
             frame: Vec::new(),
+            behind_message: false,
             append_tag: None,
-            append_tail: b"\r\n",
             state: State::Line,
             line_expected: false,
         }
@@ -201,7 +205,7 @@ impl Framer {
     /// `+` does not send the message then, one that does not wait has it thrown away. Without that event it does nothing.
     pub fn refuse_message(&mut self) {
         if let State::Verdict(header) = self.state {
-            self.append_tag = None;
+            self.end_append();
             self.state = if header.non_synchronizing { State::Unwanted(header.octets) } else { State::Line };
         }
     }
@@ -217,8 +221,8 @@ impl Framer {
                     if header.non_synchronizing { Step::Again } else { Step::Event(Event::Continue) }
                 }
                 State::Message(left) => self.message(left),
-                State::MessageEnd => self.message_end(),
                 State::Unwanted(left) => self.unwanted(left),
+                State::UnwantedLine => self.unwanted_line(),
                 State::Skip { skipped, tail } => self.skip(skipped, tail),
                 State::Verdict(_) | State::Closed => Step::Wait,
             };
@@ -285,8 +289,14 @@ impl Framer {
         self.frame.extend_from_slice(&self.input[self.start..self.start + end - 1]);
         self.consume(end + 1);
         match header {
+            None if self.behind_message => {
+                self.end_append();
+                Step::Event(Event::MessageEnd(std::mem::take(&mut self.frame)))
+            }
             None => Step::Event(Event::Command(std::mem::take(&mut self.frame))),
-            Some(header) if self.limits.message > 0 && is_message_of_append(&self.frame) => self.append(header),
+            Some(header) if self.limits.message > 0 && is_message(&self.frame, self.behind_message) => {
+                self.append(header)
+            }
             Some(header) => self.literal_begins(header),
         }
     }
@@ -297,11 +307,10 @@ impl Framer {
             if header.non_synchronizing {
                 return self.close(Status::bye(LITERAL_TOO_BIG).with_code(Code::TooBig));
             }
-            let frame = std::mem::take(&mut self.frame);
-            let tag = Tag::of_line(&frame);
-            return refused(match tag {
+            let is_set_metadata = is_set_metadata(&self.frame);
+            return refused(match self.take_tag() {
                 // RFC 5464 §4.3: a value that is too large is not bad, and the client is told how large it may be.
-                Some(tag) if is_set_metadata(&frame) => {
+                Some(tag) if is_set_metadata => {
                     Status::no(&tag, LITERAL_TOO_BIG).with_code(Code::MetadataMaxSize(METADATA_VALUE_MAX as u64))
                 }
                 tag => Status::bad(tag.as_ref(), "The literal is larger than this command may have"),
@@ -325,24 +334,26 @@ impl Framer {
     }
 
     fn append(&mut self, header: LiteralHeader) -> Step {
-        let frame = std::mem::take(&mut self.frame);
-        let tag = Tag::of_line(&frame);
-        self.append_tail = if opens_utf8(&frame) { b")\r\n" } else { b"\r\n" };
         if header.octets > self.limits.message {
             let text = "The message is larger than this server takes";
-            return match tag {
+            return match self.take_tag() {
                 Some(tag) if !header.non_synchronizing => refused(Status::no(&tag, text).with_code(Code::TooBig)),
                 _ => self.close(Status::bye(text).with_code(Code::TooBig)),
             };
         }
-        self.append_tag = tag;
+        let frame = std::mem::take(&mut self.frame);
+        if !self.behind_message {
+            self.append_tag = Tag::of_line(&frame);
+            self.behind_message = true;
+        }
         self.state = State::Verdict(header);
         Step::Event(Event::Append(frame))
     }
 
     fn message(&mut self, left: u64) -> Step {
         if left == 0 {
-            self.state = State::MessageEnd;
+            // What is behind it is a frame of its own.
+            self.state = State::Line;
             return Step::Again;
         }
         let piece = self.take(left);
@@ -353,25 +364,6 @@ impl Framer {
         Step::Event(Event::Message(piece))
     }
 
-    /// Behind a message nothing stands but the end of its command: one message an APPEND (RFC 3501 §6.3.11).
-    fn message_end(&mut self) -> Step {
-        let tail = self.append_tail;
-        if self.unread().starts_with(tail) {
-            self.consume(tail.len());
-            self.append_tag = None;
-            self.state = State::Line;
-            Step::Event(Event::MessageEnd)
-        } else if tail.starts_with(self.unread()) {
-            Step::Wait
-        } else {
-            let tag = self.append_tag.take();
-            self.state = State::SKIP;
-            let text =
-                if tail.len() > 2 { "Expected ) behind the message" } else { "Expected CRLF behind the message" };
-            refused(Status::bad(tag.as_ref(), text))
-        }
-    }
-
     fn unwanted(&mut self, left: u64) -> Step {
         let count = (self.unread().len() as u64).min(left);
         // In bounds: no more than what is unread.
@@ -380,8 +372,58 @@ impl Framer {
             self.state = State::Unwanted(left - count);
             return Step::Wait;
         }
-        self.state = State::SKIP;
+        self.state = State::UnwantedLine;
         Step::Again
+    }
+
+    /// The rest of a command that was refused, behind octets that were thrown away. Its answer is on its way, so nothing
+    /// more is said of it.
+    fn unwanted_line(&mut self) -> Step {
+        let window = self.unread().len().min(self.limits.line + 2);
+        let Some(found) = memchr::memchr(b'\n', &self.unread()[self.scanned..window]) else {
+            if window == self.limits.line + 2 {
+                self.state = State::SKIP;
+                return Step::Again;
+            }
+            self.scanned = window;
+            return Step::Wait;
+        };
+        let end = self.scanned + found;
+        let Some(line) = self.unread()[..end].strip_suffix(b"\r") else {
+            self.consume(end + 1);
+            self.state = State::SKIP;
+            return Step::Again;
+        };
+        let header = literal_header(line);
+        self.consume(end + 1);
+        match header {
+            Some(header) if header.non_synchronizing && header.octets > self.limits.message => {
+                self.close(Status::bye(LITERAL_TOO_BIG).with_code(Code::TooBig))
+            }
+            Some(header) if header.non_synchronizing => {
+                self.state = State::Unwanted(header.octets);
+                Step::Again
+            }
+            // A client that waits for `+` has the answer instead (RFC 3501 §7.5).
+            Some(_) | None => {
+                self.state = State::Line;
+                Step::Again
+            }
+        }
+    }
+
+    /// The command with its messages is over.
+    fn end_append(&mut self) {
+        self.behind_message = false;
+        self.append_tag = None;
+    }
+
+    /// The tag of the command that the frame belongs to, which is given up.
+    fn take_tag(&mut self) -> Option<Tag> {
+        let frame = std::mem::take(&mut self.frame);
+        let tag = if self.behind_message { self.append_tag.take() } else { Tag::of_line(&frame) };
+        self.end_append();
+        tag
     }
 
     /// A line, or a command, above its limit: answered now, and thrown away from here to its end.
@@ -409,6 +451,8 @@ impl Framer {
         // A tag without a space behind it may be cut off, or be no tag at all.
         let tag = memchr::memchr(b' ', &line[..line.len().min(self.limits.line)]).and_then(|_| Tag::of_line(line));
         let tag = if std::mem::take(&mut self.line_expected) { None } else { tag };
+        let tag = if self.behind_message { self.append_tag.take() } else { tag };
+        self.end_append();
         refused(Status::bad(tag.as_ref(), text))
     }
 
@@ -462,26 +506,46 @@ fn literal_header(line: &[u8]) -> Option<LiteralHeader> {
     Some(LiteralHeader { octets, non_synchronizing, binary: head.ends_with(b"~") })
 }
 
+/// Whether the octets of the literal whose head ends the frame are a message's. In APPEND they are behind the mailbox name,
+/// in REPLACE behind a number and the name, and the name may be a literal too. A URL's are no message's (RFC 4469 §5).
+fn is_message(frame: &[u8], behind_message: bool) -> bool {
+    if behind_message {
+        return !follows_url(frame);
+    }
+    let mut words = frame.split(|octet| *octet == b' ').skip(1);
+    let verb = match words.next() {
+        Some(uid) if uid.eq_ignore_ascii_case(b"UID") => {
+            words.next().filter(|verb| !verb.eq_ignore_ascii_case(b"APPEND"))
+        }
+        verb => verb,
+    };
+    // So many arguments stand in front.
+    let arguments = match verb {
+        Some(verb) if verb.eq_ignore_ascii_case(b"APPEND") => 1,
+        Some(verb) if verb.eq_ignore_ascii_case(b"REPLACE") => 2,
+        _ => return false,
+    };
+    words.nth(arguments).is_some() && !(follows_url(frame) && has_catenate(frame))
+}
+
+/// Whether the last word in front of the literal's head is URL.
+fn follows_url(frame: &[u8]) -> bool {
+    let Some(head) = memchr::memrchr(b'{', frame) else { return false };
+    let Some(before) = frame[..head].strip_suffix(b" ") else { return false };
+    let Some((before, word)) = before.split_at_checked(before.len().saturating_sub(3)) else { return false };
+    word.eq_ignore_ascii_case(b"URL") && matches!(before.last(), Some(b' ' | b'('))
+}
+
+/// Whether a list of parts begins somewhere, so that a URL may be one of them and not the name of a mailbox. It stands near
+/// the beginning, and where it does not the frame ends here: a frame is gone over once at the most.
+fn has_catenate(frame: &[u8]) -> bool {
+    const CATENATE: &[u8] = b" CATENATE (";
+    frame.windows(CATENATE.len()).any(|octets| octets.eq_ignore_ascii_case(CATENATE))
+}
+
 /// Whether the frame is a SETMETADATA's.
 fn is_set_metadata(frame: &[u8]) -> bool {
     frame.split(|octet| *octet == b' ').nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"SETMETADATA"))
-}
-
-/// Whether the literal whose head ends the frame is APPEND's message: behind the mailbox name, which may be a literal too.
-fn is_message_of_append(frame: &[u8]) -> bool {
-    let mut words = frame.splitn(3, |octet| *octet == b' ');
-    let (_tag, verb, arguments) = (words.next(), words.next(), words.next());
-    verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"APPEND"))
-        // A head that is the first argument is the mailbox's.
-        && arguments.is_some_and(|arguments| memchr::memchr(b' ', arguments).is_some())
-}
-
-/// Whether the literal whose head ends the frame stands in `UTF8 (…)` (RFC 6855 §4), so that `)` follows it.
-fn opens_utf8(frame: &[u8]) -> bool {
-    const OPENING: &[u8] = b" UTF8 (~";
-    let Some(head) = memchr::memrchr(b'{', frame) else { return false };
-    let before = &frame[..head];
-    before.len() >= OPENING.len() && before[before.len() - OPENING.len()..].eq_ignore_ascii_case(OPENING)
 }
 
 #[cfg(test)]

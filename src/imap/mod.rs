@@ -25,6 +25,7 @@ pub mod print;
 pub mod response;
 pub mod sequence_set;
 pub(crate) mod session;
+pub(crate) mod url;
 pub(crate) mod view;
 pub(crate) mod watch;
 
@@ -37,6 +38,8 @@ pub struct Limits {
     pub autologout: Duration,
     /// Between two signs of life of an IDLE: below the 5 minutes after which many NATs forget a connection.
     pub keepalive_interval: Duration,
+    /// While a command runs, without anything written: then the client is told that it does. RFC 9585 §3 wants 10 s or more.
+    pub progress_interval: Duration,
     /// How long a client may take nothing of a step of output (256 KiB). 5 min.
     pub stalled_output: Duration,
     /// After so long without a word a compressed session gives back what compressing takes: the pauses in a burst of commands
@@ -67,6 +70,7 @@ impl Default for Limits {
             login_timeout: Duration::from_secs(60),
             autologout: Duration::from_secs(30 * 60),
             keepalive_interval: Duration::from_secs(2 * 60),
+            progress_interval: Duration::from_secs(10),
             stalled_output: Duration::from_secs(5 * 60),
             compression_rest: Duration::from_secs(2),
             bad_commands_before_login: 3,

@@ -179,6 +179,15 @@ pub enum Code {
     NotSaved,
     /// RFC 4978 §3
     CompressionActive,
+    /// RFC 9585 §4
+    InProgress {
+        /// Of which command.
+        tag: Option<Tag>,
+        /// How far it has come.
+        current: Option<u32>,
+        /// How far it has to go; not 0, and known only where `current` is.
+        goal: Option<u32>,
+    },
     /// RFC 4469 §4.1: the URL.
     BadUrl(String),
     /// RFC 5465 §5.8

@@ -368,6 +368,8 @@ impl Facts {
             CommandBody::Fetch { by: Uid, .. } => Self::new("UID FETCH", Selected, Yes),
             CommandBody::Store { by: Sequence, .. } => Self::new("STORE", Selected, No).with_numbers(),
             CommandBody::Store { by: Uid, .. } => Self::new("UID STORE", Selected, Yes),
+            CommandBody::Replace { by: Sequence, .. } => Self::new("REPLACE", Selected, Yes).with_numbers(),
+            CommandBody::Replace { by: Uid, .. } => Self::new("UID REPLACE", Selected, Yes),
             CommandBody::Copy { by: Sequence, .. } => Self::new("COPY", Selected, Yes).with_numbers(),
             CommandBody::Copy { by: Uid, .. } => Self::new("UID COPY", Selected, Yes),
             CommandBody::Move { by: Sequence, .. } => Self::new("MOVE", Selected, Yes).with_numbers(),

@@ -123,6 +123,8 @@ struct Peer {
     place: Option<UserSlot>,
     /// What is between the framer and the socket, after COMPRESS.
     compression: Option<Box<Compression>>,
+    /// When something was last written, or the command began.
+    silent_since: Instant,
     /// What to say at the end, if it is we who end it.
     goodbye: Option<&'static str>,
 }
@@ -137,6 +139,7 @@ impl Driver {
             login_by: Some(login_by),
             place: None,
             compression: None,
+            silent_since: Instant::now(),
             goodbye: None,
         };
         Driver { session: Session::new(peer.line()), peer }
@@ -173,7 +176,7 @@ impl Driver {
                 }
                 Some(Event::Refused { status, close }) => self.refuse(status, close).await?,
                 // They come only while a command waits for them.
-                Some(Event::Message(_) | Event::MessageEnd | Event::Line(_)) => {
+                Some(Event::Message(_) | Event::MessageEnd(_) | Event::Line(_)) => {
                     self.refuse(Status::bad(None, "A command was expected"), true).await?
                 }
             };
@@ -239,6 +242,7 @@ impl Driver {
         // Whoever is told what happens is not told what he does himself (RFC 5465 §5).
         let remembering = self.session.listens().then(|| services.store.remembering());
         let environment = self.peer.environment(&services, remembering.as_ref().unwrap_or(&services.store));
+        self.peer.silent_since = Instant::now();
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
         let after = exec::run(&mut context, command).await;
         if self.session.is_authenticated() {
@@ -297,6 +301,7 @@ impl Driver {
 
     /// Tells a client that listens what is new, in IDLE or out of it, and the observer that it was told.
     async fn push(&mut self, idles: bool) -> io::Result<Go> {
+        self.peer.silent_since = Instant::now();
         // Boxed, and gone when it is done, as a command is.
         let (told, pushed) = Box::pin(async {
             let services = Arc::clone(&self.peer.services);
@@ -315,6 +320,7 @@ impl Driver {
     }
 
     async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
+        self.peer.silent_since = Instant::now();
         let services = Arc::clone(&self.peer.services);
         let environment = self.peer.environment(&services, &services.store);
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);
@@ -475,6 +481,7 @@ impl Peer {
     }
 
     async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.silent_since = Instant::now();
         let compressed = self.compression.as_mut().map(|compression| compression.compress(octets));
         let octets = compressed.as_deref().unwrap_or(octets);
         write_all(&mut self.connection.stream, octets, self.services.imap.stalled_output).await
@@ -519,6 +526,14 @@ impl Client for Peer {
 
     fn channel_binding(&self) -> Option<ChannelBinding> {
         self.connection.channel_binding()
+    }
+
+    fn progress_due(&mut self) -> Pending<'_, ()> {
+        Box::pin(tokio::time::sleep_until(self.silent_since + self.services.imap.progress_interval))
+    }
+
+    fn is_progress_due(&self) -> bool {
+        self.silent_since.elapsed() >= self.services.imap.progress_interval
     }
 
     fn framer(&mut self) -> &mut Framer {

@@ -3,7 +3,7 @@
 //! What changed since the last checkpoint stands here in memory, over what the index says; a checkpoint writes it there.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 
 use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
@@ -18,6 +18,9 @@ pub(crate) struct Bodies {
     segments: BTreeMap<u32, SegmentUse>,
     changed_segments: BTreeSet<u32>,
     removed_segments: BTreeSet<u32>,
+    /// Bodies that came in and stand nowhere yet: the record that places them is the next of its group, and until it is
+    /// applied compaction must not take them for expunged.
+    unplaced: HashSet<BodyId>,
     /// Grows with each checkpoint that is collected: entries of older generations are in the index once it is applied.
     generation: u64,
     /// While the journal is replayed from nothing: a delivery is kept whether a mailbox is known for it or not, since the
@@ -58,13 +61,32 @@ impl Bodies {
         self.changed.insert(body, (BodyEntry { place, references }, self.generation));
     }
 
+    /// A body came in that a later record places.
+    pub(crate) fn add_unplaced(&mut self, body: BodyId, place: Place) {
+        if !self.rebuilding {
+            self.use_segment(place.segment, place.record_octets(), true);
+            self.unplaced.insert(body);
+        }
+        self.changed.insert(body, (BodyEntry { place, references: 0 }, self.generation));
+    }
+
+    /// All that the journal says was applied: nothing will place what stands nowhere. A crash came between the bodies and
+    /// the record that places them.
+    pub(crate) fn give_up_unplaced(&mut self) {
+        for body in std::mem::take(&mut self.unplaced) {
+            if let Some((entry, _)) = self.changed.remove(&body) {
+                self.use_segment(entry.place.segment, entry.place.record_octets(), false);
+            }
+        }
+    }
+
     /// The entry of a body that is referred to.
     pub(crate) fn get(&self, body: BodyId, index: &Index) -> Result<Option<BodyEntry>, Error> {
         let entry = match self.changed.get(&body) {
             Some((entry, _)) => Some(*entry),
             None => index.body(body)?,
         };
-        Ok(entry.filter(|entry| entry.references > 0 || self.rebuilding))
+        Ok(entry.filter(|entry| entry.references > 0 || self.rebuilding || self.unplaced.contains(&body)))
     }
 
     /// Messages refer to the body, or no longer do.
@@ -77,6 +99,8 @@ impl Bodies {
             tracing::warn!(%body, "a message refers to a body that is not there");
             return Ok(());
         };
+        // Its octets count as needed since it came.
+        self.unplaced.remove(&body);
         entry.references = entry.references.saturating_add_signed(i32::try_from(by).unwrap_or(0));
         if entry.references == 0 {
             self.use_segment(entry.place.segment, entry.place.record_octets(), false);

@@ -1,7 +1,8 @@
 //! The committer: one thread through which everything that changes state goes.
 //!
 //! It takes whatever waits at this moment as one group: each job decides its record (UIDs, mod-sequences, dates), all
-//! records are written, **one** sync makes them durable, then memory changes, then the bells ring, then the callers are
+//! records are written, **one** sync makes them durable (two, where records refer to bodies that came in with them: the
+//! bodies go first), then memory changes, then the bells ring, then the callers are
 //! answered. So a change is told only after it is durable, and many who wait share the cost of one sync.
 //!
 //! Decisions read published memory, which lags behind what the same group has decided already. Two things keep them
@@ -22,6 +23,7 @@ use super::incoming::Incoming;
 use super::index::{Batch, Sentinel};
 use super::journal::Writer;
 use super::journal::record::{Counters, Record};
+use super::journal::segment::Place;
 use super::{
     AccountId, Bell, BodyId, CommitSeq, Error, FlagNames, Flags, Inner, KEYWORDS_MAX, Mailbox, MailboxId, ModSeq, Uid,
     Usage,
@@ -56,8 +58,17 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<&Outcome, Error>) + Send>;
 /// Makes a job's record from what is published.
 pub(crate) type Decide = Box<dyn FnOnce(&mut Decider<'_>) -> Option<Staged> + Send>;
 
+/// A body that stands nowhere yet; the record of its job places it. It is durable before that record is written, so that no
+/// crash leaves the record without the body.
+pub(crate) struct Ahead {
+    pub(crate) record: Record,
+    pub(crate) cache: Vec<u8>,
+    pub(crate) body: Incoming,
+}
+
 /// A decided job, to be written.
 pub(crate) struct Staged {
+    pub(crate) ahead: Vec<Ahead>,
     pub(crate) record: Record,
     pub(crate) cache: Vec<u8>,
     pub(crate) body: Option<Incoming>,
@@ -202,10 +213,18 @@ impl Decider<'_> {
     }
 }
 
+/// Where the records of a group stand.
+struct Written {
+    /// Those of [`Staged::ahead`], of all jobs.
+    ahead: Vec<(Record, CommitSeq, Place)>,
+    /// Those of the jobs themselves, in their order.
+    own: Vec<(CommitSeq, Place)>,
+}
+
 /// The jobs of one group.
 #[derive(Default)]
 struct Group {
-    staged: Vec<(CommitSeq, Staged)>,
+    staged: Vec<Staged>,
     touched: HashSet<MailboxId>,
     octets: u64,
     closed: bool,
@@ -292,7 +311,7 @@ impl Committer {
         }
         if !group.staged.is_empty() {
             match self.write(&mut group) {
-                Ok(places) => self.publish(group, places),
+                Ok(written) => self.publish(group, written),
                 Err(error) => self.fail(group, &error),
             }
         }
@@ -312,8 +331,7 @@ impl Committer {
         match decided {
             Some(staged) => {
                 decider.added.clear();
-                self.commit_seq += 1;
-                group.staged.push((self.commit_seq, staged));
+                group.staged.push(staged);
                 group.octets += octets;
                 group.add(touches);
             }
@@ -322,27 +340,47 @@ impl Committer {
         drop(permit);
     }
 
-    fn write(&mut self, group: &mut Group) -> Result<Vec<super::journal::segment::Place>, Error> {
+    /// Writes the group and makes it durable. Commits are numbered as they are written.
+    fn write(&mut self, group: &mut Group) -> Result<Written, Error> {
         if let Some(reason) = self.inner.failure() {
             return Err(Error::WriteFailed(reason));
         }
         let none = super::incoming::Stored::none();
-        let mut places = Vec::with_capacity(group.staged.len());
-        for (commit_seq, staged) in &mut group.staged {
-            let body = staged.body.as_ref().map_or(&none, |incoming| &incoming.stored);
-            places.push(self.writer.append(*commit_seq, &staged.record, &staged.cache, body)?);
+        let mut written = Written { ahead: Vec::new(), own: Vec::with_capacity(group.staged.len()) };
+        for Ahead { record, cache, body } in group.staged.iter_mut().flat_map(|staged| staged.ahead.drain(..)) {
+            self.commit_seq += 1;
+            let place = self.writer.append(self.commit_seq, &record, &cache, &body.stored)?;
+            written.ahead.push((record, self.commit_seq, place));
         }
-        self.writer.sync().map_err(|error| Error::WriteFailed(error.to_string()))?;
-        Ok(places)
+        if !written.ahead.is_empty() {
+            self.sync()?;
+        }
+        for staged in &group.staged {
+            self.commit_seq += 1;
+            let body = staged.body.as_ref().map_or(&none, |incoming| &incoming.stored);
+            let place = self.writer.append(self.commit_seq, &staged.record, &staged.cache, body)?;
+            written.own.push((self.commit_seq, place));
+        }
+        self.sync()?;
+        Ok(written)
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.writer.sync().map_err(|error| Error::WriteFailed(error.to_string()))
     }
 
     /// The group is durable: memory changes, bells ring, callers are answered.
-    fn publish(&mut self, group: Group, places: Vec<super::journal::segment::Place>) {
+    fn publish(&mut self, group: Group, written: Written) {
         let committed_at = Instant::now();
         let mut rung = Vec::with_capacity(group.staged.len());
         let mut bells: HashMap<Bell, usize> = HashMap::new();
         let mut answers = Vec::with_capacity(group.staged.len());
-        for ((commit_seq, staged), place) in group.staged.into_iter().zip(places) {
+        for (record, commit_seq, place) in written.ahead {
+            if let Err(error) = self.inner.state.apply(record, commit_seq, place) {
+                self.inner.fail(&error.to_string());
+            }
+        }
+        for (staged, (commit_seq, place)) in group.staged.into_iter().zip(written.own) {
             match self.inner.state.apply(staged.record, commit_seq, place) {
                 Ok(of_this) => {
                     bells.extend(of_this.iter().map(|bell| (*bell, 0)));
@@ -373,7 +411,7 @@ impl Committer {
 
     fn fail(&self, group: Group, error: &Error) {
         self.inner.fail(&error.to_string());
-        for (_, staged) in group.staged {
+        for staged in group.staged {
             (staged.answer)(Err(error.clone()));
         }
     }

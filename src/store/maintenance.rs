@@ -305,6 +305,7 @@ impl Maintenance {
         let (answer, answered) = oneshot::channel();
         let decide = Box::new(move |decider: &mut super::Decider<'_>| match make(decider.inner) {
             Ok(Some(record)) => Some(Staged {
+                ahead: Vec::new(),
                 record,
                 cache: Vec::new(),
                 body: None,

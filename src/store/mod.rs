@@ -56,7 +56,7 @@ pub use touched::{AccountChanges, Names};
 pub use types::*;
 pub use uid_set::UidSet;
 
-use self::committer::{Decider, Job, Message as Request, Outcome, Staged, Touches};
+use self::committer::{Ahead, Decider, Job, Message as Request, Outcome, Staged, Touches};
 use self::incoming::Intake;
 use self::journal::Journal;
 use self::journal::record::Record;
@@ -195,6 +195,15 @@ pub struct NewMessage {
     pub internal_date: Option<Date>,
 }
 
+/// A message that is about to be stored together with others.
+#[derive(Debug)]
+pub struct Appending {
+    /// The message.
+    pub message: NewMessage,
+    /// Its flags.
+    pub flags: FlagNames,
+}
+
 /// A message that is on disk.
 #[derive(Clone, Debug)]
 pub struct Delivered {
@@ -287,7 +296,7 @@ impl Store {
                     None
                 }
                 Ok(Decided::Commit(commitment)) => {
-                    let Commitment { record, cache, body, finish } = *commitment;
+                    let Commitment { ahead, record, cache, body, finish } = *commitment;
                     let made = own.as_ref().map_or_else(Vec::new, |_| record.mod_seqs());
                     let answer = Box::new(move |outcome: Result<&Outcome, Error>| {
                         if let (Some(own), Ok(_)) = (own, &outcome) {
@@ -295,7 +304,7 @@ impl Store {
                         }
                         let _gone = answer.send(outcome.map(finish));
                     });
-                    Some(Staged { record, cache, body, answer })
+                    Some(Staged { ahead, record, cache, body, answer })
                 }
             }
         });
@@ -315,6 +324,8 @@ enum Decided<T> {
 
 /// A record to be written, and how the answer is made once it is published.
 struct Commitment<T> {
+    /// Bodies that the record refers to: durable before it is.
+    ahead: Vec<Ahead>,
     record: Record,
     cache: Vec<u8>,
     body: Option<Incoming>,
@@ -326,6 +337,12 @@ type Finish<T> = Box<dyn FnOnce(&Outcome) -> T + Send>;
 impl<T> Decided<T> {
     /// A record without a body.
     fn record(record: Record, finish: impl FnOnce(&Outcome) -> T + Send + 'static) -> Self {
-        Decided::Commit(Box::new(Commitment { record, cache: Vec::new(), body: None, finish: Box::new(finish) }))
+        Decided::Commit(Box::new(Commitment {
+            ahead: Vec::new(),
+            record,
+            cache: Vec::new(),
+            body: None,
+            finish: Box::new(finish),
+        }))
     }
 }

@@ -270,6 +270,7 @@ pub(crate) fn from_index(layout: &Layout, journal: &Journal) -> Result<(State, R
         let state = State::load(index, sentinel.counters).map_err(unusable)?;
         let mut replay = Replay::default();
         replay.newer(journal, &state, &sentinel)?;
+        state.bodies().give_up_unplaced();
         Ok((state, replay))
     };
     // sled reads its pages when they are asked for: what a crash left may come to light at any of these steps.

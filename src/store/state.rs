@@ -270,6 +270,10 @@ impl State {
             let mut directory = self.directory_mut();
             directory.counters.body = directory.counters.body.max(delivery.body.0);
         }
+        if delivery.places.is_empty() {
+            self.bodies().add_unplaced(delivery.body, place);
+            return Ok(());
+        }
         // The body is known before any message refers to it.
         let size = place.body_len;
         let mut mailboxes = Vec::with_capacity(delivery.places.len());

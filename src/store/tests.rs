@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::maintenance::Order;
 use super::*;
 
+mod append;
 mod damage;
 mod groups;
 mod histories;

@@ -249,6 +249,15 @@ pub struct Placed {
     pub told: usize,
 }
 
+/// Where messages were put that came in together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// UIDVALIDITY of the mailbox.
+    pub uid_validity: u32,
+    /// The UIDs they got, in the order of the messages, ascending.
+    pub uids: Vec<Uid>,
+}
+
 /// What COPY and MOVE did: UIDs there, for UIDs here, in the same order (RFC 4315 §3).
 #[derive(Clone, Debug, Default)]
 pub struct Copied {

@@ -46,6 +46,7 @@ const COMMANDS: &[&str] = &[
     "LSUB",
     "STATUS",
     "APPEND",
+    "REPLACE",
     "CHECK",
     "CLOSE",
     "EXPUNGE",
@@ -143,12 +144,14 @@ impl Session {
         self.enabled.extend(names);
     }
 
-    /// `ESEARCH [(TAG tag)] [UID] …`
+    /// `ESEARCH [(TAG tag …)] [UID] …`
     fn esearch(&self, response: &Response) -> Result<(), String> {
         let mut values = &response.values[1..];
         if let [Value::List(correlator), rest @ ..] = values {
             values = rest;
-            if let [.., Value::Atom(tag) | Value::Text(tag)] = &correlator[..]
+            let is_tag = |value: &Value| matches!(value, Value::Atom(name) if name.eq_ignore_ascii_case(b"TAG"));
+            // The mailbox may stand beside it (RFC 7377 §2.1).
+            if let Some([_, Value::Atom(tag) | Value::Text(tag)]) = correlator.chunks(2).find(|pair| is_tag(&pair[0]))
                 && !self.in_progress.iter().any(|(known, _)| known.as_bytes() == tag)
             {
                 return Err(format!("ESEARCH for {:?}, which is not in progress", String::from_utf8_lossy(tag)));
@@ -367,6 +370,8 @@ mod tests {
         assert!(hears(&mut session, "* ESEARCH (TAG \"x\") ALL 1:3").is_err());
         assert!(hears(&mut session, "* ESEARCH (TAG \"b\") COUNT 9 ALL 1:4").is_err());
         assert!(hears(&mut session, "* ESEARCH (TAG \"b\") UID ALL 9").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (TAG b MAILBOX a UIDVALIDITY 1) UID ALL 9").is_ok());
+        assert!(hears(&mut session, "* ESEARCH (MAILBOX b UIDVALIDITY 1 TAG x) UID ALL 9").is_err());
     }
 
     #[test]

@@ -56,6 +56,10 @@ const ALWAYS: &[&str] = &[
     "QUOTA",                 // RFC 9208
     "QUOTA=RES-STORAGE",     // RFC 9208 §5.1
     "QUOTA=RES-MESSAGE",     // RFC 9208 §5.2
+    "MULTIAPPEND",           // RFC 3502
+    "CATENATE",              // RFC 4469
+    "REPLACE",               // RFC 8508
+    "INPROGRESS",            // RFC 9585
 ];
 
 /// The capabilities of this session at this moment.

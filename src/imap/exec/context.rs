@@ -16,6 +16,7 @@ use super::workspace::Workspace;
 use crate::auth::Authenticator;
 use crate::auth::scram::ChannelBinding;
 use crate::imap::Limits;
+use crate::imap::command::Tag;
 use crate::imap::framer::{Event, Framer};
 use crate::imap::print;
 use crate::imap::response::Response;
@@ -42,6 +43,10 @@ pub(crate) trait Client: Send + Sync {
     fn release(&mut self);
     /// What the TLS channel is known by, where the session's line says that there is such a thing.
     fn channel_binding(&self) -> Option<ChannelBinding>;
+    /// Waits until the client should hear that a command is at work: nothing was written for a while (RFC 9585 §3).
+    fn progress_due(&mut self) -> Pending<'_, ()>;
+    /// Whether that is so now.
+    fn is_progress_due(&self) -> bool;
     /// What arrived.
     fn framer(&mut self) -> &mut Framer;
 }
@@ -71,6 +76,8 @@ pub(crate) struct Context<'a> {
     pub(crate) session: &'a mut Session,
     /// The client.
     pub(crate) client: &'a mut dyn Client,
+    /// The command's tag, once it runs.
+    pub(crate) tag: Option<Tag>,
     /// Responses that are not written yet.
     pub(crate) output: Vec<u8>,
     /// Of which mailboxes news are among them, and up to which mod-sequence.
@@ -80,7 +87,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// At the beginning of a command.
     pub(crate) fn new(environment: Environment<'a>, session: &'a mut Session, client: &'a mut dyn Client) -> Self {
-        Self { environment, session, client, output: Vec::new(), pushed: Vec::new() }
+        Self { environment, session, client, tag: None, output: Vec::new(), pushed: Vec::new() }
     }
 
     /// The mail.

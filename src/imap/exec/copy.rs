@@ -4,6 +4,7 @@
 
 use super::failure::Failure;
 use super::messages::named;
+use super::progress::Progress;
 use super::{Context, Done, Outcome};
 use crate::imap::command::Numbering;
 use crate::imap::response::{Code, Status};
@@ -17,7 +18,9 @@ pub(super) async fn copy(cx: &mut Context<'_>, by: Numbering, set: &SequenceSet,
     let selected = cx.selected()?;
     let uids = present(selected, by, set)?;
     let target = store.mailbox(account, target).ok_or_else(|| Failure::no_target(target))?;
-    let copied = store.copy(&selected.mailbox, &uids, &target).await.map_err(Failure::in_target)?;
+    let from = selected.mailbox.clone();
+    let copying = store.copy(&from, &uids, &target);
+    let copied = cx.patiently(&Progress::unknown(), copying).await?.map_err(Failure::in_target)?;
     Ok(match code(copied) {
         Some(code) => Done::ok("COPY done").with_code(code),
         None => Done::ok("Nothing to copy"),
@@ -30,7 +33,9 @@ pub(super) async fn move_messages(cx: &mut Context<'_>, by: Numbering, set: &Seq
     let selected = cx.writable()?;
     let uids = present(selected, by, set)?;
     let target = store.mailbox(account, target).ok_or_else(|| Failure::no_target(target))?;
-    let moved = store.move_messages(&selected.mailbox, &uids, &target).await.map_err(Failure::in_target)?;
+    let from = selected.mailbox.clone();
+    let moving = store.move_messages(&from, &uids, &target);
+    let moved = cx.patiently(&Progress::unknown(), moving).await?.map_err(Failure::in_target)?;
     // RFC 6851 §4.3: COPYUID goes ahead of the EXPUNGE responses, untagged, so that the client knows where each message
     // went before it loses sight of it.
     Ok(match code(moved) {

@@ -4,6 +4,7 @@
 //! responses, or VANISHED (RFC 7162 §3.2.7, §3.2.9), are the news that follow.
 
 use super::messages::named;
+use super::progress::Progress;
 use super::{Context, Done, Outcome};
 use crate::imap::command::Numbering;
 use crate::imap::sequence_set::SequenceSet;
@@ -15,6 +16,7 @@ pub(super) async fn run(cx: &mut Context<'_>, set: Option<&SequenceSet>) -> Outc
         None => selected.view.known().clone(),
         Some(set) => named(&selected.view, Numbering::Uid, set)?,
     };
-    let expunged = store.expunge(&selected.mailbox, &uids, true).await?;
+    let mailbox = selected.mailbox.clone();
+    let expunged = cx.patiently(&Progress::unknown(), store.expunge(&mailbox, &uids, true)).await??;
     Ok(Done::ok("EXPUNGE done").expunged(!expunged.is_empty()))
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::imap::command::Tag;
+use crate::imap::parse::ParseError;
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::OutOfRange;
 use crate::store;
@@ -41,6 +42,9 @@ pub(crate) enum Failure {
         /// It was the last try that the connection had.
         last: bool,
     },
+    /// What came behind a message is no part of the command.
+    #[error("the command can't be read")]
+    Parse(ParseError),
     /// Answered already, with this tagged response.
     #[error("refused")]
     Refused {
@@ -115,6 +119,7 @@ impl Failure {
             }
             Failure::Store(error) => Status::no(tag, error_text(&error)).with_code(code_of(&error)),
             Failure::Login { .. } => Status::no(tag, "Wrong name or password").with_code(Code::AuthenticationFailed),
+            Failure::Parse(error) => ParseError { tag: Some(tag.clone()), ..error }.status(),
             Failure::Refused { status, .. } => Status { tag: Some(tag.clone()), ..*status },
             Failure::Disconnected(error) => return Err(error),
         })

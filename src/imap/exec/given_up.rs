@@ -34,7 +34,10 @@ fn asks_for_recent(command: &CommandBody) -> bool {
         CommandBody::List(list) => {
             list.returns.as_ref().is_some_and(|returns| returns.status.contains(&StatusItem::Recent))
         }
-        CommandBody::Search { key, .. } | CommandBody::Sort { key, .. } | CommandBody::Thread { key, .. } => {
+        CommandBody::Search { key, .. }
+        | CommandBody::Sort { key, .. }
+        | CommandBody::Thread { key, .. }
+        | CommandBody::MultiSearch { key, .. } => {
             key.any(&|key| matches!(key, SearchKey::Recent | SearchKey::New | SearchKey::Old))
         }
         _ => false,

@@ -11,7 +11,9 @@
 mod append;
 mod authenticate;
 mod capability;
+mod catenate;
 mod close;
+mod compose;
 mod compress;
 mod condstore;
 mod context;
@@ -24,6 +26,7 @@ mod failure;
 mod fetch;
 mod flags;
 mod given_up;
+mod header_watch;
 mod id;
 pub(crate) mod idle;
 mod list;
@@ -40,8 +43,10 @@ mod noop;
 mod notify;
 mod old_name;
 mod pattern;
+mod progress;
 mod quota;
 mod rename;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -135,6 +140,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, command: Command) -> io::Result<Af
     let Command { tag, body } = command;
     let facts = Facts::of(&body);
     tracing::trace!(command = facts.name, "runs");
+    cx.tag = Some(tag.clone());
     // What happened before the command is told before it, so that what is told behind it happened while it ran.
     if cx.session.listens() && told_unasked(cx).await? == Told::Deleted {
         return Ok(After::Close);
@@ -210,6 +216,7 @@ async fn dispatch(cx: &mut Context<'_>, tag: &Tag, body: CommandBody) -> Outcome
         CommandBody::Store { by, set, unchanged_since, action, silent, flags } => {
             store::run(cx, store::Change { by, set, unchanged_since, action, silent, flags }).await
         }
+        CommandBody::Replace { by, message, append } => replace::run(cx, by, message, append).await,
         CommandBody::Copy { by, set, mailbox } => copy::copy(cx, by, &set, &mailbox).await,
         CommandBody::Move { by, set, mailbox } => copy::move_messages(cx, by, &set, &mailbox).await,
     }

@@ -47,8 +47,7 @@ pub(super) async fn run(
         };
         let snapshot = mailbox.snapshot();
         let view = View::new(&snapshot, snapshot.head.first_recent_uid);
-        let (found, damaged) = search::find_in(cx.environment, &mailbox, &view, key.clone()).await?;
-        search::tell_damaged(cx, damaged);
+        let found = search::Plan::new(cx.environment, &mailbox, &view, key.clone())?.carry_out(cx).await?;
         answer(cx, &question, &mailbox, found);
         cx.step().await?;
     }

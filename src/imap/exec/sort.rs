@@ -11,6 +11,7 @@
 
 use super::failure::Failure;
 use super::messages::{BATCH, batches, groups};
+use super::progress::Progress;
 use super::search::{self, Found, Question};
 use super::{Context, Done, Environment, Outcome};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, SortCriterion, SortKey, Tag};
@@ -35,7 +36,10 @@ pub(super) async fn run(
     let found = match search::find(cx, key).await {
         Ok(Found { uids, highest_mod_seq }) => {
             let mailbox = cx.selected()?.mailbox.clone();
-            let sorted = order(cx.environment, &mailbox, &uids.set(), criteria).await;
+            let (environment, uids) = (cx.environment, uids.set());
+            // Counted anew it would seem to go back.
+            let sorting = order(environment, &mailbox, &uids, criteria);
+            let sorted = cx.patiently(&Progress::unknown(), sorting).await?;
             sorted.map(|sorted| Found { uids: Numbers::Sorted(sorted), highest_mod_seq })
         }
         Err(failure) => Err(failure),

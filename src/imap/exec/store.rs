@@ -5,6 +5,7 @@
 
 use super::failure::Failure;
 use super::messages::named;
+use super::progress::Progress;
 use super::{Context, Done, Outcome, condstore, flags};
 use crate::imap::command::Numbering;
 use crate::imap::print::fetch::FetchWriter;
@@ -38,10 +39,11 @@ pub(super) async fn run(cx: &mut Context<'_>, change: Change) -> Outcome {
     let selected = cx.writable()?;
     let before = if change.silent { selected.mailbox.messages(&uids) } else { Vec::new() };
     let Change { action, unchanged_since, .. } = change;
-    let FlagsChanged { messages, modified } =
-        store.change_flags(&selected.mailbox, &uids, action, change.flags.clone(), unchanged_since).await?;
+    let mailbox = selected.mailbox.clone();
+    let changing = store.change_flags(&mailbox, &uids, action, change.flags.clone(), unchanged_since);
+    let FlagsChanged { messages, modified } = cx.patiently(&Progress::unknown(), changing).await??;
     if change.silent {
-        reckon(selected, &before, &messages, &change);
+        reckon(cx.selected()?, &before, &messages, &change);
     }
     answer(cx, &messages, change.by, change.silent).await?;
     // Why they were not changed (RFC 7162 §3.1.3), so that the client need not ask.

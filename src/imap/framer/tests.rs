@@ -12,7 +12,8 @@ enum Seen {
     Append(String),
     Plus,
     Message(String),
-    End,
+    /// What stands behind the last message.
+    End(String),
     Line(String),
     /// The tag (or `*`) and the condition.
     No(String),
@@ -34,6 +35,10 @@ fn append(octets: &str) -> Seen {
 
 fn message(octets: &str) -> Seen {
     Seen::Message(octets.to_owned())
+}
+
+fn end() -> Seen {
+    Seen::End(String::new())
 }
 
 fn bad(tag: &str) -> Seen {
@@ -71,7 +76,7 @@ fn run(limits: Limits, pieces: &[&[u8]]) -> Vec<Seen> {
                         Seen::Message(text(&octets))
                     }
                 },
-                Event::MessageEnd => Seen::End,
+                Event::MessageEnd(behind) => Seen::End(text(&behind)),
                 Event::Line(line) => Seen::Line(text(&line)),
                 Event::Refused { status, close } => {
                     assert_eq!(close, status.condition == Condition::Bye);
@@ -130,28 +135,23 @@ fn the_message_of_append_is_handed_out_in_pieces() {
     let body = "x".repeat(50);
     assert_eq!(
         conversation(&format!("{head}\r\n{body}\r\nb NOOP\r\n")),
-        [append(head), Seen::Plus, message(&body), Seen::End, command("b NOOP")],
+        [append(head), Seen::Plus, message(&body), end(), command("b NOOP")],
     );
     assert_eq!(
         conversation("a append {5+}\r\nINBOX ~{3+}\r\na\0b\r\n"),
-        [append("a append {5+}\r\nINBOX ~{3+}"), message("a\0b"), Seen::End],
+        [append("a append {5+}\r\nINBOX ~{3+}"), message("a\0b"), end()],
     );
-    assert_eq!(conversation("a APPEND x {0}\r\n\r\n"), [append("a APPEND x {0}"), Seen::Plus, Seen::End]);
+    assert_eq!(conversation("a APPEND x {0}\r\n\r\n"), [append("a APPEND x {0}"), Seen::Plus, end()]);
 }
 
-/// RFC 6855 §4
+/// RFC 6855 §4: the parenthesis stands in the frame behind it.
 #[test]
-fn behind_a_message_in_utf8_the_parenthesis_closes() {
+fn a_message_in_utf8() {
     let head = "a APPEND INBOX UTF8 (~{2}";
-    let taken = [append(head), Seen::Plus, message("ab"), Seen::End, command("b NOOP")];
-    assert_eq!(conversation(&format!("{head}\r\nab)\r\nb NOOP\r\n")), taken);
-    for rest in ["", ") x", ")\n", "))"] {
-        let seen = conversation(&format!("{head}\r\nab{rest}\r\nb NOOP\r\n"));
-        assert_eq!(seen, [&taken[..3], &[bad("a"), command("b NOOP")]].concat(), "{rest:?}");
-    }
-    let next = "b APPEND INBOX {2+}";
-    let seen = conversation(&format!("{head}\r\nab)\r\n{next}\r\ncd\r\n"));
-    assert_eq!(seen, [&taken[..4], &[append(next), message("cd"), Seen::End]].concat());
+    assert_eq!(
+        conversation(&format!("{head}\r\nab)\r\nb NOOP\r\n")),
+        [append(head), Seen::Plus, message("ab"), Seen::End(")".to_owned()), command("b NOOP")]
+    );
 }
 
 #[test]
@@ -170,13 +170,92 @@ fn a_message_that_is_not_wanted_is_not_taken_for_commands() {
 }
 
 #[test]
-fn behind_a_message_the_command_ends() {
+fn what_stands_behind_a_message_is_a_frame() {
     let head = "a APPEND INBOX {2+}";
     let start = [append(head), message("ab")];
-    for rest in [" x", "\n", "\r\r", "\rx"] {
+    for rest in [" x", ")", "\r\r", "\rx"] {
         let seen = conversation(&format!("{head}\r\nab{rest}\r\nb NOOP\r\n"));
-        assert_eq!(seen, [&start[..], &[bad("a"), command("b NOOP")]].concat(), "{rest:?}");
+        assert_eq!(seen, [&start[..], &[Seen::End(rest.to_owned()), command("b NOOP")]].concat(), "{rest:?}");
     }
+    let seen = conversation(&format!("{head}\r\nab\n\r\nb NOOP\r\n"));
+    assert_eq!(seen, [&start[..], &[bad("a"), command("b NOOP")]].concat());
+    let long = "x".repeat(61);
+    let seen = conversation(&format!("{head}\r\nab{long}\r\nb NOOP\r\n"));
+    assert_eq!(seen, [&start[..], &[bad("a"), command("b NOOP")]].concat());
+}
+
+#[test]
+fn messages_follow_one_another() {
+    assert_eq!(
+        conversation("a APPEND x {2}\r\nab (\\Seen) ~{3+}\r\ncde {0}\r\n\r\nb NOOP\r\n"),
+        [
+            append("a APPEND x {2}"),
+            Seen::Plus,
+            message("ab"),
+            append(" (\\Seen) ~{3+}"),
+            message("cde"),
+            append(" {0}"),
+            Seen::Plus,
+            end(),
+            command("b NOOP"),
+        ]
+    );
+    let no = Seen::No("a".to_owned());
+    let first = [append("a APPEND x {1+}"), message("a")];
+    assert_eq!(
+        conversation("a APPEND x {1+}\r\na {51}\r\nb NOOP\r\n"),
+        [&first[..], &[no, command("b NOOP")]].concat()
+    );
+    assert_eq!(conversation("a APPEND x {1+}\r\na {51+}\r\nb NOOP\r\n"), [&first[..], &[Seen::Bye]].concat());
+}
+
+#[test]
+fn urls_are_no_messages() {
+    assert_eq!(
+        conversation("a APPEND x CATENATE (URL {1}\r\nu TEXT {2}\r\nab url {1}\r\nv)\r\nb NOOP\r\n"),
+        [
+            Seen::Plus,
+            append("a APPEND x CATENATE (URL {1}\r\nu TEXT {2}"),
+            Seen::Plus,
+            message("ab"),
+            Seen::Plus,
+            Seen::End(" url {1}\r\nv)".to_owned()),
+            command("b NOOP"),
+        ]
+    );
+    assert_eq!(conversation("a APPEND x CATENATE (URL u)\r\n"), [command("a APPEND x CATENATE (URL u)")]);
+    // A mailbox of that name.
+    assert_eq!(conversation("a APPEND URL {1+}\r\nm\r\n"), [append("a APPEND URL {1+}"), message("m"), end()]);
+    // Too big for a frame: behind the message, too.
+    let head = "a APPEND x CATENATE (TEXT {1+}";
+    let seen = conversation(&format!("{head}\r\nm URL {{21}}\r\nb NOOP\r\n"));
+    assert_eq!(seen, [append(head), message("m"), bad("a"), command("b NOOP")]);
+}
+
+#[test]
+fn messages_of_replace() {
+    let head = "a REPLACE 4 {1+}\r\nx {2+}";
+    assert_eq!(conversation(&format!("{head}\r\nab\r\n")), [append(head), message("ab"), end()]);
+    let head = "a uid replace 4 x (\\Seen) {2+}";
+    assert_eq!(conversation(&format!("{head}\r\nab\r\n")), [append(head), message("ab"), end()]);
+    assert_eq!(conversation("a UID APPEND x {2+}\r\nab\r\n"), [command("a UID APPEND x {2+}\r\nab")]);
+}
+
+/// The answer is given; what is on its way is not taken for commands.
+#[test]
+fn a_refused_command_is_read_to_its_end() {
+    let head = "a APPEND none {2+}";
+    for rest in ["", " (\\Seen) {3+}\r\nx\r\n", " {0+}\r\n {3+}\r\nb\r\n", " {3}", " URL {3+}\r\nabc)", "\nb LOGOUT"] {
+        let seen = conversation(&format!("{head}\r\nab{rest}\r\nb NOOP\r\n"));
+        assert_eq!(seen, [append(head), command("b NOOP")], "{rest:?}");
+    }
+    let seen = conversation(&format!("{head}\r\nab {{51+}}\r\nb NOOP\r\n"));
+    assert_eq!(seen, [append(head), Seen::Bye]);
+    let second = "a APPEND x {1+}\r\na (none) {2+}\r\nbc {2+}\r\n\r\n\r\nb NOOP\r\n";
+    assert_eq!(
+        conversation(second),
+        [append("a APPEND x {1+}"), message("a"), append(" (none) {2+}"), command("b NOOP")]
+    );
 }
 
 #[test]
@@ -241,6 +320,11 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         "DONE\r\n",
         "a APPEND x ",
         "a APPEND none ",
+        "a REPLACE 1 x ",
+        "a APPEND x CATENATE (",
+        "URL ",
+        " TEXT ",
+        "none",
         "~",
         "{3}\r\n",
         "{3+}\r\n",

@@ -107,7 +107,7 @@ fn section_binary(rest: &[u8]) -> Parsed<'_, Vec<u32>> {
 /// section-msgtext = "HEADER" / "HEADER.FIELDS" [".NOT"] SP header-list / "TEXT"
 /// section-text    = section-msgtext / "MIME"
 /// ```
-fn section_spec(rest: &[u8]) -> Parsed<'_, Section> {
+pub(super) fn section_spec(rest: &[u8]) -> Parsed<'_, Section> {
     let (mut rest, mut path) = (rest, Vec::new());
     while rest.first().is_some_and(u8::is_ascii_digit) {
         let (behind, number) = nz_number(rest)?;

@@ -34,7 +34,7 @@ pub(super) fn sequence_set(rest: &[u8]) -> Parsed<'_, SequenceSet> {
     }
 }
 
-fn seq_number(rest: &[u8]) -> Parsed<'_, SeqNumber> {
+pub(super) fn seq_number(rest: &[u8]) -> Parsed<'_, SeqNumber> {
     alt((octet(b'*', "*").map(|_| SeqNumber::Largest), nz_number.map(SeqNumber::Number))).parse(rest)
 }
 

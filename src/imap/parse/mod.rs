@@ -22,6 +22,7 @@ use nom::Parser;
 
 use super::command::{Command, CommandBody, Numbering, Tag};
 use super::dialect::Dialect;
+use crate::message::Section;
 use lexeme::{Failure, Parsed, argument, expected, fail, whole};
 
 mod append;
@@ -43,6 +44,7 @@ mod search;
 mod sort;
 mod thread;
 
+pub use append::append_rest;
 pub use error::{Fault, ParseError};
 
 /// How deep SEARCH keys may lie in one another. Each level costs stack here and in the search itself; no client goes
@@ -78,6 +80,12 @@ pub fn command(frame: &[u8], dialect: Dialect) -> Result<Command, ParseError> {
 
 fn located(frame: &[u8], tag: Option<Tag>, failure: Failure<'_>) -> ParseError {
     ParseError { tag, fault: failure.fault, position: frame.len() - failure.rest.len() }
+}
+
+/// Reads a `section-spec`, as it stands between the brackets of BODY[] and in URLs (RFC 5092 §4).
+pub(crate) fn section(spec: &[u8]) -> Option<Section> {
+    let (_, section) = whole(fetch::section_spec).parse(spec).ok()?;
+    (!spec.is_empty()).then_some(section)
 }
 
 /// Whether a line ends IDLE: `DONE` in any case (RFC 2177 §3).
@@ -127,6 +135,7 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
         "NOOP" => CommandBody::Noop,
         "NOTIFY" => return notify::notify(arguments),
         "RENAME" => return mailbox::rename(arguments),
+        "REPLACE" => return append::replace(arguments, Numbering::Sequence),
         "SEARCH" => return search::search(arguments, Numbering::Sequence, dialect),
         "SELECT" => {
             let select = |(mailbox, parameters)| CommandBody::Select { mailbox, parameters };
@@ -153,16 +162,18 @@ fn body(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
 /// uid = "UID" SP (copy / fetch / search / store)   ; RFC 3501 §9
 ///     / "UID" SP move                              ; RFC 6851 §3
 ///     / "UID" SP "EXPUNGE" SP sequence-set         ; RFC 4315 §2.1
+///     / "UID" SP replace                           ; RFC 8508 §5
 ///     / "UID" SP (sort / thread)                   ; RFC 5256 §5
 /// ```
 fn uid(rest: &[u8], dialect: Dialect) -> Parsed<'_, CommandBody> {
-    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, SEARCH, SORT, STORE or THREAD";
+    const WHAT: &str = "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD";
     let (arguments, verb) = lexeme::word(WHAT).parse(rest)?;
     match verb.as_str() {
         "COPY" => message::copy(arguments, Numbering::Uid),
         "EXPUNGE" => argument(message::sequence_set).map(CommandBody::UidExpunge).parse(arguments),
         "FETCH" => fetch::fetch(arguments, Numbering::Uid),
         "MOVE" => message::move_messages(arguments, Numbering::Uid),
+        "REPLACE" => append::replace(arguments, Numbering::Uid),
         "SEARCH" => search::search(arguments, Numbering::Uid, dialect),
         "SORT" => sort::sort(arguments, Numbering::Uid),
         "STORE" => message::store(arguments, Numbering::Uid),

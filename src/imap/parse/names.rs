@@ -26,6 +26,7 @@ pub(super) fn decode(body: &mut CommandBody, dialect: Dialect) -> Result<(), Fau
         | CommandBody::MyRights { mailbox }
         | CommandBody::GetQuotaRoot { mailbox }
         | CommandBody::Append(Append { mailbox, .. })
+        | CommandBody::Replace { append: Append { mailbox, .. }, .. }
         | CommandBody::Copy { mailbox, .. }
         | CommandBody::Move { mailbox, .. }
         | CommandBody::GetMetadata(GetMetadata { mailbox, .. })

@@ -2,15 +2,15 @@
 
 use super::lexeme::{Literals, astring, list, number, spaced};
 use super::mailbox::mailbox_of_command as mailbox;
-use super::{condstore, date, fetch, flag, id, metadata, notify, search, sequence_set, sort, thread};
-use crate::imap::command::{Append, Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
+use super::{append, condstore, fetch, flag, id, metadata, notify, search, seq_number, sequence_set, sort, thread};
+use crate::imap::command::{Command, CommandBody, List, ListReturn, Numbering, Secret, StatusItem, UidBatches};
 use crate::imap::sequence_set::SequenceSet;
 use crate::store::FlagAction;
 
 const CLIENT: Literals = Literals::NonSynchronizing;
 
-/// Appends a command, CRLF included, with non-synchronizing literals where it needs literals; an APPEND up to the CRLF
-/// behind its literal's head.
+/// Appends a command, CRLF included, with non-synchronizing literals where it needs literals; APPEND and REPLACE up
+/// to the CRLF behind the first head of a literal whose octets are a message's.
 pub fn command(out: &mut Vec<u8>, command: &Command) {
     out.extend_from_slice(command.tag.as_str().as_bytes());
     out.push(b' ');
@@ -67,7 +67,15 @@ fn body(out: &mut Vec<u8>, body: &CommandBody) {
             out.push(b' ');
             list(out, items, |out, item| word(out, status_item(*item)));
         }
-        CommandBody::Append(message) => append(out, message),
+        CommandBody::Append(arguments) => {
+            word(out, "APPEND");
+            append::arguments(out, arguments);
+        }
+        CommandBody::Replace { by, message, append: arguments } => {
+            numbered(out, *by, "REPLACE ");
+            seq_number(out, *message);
+            append::arguments(out, arguments);
+        }
         CommandBody::Namespace => word(out, "NAMESPACE"),
         CommandBody::MyRights { mailbox } => with_mailbox(out, "MYRIGHTS ", mailbox),
         CommandBody::GetMetadata(get) => metadata::get(out, get, CLIENT),
@@ -253,18 +261,4 @@ fn status_item(item: StatusItem) -> &'static str {
         StatusItem::AppendLimit => "APPENDLIMIT",
         StatusItem::HighestModSeq => "HIGHESTMODSEQ",
     }
-}
-
-fn append(out: &mut Vec<u8>, append: &Append) {
-    with_mailbox(out, "APPEND ", &append.mailbox);
-    out.push(b' ');
-    flag::names(out, &append.flags, false);
-    if let Some(internal_date) = append.internal_date {
-        out.push(b' ');
-        date::date_time(out, internal_date);
-    }
-    word(out, if append.utf8 { " UTF8 (" } else { " " });
-    word(out, if append.message.binary { "~{" } else { "{" });
-    number(out, append.message.octets);
-    word(out, if append.message.non_synchronizing { "+}" } else { "}" });
 }

@@ -4,7 +4,7 @@
 //! - `lexeme`, `flag`, `date`, `mailbox`, `mailbox_filter`: what lines are made of
 //! - `status`: completions and their codes
 //! - `fetch`, `envelope`, `structure`: FETCH, the line that there are millions of
-//! - `command`: what clients and tests send
+//! - `command`, `append`: what clients and tests send
 //! - `search`: SEARCH, and the response that its result options ask for
 //! - `metadata`: METADATA
 //! - `sort`, `thread`: SORT, THREAD
@@ -17,6 +17,7 @@ use super::sequence_set::{SeqNumber, SequenceSet};
 use crate::store::ModSeq;
 use lexeme::{Literals, list, number, string, text};
 
+mod append;
 mod command;
 mod condstore;
 mod date;
@@ -170,15 +171,19 @@ fn id<T: AsRef<str>>(out: &mut Vec<u8>, fields: &[(T, Option<T>)], literals: Lit
     });
 }
 
+/// `seq-number = nz-number / "*"`
+fn seq_number(out: &mut Vec<u8>, value: SeqNumber) {
+    match value {
+        SeqNumber::Number(value) => number(out, u64::from(value.get())),
+        SeqNumber::Largest => out.push(b'*'),
+    }
+}
+
 /// `sequence-set`, as the client wrote it.
 fn sequence_set(out: &mut Vec<u8>, set: &SequenceSet) {
     if set.is_saved() {
         out.push(b'$');
     }
-    let seq_number = |out: &mut Vec<u8>, value| match value {
-        SeqNumber::Number(value) => number(out, u64::from(value.get())),
-        SeqNumber::Largest => out.push(b'*'),
-    };
     for (index, (from, to)) in set.ranges().enumerate() {
         if index > 0 {
             out.push(b',');

@@ -1,7 +1,7 @@
 //! Status responses and their codes (RFC 3501 §7.1, RFC 5530, RFC 4315 §3).
 
 use super::flag;
-use super::lexeme::{Literals, astring, list, number, spaced, text};
+use super::lexeme::{Literals, astring, list, nstring, number, spaced, text};
 use crate::imap::response::{Code, Condition, Status};
 use crate::store::{Uid, UidSet};
 
@@ -83,6 +83,7 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::BadUrl(_) => b"BADURL ",
         Code::NotificationOverflow => b"NOTIFICATIONOVERFLOW",
         Code::BadEvent(_) => b"BADEVENT ",
+        Code::InProgress { .. } => b"INPROGRESS (",
         Code::UidRequired => b"UIDREQUIRED",
         Code::TooSmall => b"TOOSMALL",
         Code::UseAttr => b"USEATTR",
@@ -116,6 +117,19 @@ fn response_code(out: &mut Vec<u8>, code: &Code) {
         Code::MetadataLongEntries(octets) | Code::MetadataMaxSize(octets) => number(out, *octets),
         Code::Modified(numbers) => uid_set(out, numbers),
         Code::BadEvent(events) => list(out, events, |out, name| text(out, name)),
+        Code::InProgress { tag, current, goal } => {
+            // `]` in a tag would end the code for careless readers.
+            let tag = tag.as_ref().map(|tag| tag.as_str().as_bytes()).filter(|tag| !tag.contains(&b']'));
+            nstring(out, tag, Literals::Plain);
+            for value in [current, goal] {
+                out.push(b' ');
+                match value {
+                    Some(value) => number(out, u64::from(*value)),
+                    None => out.extend_from_slice(b"NIL"),
+                }
+            }
+            out.push(b')');
+        }
         // `]` would end the code.
         Code::BadUrl(url) => text(out, &url.replace(']', "%5D")),
         _ => {}

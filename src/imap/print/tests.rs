@@ -93,6 +93,11 @@ fn response_codes() {
         (Code::UidNext(4_294_967_295), "UIDNEXT 4294967295"),
         (Code::UidValidity(1), "UIDVALIDITY 1"),
         (Code::Unseen(12), "UNSEEN 12"),
+        (
+            Code::InProgress { tag: Tag::new(b"a1"), current: Some(454), goal: Some(1000) },
+            "INPROGRESS (\"a1\" 454 1000)",
+        ),
+        (Code::InProgress { tag: Tag::new(b"a]1"), current: None, goal: None }, "INPROGRESS (NIL NIL NIL)"),
         (Code::AppendUid { uid_validity: 1, uids: UidSet::range(5, 5) }, "APPENDUID 1 5"),
         (
             Code::CopyUid { uid_validity: 9, from: vec![1, 2, 3, 7, 9], to: vec![20, 21, 22, 23, 24] },

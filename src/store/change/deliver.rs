@@ -96,6 +96,7 @@ impl Store {
                 places,
             });
             Ok(Decided::Commit(Box::new(Commitment {
+                ahead: Vec::new(),
                 record,
                 cache,
                 body: Some(body),

@@ -31,7 +31,8 @@ pub(crate) const MAX_META_OCTETS: u32 = 512 * 1024 * 1024;
 pub(crate) enum Record {
     /// A body came in and stands in these places.
     Delivery(Delivery),
-    /// COPY, MOVE: references to bodies that are there.
+    /// COPY, MOVE: references to bodies that are there. MULTIAPPEND and REPLACE: to bodies that came in just before it, as
+    /// deliveries without places.
     References(References),
     /// Flags of some messages changed.
     Flags(FlagsChange),
@@ -92,7 +93,7 @@ pub(crate) struct References {
     /// The messages as they stand in the target.
     pub(crate) messages: Vec<Message>,
     pub(crate) new_keywords: Vec<String>,
-    /// MOVE: UIDs that left the source, with the same mod-sequence.
+    /// MOVE, REPLACE: UIDs that left the source, with the same mod-sequence.
     pub(crate) moved: UidSet,
     pub(crate) mod_seq: ModSeq,
     pub(crate) unix_s: i64,

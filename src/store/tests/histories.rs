@@ -18,9 +18,13 @@ const KEYWORDS: [&str; 4] = ["$Work", "$Junk", "Later", "$Home"];
 const ENTRIES: [&str; 4] = ["/private/comment", "/shared/comment", "/private/specialuse", "/private/colour"];
 const VALUES: [&str; 5] = ["\\Sent", "\\Drafts", "", "red", "blue"];
 
+/// The mailbox and the UID of a message that leaves.
+type Replaced = Option<(usize, Uid)>;
+
 #[derive(Clone, Debug)]
 enum Step {
     Deliver { to: Vec<usize>, keyword: Option<usize>, octets: usize },
+    Append { mailbox: usize, keyword: Option<usize>, count: usize, replaced: Replaced },
     Flags { mailbox: usize, uids: (Uid, Uid), action: FlagAction, keyword: Option<usize> },
     Refer { from: usize, to: usize, uids: (Uid, Uid), leave: bool },
     Expunge { mailbox: usize, uids: (Uid, Uid) },
@@ -55,6 +59,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => (prop::collection::vec(mailbox(), 1..3), keyword(), 0..500usize)
             .prop_map(|(to, keyword, octets)| Step::Deliver { to, keyword, octets }),
+        4 => (mailbox(), keyword(), 1..4usize, prop::option::of((mailbox(), 1..12u32)))
+            .prop_map(|(mailbox, keyword, count, replaced)| Step::Append { mailbox, keyword, count, replaced }),
         3 => (mailbox(), uids(), action, keyword())
             .prop_map(|(mailbox, uids, action, keyword)| Step::Flags { mailbox, uids, action, keyword }),
         3 => (mailbox(), mailbox(), uids(), any::<bool>())
@@ -195,6 +201,30 @@ impl History {
                 let placements =
                     to.iter().map(|at| Placement { mailbox: self.mailbox(*at), flags: flags.clone() }).collect();
                 let _refused = store.deliver(NewMessage { body, internal_date: None }, placements).await;
+            }
+            Step::Append { mailbox, keyword, count, replaced } => {
+                let to = self.mailbox(mailbox);
+                let replaced = match replaced {
+                    Some((from, uid)) => {
+                        let from = self.mailbox(from);
+                        if from.account() != to.account() {
+                            return;
+                        }
+                        let Ok(open) = store.open_mailbox(&from).await else { return };
+                        Some((open, uid))
+                    }
+                    None => None,
+                };
+                let mut messages = Vec::new();
+                for _ in 0..count {
+                    self.bodies += 1;
+                    let mut body = store.incoming();
+                    body.push(&message(&self.bodies.to_string())).await.unwrap();
+                    let keywords: Vec<_> = keyword.iter().map(|at| KEYWORDS[*at].to_owned()).collect();
+                    let flags = FlagNames { system: Flags::NONE, keywords };
+                    messages.push(Appending { message: NewMessage { body, internal_date: None }, flags });
+                }
+                let _refused = store.append(&to, messages, replaced).await;
             }
             Step::Flags { mailbox, uids, action, keyword } => {
                 let Ok(open) = store.open_mailbox(&self.mailbox(mailbox)).await else { return };

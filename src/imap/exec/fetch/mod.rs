@@ -18,6 +18,7 @@ use self::octets::Reader;
 use self::plan::Plan;
 use super::failure::Failure;
 use super::messages::{batches, groups, named};
+use super::progress::Progress;
 use super::{Context, Done, Outcome, condstore, resync};
 use crate::imap::command::{FetchItem, FetchModifiers, Numbering};
 use crate::imap::numbers::Numbers;
@@ -55,7 +56,7 @@ pub(super) async fn run(
     };
     let selected = cx.selected()?;
     let sets_seen = plan.sets_seen && !selected.read_only;
-    let mut fetch = Fetch { plan, sets_seen, trouble: Trouble::default() };
+    let mut fetch = Fetch { plan, sets_seen, trouble: Trouble::default(), progress: Progress::to(uids.len()) };
     for batch in batches(&uids, fetch.plan.batch()) {
         fetch.batch(cx, &batch).await?;
         // An answer that fits one step never waits: give the thread to others now and then.
@@ -69,7 +70,8 @@ pub(super) async fn run(
 /// gone.
 pub(super) async fn tell_new(cx: &mut Context<'_>, items: Vec<FetchItem>, uids: &UidSet) -> std::io::Result<()> {
     let plan = Plan::new(items, false, FetchModifiers::default());
-    let mut fetch = Fetch { plan, sets_seen: false, trouble: Trouble::default() };
+    let progress = Progress::to(uids.len());
+    let mut fetch = Fetch { plan, sets_seen: false, trouble: Trouble::default(), progress };
     for batch in batches(uids, fetch.plan.batch()) {
         match fetch.batch(cx, &batch).await {
             Ok(()) => {}
@@ -139,6 +141,7 @@ struct Fetch {
     /// Some item sets `\Seen`, and the mailbox may be changed.
     sets_seen: bool,
     trouble: Trouble,
+    progress: Progress,
 }
 
 impl Fetch {
@@ -148,6 +151,7 @@ impl Fetch {
         let newly_seen = if self.sets_seen { see(cx, &mut messages).await? } else { UidSet::new() };
         let keywords = if self.plan.tells_flags || !newly_seen.is_empty() { cx.keywords()? } else { Arc::default() };
         for messages in groups(&messages, octets::SMALL_MESSAGES) {
+            cx.tell_progress(&self.progress).await?;
             let mut summaries = self.summaries(cx, messages).await.into_iter();
             let mut bodies = self.bodies(cx, messages).await.into_iter();
             for message in messages {
@@ -165,6 +169,7 @@ impl Fetch {
                 self.line(cx, Line { message, summary, whole, keywords: &keywords, tells_flags }).await?;
                 cx.step().await?;
             }
+            self.progress.add(messages.len());
         }
         Ok(())
     }

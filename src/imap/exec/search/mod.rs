@@ -17,6 +17,7 @@ use self::criteria::{Criteria, Evidence, Ground};
 pub(super) use self::result::{answer, named, numbers};
 use super::failure::Failure;
 use super::messages::{BATCH, SMALL_OCTETS, batches, groups};
+use super::progress::Progress;
 use super::workspace::Workspace;
 use super::{Context, Done, Environment, Outcome, condstore};
 use crate::imap::command::{Numbering, SearchKey, SearchReturn, Tag};
@@ -127,46 +128,60 @@ impl Matches {
     }
 }
 
+/// What to look for, and where. The picture of the mailbox that it was made from is not needed any more.
+pub(super) struct Plan {
+    mailbox: OpenMailbox,
+    criteria: Criteria,
+    /// Everything that the client counts.
+    candidates: UidSet,
+}
+
+impl Plan {
+    /// What the key asks of a mailbox, as it is in this picture.
+    pub(super) fn new(
+        environment: Environment<'_>,
+        mailbox: &OpenMailbox,
+        view: &View,
+        key: SearchKey,
+    ) -> Result<Self, Failure> {
+        let Environment { store, now_unix_s, .. } = environment;
+        let keywords = mailbox.head().keywords;
+        let ground = Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
+        let criteria = Criteria::new(key, &ground)?;
+        Ok(Self { mailbox: mailbox.clone(), criteria, candidates: view.known().clone() })
+    }
+
+    /// Finds what matches; tells of messages that could not be searched.
+    pub(super) async fn carry_out(self, cx: &mut Context<'_>) -> Result<Found, Failure> {
+        let Environment { store, workspace, .. } = cx.environment;
+        let Self { mailbox, criteria, candidates } = self;
+        let progress = Progress::to(candidates.len());
+        let mut search = Search {
+            store,
+            workspace,
+            mailbox: &mailbox,
+            progress: &progress,
+            criteria: Arc::new(criteria),
+            group: Group::default(),
+            found: Matches::default(),
+            damaged: 0,
+        };
+        cx.patiently(&progress, search.through(&candidates)).await??;
+        let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
+        if damaged > 0 {
+            let text = format!("{damaged} messages could not be searched");
+            cx.put(Status::untagged_no(text).with_code(Code::Corruption));
+        }
+        Ok(Found { uids: Numbers::Ascending(uids), highest_mod_seq })
+    }
+}
+
 /// Finds what matches in the selected mailbox; tells of messages that could not be searched.
 pub(super) async fn find(cx: &mut Context<'_>, key: SearchKey) -> Result<Found, Failure> {
     let environment = cx.environment;
     let selected = cx.selected()?;
-    let (found, damaged) = find_in(environment, &selected.mailbox, &selected.view, key).await?;
-    tell_damaged(cx, damaged);
-    Ok(found)
-}
-
-/// Tells of messages that could not be searched.
-pub(super) fn tell_damaged(cx: &mut Context<'_>, damaged: usize) {
-    if damaged > 0 {
-        let text = format!("{damaged} messages could not be searched");
-        cx.put(Status::untagged_no(text).with_code(Code::Corruption));
-    }
-}
-
-/// Finds what matches of what is in the picture of a mailbox, and how many messages could not be searched.
-pub(super) async fn find_in(
-    environment: Environment<'_>,
-    mailbox: &OpenMailbox,
-    view: &View,
-    key: SearchKey,
-) -> Result<(Found, usize), Failure> {
-    let Environment { store, workspace, now_unix_s, .. } = environment;
-    let keywords = mailbox.head().keywords;
-    let ground = Ground { view, keywords: &keywords, now_unix_s, object_ids: &store.object_ids() };
-    let criteria = Criteria::new(key, &ground)?;
-    let mut search = Search {
-        store,
-        workspace,
-        mailbox,
-        criteria: Arc::new(criteria),
-        group: Group::default(),
-        found: Matches::default(),
-        damaged: 0,
-    };
-    search.through(view.known()).await?;
-    let Search { found: Matches { uids, highest_mod_seq }, damaged, .. } = search;
-    Ok((Found { uids: Numbers::Ascending(uids), highest_mod_seq }, damaged))
+    let plan = Plan::new(environment, &selected.mailbox, &selected.view, key)?;
+    plan.carry_out(cx).await
 }
 
 /// A search in progress.
@@ -174,6 +189,7 @@ struct Search<'a> {
     store: &'a Store,
     workspace: &'a Workspace,
     mailbox: &'a OpenMailbox,
+    progress: &'a Progress,
     criteria: Arc<Criteria>,
     group: Group,
     found: Matches,
@@ -195,6 +211,7 @@ impl Search<'_> {
     async fn through(&mut self, candidates: &UidSet) -> Result<(), Failure> {
         for batch in batches(candidates, BATCH) {
             let messages = self.mailbox.messages(&batch);
+            let found = messages.len();
             let mut undecided = Vec::new();
             for message in messages {
                 match self.criteria.decide(&Evidence::index(&message)) {
@@ -202,10 +219,13 @@ impl Search<'_> {
                     None => undecided.push(message),
                 }
             }
+            // What the index decides is done at once, and the others group by group.
+            self.progress.add(found - undecided.len());
             for messages in groups(&undecided, GROUP_MESSAGES) {
                 let _place = self.workspace.for_search().await;
                 self.by_summary(messages).await?;
                 self.look_through().await?;
+                self.progress.add(messages.len());
             }
             // Long loops without a wait let others have the thread.
             tokio::task::yield_now().await;

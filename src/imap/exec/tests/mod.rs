@@ -5,6 +5,7 @@ mod fetching;
 mod mailboxes;
 mod model;
 mod notify;
+mod progress;
 mod resync;
 mod searching;
 mod sharing;
@@ -76,6 +77,7 @@ impl World {
             framer: Framer::new(framer::Limits::BEFORE_LOGIN),
             heard: Vec::new(),
             admits: true,
+            progress: Default::default(),
             gate: None,
             releases: 0,
         };
@@ -131,8 +133,17 @@ struct Wire {
     heard: Vec<u8>,
     admits: bool,
     releases: u32,
+    /// How many times more the client is to hear that a command is at work.
+    progress: std::sync::atomic::AtomicU32,
     /// Where answers go instead of into `heard`, and may have to wait.
     gate: Option<Arc<Gate>>,
+}
+
+impl Wire {
+    fn take_progress(&self) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.progress.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 impl Client for Wire {
@@ -158,6 +169,17 @@ impl Client for Wire {
 
     fn channel_binding(&self) -> Option<ChannelBinding> {
         None
+    }
+
+    fn progress_due(&mut self) -> Pending<'_, ()> {
+        match self.take_progress() {
+            true => Box::pin(std::future::ready(())),
+            false => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn is_progress_due(&self) -> bool {
+        self.take_progress()
     }
 
     fn framer(&mut self) -> &mut Framer {

@@ -19,6 +19,7 @@ use self::references::{References, TooManyReferences};
 use self::tree::{Member, Tree};
 use super::failure::Failure;
 use super::messages::{BATCH, batches, groups};
+use super::progress::Progress;
 use super::search::{self, Found};
 use super::sort::off_the_runtime;
 use super::{Context, Done, Environment, Outcome};
@@ -38,7 +39,9 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, algorithm: ThreadAl
     let selected = cx.selected()?;
     let numbers = search::numbers(&uids, by, &selected.view).list();
     let mailbox = selected.mailbox.clone();
-    let marks = threads(cx.environment, &mailbox, algorithm, uids, numbers).await?;
+    let threading = threads(cx.environment, &mailbox, algorithm, uids, numbers);
+    // Counted anew it would seem to go back.
+    let marks = cx.patiently(&Progress::unknown(), threading).await??;
     cx.put(Data::Thread(marks));
     Ok(Done::ok("THREAD done"))
 }

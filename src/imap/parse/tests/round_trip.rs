@@ -12,7 +12,7 @@ use crate::imap::notify::{Event, EventGroup};
 use crate::imap::numbers::PartialRange;
 use crate::imap::parse::command;
 use crate::imap::print;
-use crate::imap::sequence_set::SequenceSet;
+use crate::imap::sequence_set::{SeqNumber, SequenceSet};
 use crate::message::date::Civil;
 use crate::message::{Section, SectionText};
 use crate::store::{Date, FlagAction, FlagNames, Flags, UidSet};
@@ -332,10 +332,47 @@ fn get_metadata() -> impl Strategy<Value = CommandBody> {
 fn append_body() -> impl Strategy<Value = CommandBody> {
     let message = (0..1u64 << 63, any::<bool>(), any::<bool>())
         .prop_map(|(octets, non_synchronizing, binary)| LiteralHeader { octets, non_synchronizing, binary });
-    (any::<String>(), flags(), prop::option::of(date()), message, any::<bool>()).prop_map(
-        |(mailbox, flags, internal_date, message, utf8)| {
-            let utf8 = utf8 && message.binary;
-            CommandBody::Append(Append { mailbox, flags, internal_date, utf8, message })
+    let data = prop_oneof![
+        2 => Just(None),
+        1 => prop::collection::vec(prop::collection::vec(any::<u8>().prop_filter("no NUL", |octet| *octet != 0), 0..9), 0..3)
+            .prop_map(Some),
+    ];
+    let first = (flags(), prop::option::of(date()), data);
+    let seq_number =
+        any::<Option<NonZeroU32>>().prop_map(|number| number.map_or(SeqNumber::Largest, SeqNumber::Number));
+    let replace = prop::option::of((numbering(), seq_number));
+    let messages = prop::collection::vec(first, 1..4);
+    (replace, any::<String>(), messages, message, any::<bool>()).prop_map(
+        |(replace, mailbox, mut messages, literal, ends)| {
+            if replace.is_some() {
+                messages.truncate(1);
+            }
+            let last = messages.len() - 1;
+            let mut pieces = Vec::new();
+            for (number, (flags, internal_date, urls)) in messages.into_iter().enumerate() {
+                pieces.push(AppendPiece::Message { flags, internal_date });
+                // Only at the end of the frame octets follow.
+                let urls = urls.or_else(|| (number < last).then(Vec::new));
+                let Some(mut urls) = urls else {
+                    pieces.push(match ends && literal.binary {
+                        true => AppendPiece::Utf8(literal),
+                        false => AppendPiece::Literal(literal),
+                    });
+                    break;
+                };
+                let ends = ends || number < last;
+                if ends && urls.is_empty() {
+                    urls.push(b"x".to_vec());
+                }
+                pieces.push(AppendPiece::Catenate);
+                pieces.extend(urls.into_iter().map(AppendPiece::Url));
+                pieces.push(if ends { AppendPiece::EndCatenate } else { AppendPiece::Text(literal) });
+            }
+            let append = Append { mailbox, pieces };
+            match replace {
+                Some((by, message)) => CommandBody::Replace { by, message, append },
+                None => CommandBody::Append(append),
+            }
         },
     )
 }
@@ -447,6 +484,10 @@ fn almost_a_command() -> impl Strategy<Value = Vec<u8>> {
         "STORE",
         "LIST",
         "APPEND",
+        "REPLACE",
+        "CATENATE",
+        "TEXT",
+        "URL",
         "STATUS",
         "NOTIFY",
         "SET",
