@@ -301,6 +301,7 @@ impl Driver {
 
     /// Tells a client that listens what is new, in IDLE or out of it, and the observer that it was told.
     async fn push(&mut self, idles: bool) -> io::Result<Go> {
+        self.peer.silent_since = Instant::now();
         // Boxed, and gone when it is done, as a command is.
         let (told, pushed) = Box::pin(async {
             let services = Arc::clone(&self.peer.services);
@@ -319,6 +320,7 @@ impl Driver {
     }
 
     async fn end_idle(&mut self, tag: &Tag, line: &[u8]) -> io::Result<Go> {
+        self.peer.silent_since = Instant::now();
         let services = Arc::clone(&self.peer.services);
         let environment = self.peer.environment(&services, &services.store);
         let mut context = Context::new(environment, &mut self.session, &mut self.peer);

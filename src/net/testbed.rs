@@ -111,11 +111,20 @@ pub(super) struct Client<S> {
 impl Client<TcpStream> {
     /// The client's half of a TLS handshake. Nothing may be left unread.
     pub(super) async fn start_tls(self, server: &Server) -> Client<TlsStream<TcpStream>> {
+        self.start_tls_as(server, rustls::ALL_VERSIONS).await
+    }
+
+    /// The same, with these versions of TLS alone.
+    pub(super) async fn start_tls_as(
+        self,
+        server: &Server,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Client<TlsStream<TcpStream>> {
         assert_eq!(self.stream.buffer(), b"");
         let mut roots = rustls::RootCertStore::empty();
         roots.add(server.trust.clone()).unwrap();
         let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();

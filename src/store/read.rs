@@ -22,6 +22,10 @@ const LOOKS: usize = 3;
 /// What is held of a body while it is checked.
 const PIECE_OCTETS: u64 = 1024 * 1024;
 
+/// A record, or its beginning, that is no longer than this is read in one go: what is read for nothing costs less than
+/// another read. Only the metadata of deliveries to thousands make the beginning longer.
+const FRONT_OCTETS: u64 = 64 * 1024;
+
 /// How many bodies are remembered to be whole: some tens of KiB of memory, and more messages than are read in pieces at a
 /// time.
 const VERIFIED_BODIES: usize = 4_096;
@@ -73,6 +77,26 @@ impl Store {
         read.unwrap_or_else(|error| vec![Err(error); count])
     }
 
+    /// Has messages looked at one after the other, each with what was found in it, off the runtime and with one of them in
+    /// memory at a time: the way for SEARCH over many bodies. Returns what `look` made of each, in the same order.
+    ///
+    /// Errors where none could be looked at: [`Error::Read`].
+    pub async fn look_at_messages<T: Send + 'static>(
+        &self,
+        bodies: Vec<BodyId>,
+        mut look: impl FnMut(usize, Result<(&Summary, &[u8]), Error>) -> T + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
+        self.blocking(move |inner| {
+            let read = bodies.into_iter().map(|body| inner.read_message(body)).enumerate();
+            read.map(|(at, read)| match read {
+                Ok((summary, body)) => look(at, Ok((&summary, &body))),
+                Err(error) => look(at, Err(error)),
+            })
+            .collect()
+        })
+        .await
+    }
+
     async fn blocking<T: Send + 'static>(&self, read: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T, Error> {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || read(&inner)).await.map_err(|error| Error::Read(error.to_string()))
@@ -90,19 +114,21 @@ impl Inner {
         Err(Error::Damaged(format!("the segment that holds body {body} is not there")))
     }
 
+    /// The beginning of the record, up to before `end` in the segment, if it is worth reading in one go.
+    fn front(&self, entry: &BodyEntry, segment: &Segment, end: u64) -> Result<Option<Front>, Error> {
+        let offset = u64::from(entry.place.offset);
+        let octets = end.saturating_sub(offset);
+        if octets > FRONT_OCTETS {
+            return Ok(None);
+        }
+        let octets = self.journal.read(segment, offset, octets as usize)?;
+        let header = header_of(&octets, entry, segment)?;
+        Ok(Some(Front { header, octets, offset }))
+    }
+
     fn header(&self, entry: &BodyEntry, segment: &Segment) -> Result<Header, Error> {
         let octets = self.journal.read(segment, u64::from(entry.place.offset), HEADER_OCTETS)?;
-        let place = &entry.place;
-        // Lengths that fit are enough to trust it: the checksums that it holds are about to be used, and a message is not
-        // given up for another octet of its header.
-        octets
-            .first_chunk()
-            .map(Header::decode_damaged)
-            .filter(|header| {
-                (header.meta_len, header.cache_len, header.body_len)
-                    == (place.meta_len, place.cache_len, place.body_len)
-            })
-            .ok_or_else(|| Error::Damaged(format!("no record at {} of segment {}", place.offset, segment.number)))
+        header_of(&octets, entry, segment)
     }
 
     pub(crate) fn read_body(&self, body: BodyId) -> Result<Vec<u8>, Error> {
@@ -154,14 +180,78 @@ impl Inner {
 
     fn read_summary(&self, body: BodyId) -> Result<Summary, Error> {
         let (entry, segment) = self.locate(body)?;
-        let header = self.header(&entry, &segment)?;
-        let octets = self.journal.read(&segment, entry.place.cache_offset(), entry.place.cache_len as usize)?;
-        let stored = (crc32c::crc32c(&octets) == header.cache_crc).then(|| Summary::decode(&octets).ok()).flatten();
+        let place = &entry.place;
+        let stored = match self.front(&entry, &segment, place.body_offset())? {
+            Some(front) => front.summary(&entry),
+            None => {
+                let header = self.header(&entry, &segment)?;
+                let octets = self.journal.read(&segment, place.cache_offset(), place.cache_len as usize)?;
+                stored_summary(&octets, &header)
+            }
+        };
         match stored {
             Some(summary) => Ok(summary),
             None => Ok(summarize(&self.read_body(body)?)),
         }
     }
+
+    /// The summary and the whole body; of a small message in one read.
+    fn read_message(&self, body: BodyId) -> Result<(Summary, Vec<u8>), Error> {
+        let (entry, segment) = self.locate(body)?;
+        let place = &entry.place;
+        let end = place.body_offset() + u64::from(place.body_len);
+        let Some(front) = self.front(&entry, &segment, end)? else {
+            return Ok((self.read_summary(body)?, self.read_body(body)?));
+        };
+        let summary = front.summary(&entry);
+        let (from, body_crc) = ((place.body_offset() - front.offset) as usize, front.header.body_crc);
+        let mut octets = front.octets;
+        octets.drain(..from);
+        if crc32c::crc32c(&octets) != body_crc {
+            return Err(does_not_match(&entry));
+        }
+        Ok((summary.unwrap_or_else(|| summarize(&octets)), octets))
+    }
+}
+
+/// The header of a record that begins with these octets.
+fn header_of(octets: &[u8], entry: &BodyEntry, segment: &Segment) -> Result<Header, Error> {
+    let place = &entry.place;
+    // Lengths that fit are enough to trust it: the checksums that it holds are about to be used, and a message is not
+    // given up for another octet of its header.
+    octets
+        .first_chunk()
+        .map(Header::decode_damaged)
+        .filter(|header| {
+            (header.meta_len, header.cache_len, header.body_len) == (place.meta_len, place.cache_len, place.body_len)
+        })
+        .ok_or_else(|| Error::Damaged(format!("no record at {} of segment {}", place.offset, segment.number)))
+}
+
+/// The beginning of a record: its header, and what of the rest was read with it.
+struct Front {
+    header: Header,
+    octets: Vec<u8>,
+    /// Where it begins in the segment.
+    offset: u64,
+}
+
+impl Front {
+    /// So many octets from that place in the segment.
+    fn part(&self, offset: u64, len: u32) -> &[u8] {
+        let from = offset.saturating_sub(self.offset) as usize;
+        self.octets.get(from..from + len as usize).unwrap_or_default()
+    }
+
+    /// The summary, if it is good.
+    fn summary(&self, entry: &BodyEntry) -> Option<Summary> {
+        stored_summary(self.part(entry.place.cache_offset(), entry.place.cache_len), &self.header)
+    }
+}
+
+/// The summary that is stored in these octets, if they match their checksum.
+fn stored_summary(octets: &[u8], header: &Header) -> Option<Summary> {
+    (crc32c::crc32c(octets) == header.cache_crc).then(|| Summary::decode(octets).ok()).flatten()
 }
 
 fn does_not_match(entry: &BodyEntry) -> Error {

@@ -114,6 +114,9 @@ impl Session {
         if ok && command == "UNAUTHENTICATE" {
             self.enabled.clear();
         }
+        if ok && command == "UNAUTHENTICATE" {
+            self.enabled.clear();
+        }
     }
 
     /// Whether messages may be renumbered now; `what` would do it.
@@ -144,7 +147,7 @@ impl Session {
         self.enabled.extend(names);
     }
 
-    /// `ESEARCH [(TAG tag …)] [UID] …`
+    /// `ESEARCH [(TAG tag [MAILBOX … UIDVALIDITY …])] [UID] …` (RFC 4466 §2.6.2, RFC 7377 §2.1)
     fn esearch(&self, response: &Response) -> Result<(), String> {
         let mut values = &response.values[1..];
         if let [Value::List(correlator), rest @ ..] = values {

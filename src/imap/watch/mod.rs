@@ -13,7 +13,6 @@
 //!
 //! `exec::notify` looks and prints. Nothing here knows the grammar, and nothing asks the store.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::command::FetchItem;
@@ -252,9 +251,9 @@ pub(crate) struct AccountWatch {
     /// Something may have changed that the cursor does not speak of: look at all watched mailboxes.
     pub(crate) stale: bool,
     /// By id: all mailboxes where names are watched, else those with events.
-    pub(crate) mailboxes: Vec<Watched>,
+    pub(crate) mailboxes: Box<[Watched]>,
     /// The subscriptions that were told, where they are watched.
-    pub(crate) subscriptions: BTreeSet<Box<str>>,
+    pub(crate) subscriptions: Box<[Box<str>]>,
 }
 
 impl AccountWatch {

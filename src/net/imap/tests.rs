@@ -417,3 +417,17 @@ async fn who_is_logged_out_has_to_log_in_again_in_time() {
     client.hears("* BYE Too slow to log in").await;
     client.is_closed().await;
 }
+
+/// RFC 9266 §4.1: before TLS 1.3 a channel may not be safe to be bound to, and rustls does not tell.
+#[tokio::test]
+async fn a_channel_is_bound_to_under_tls_1_3_alone() {
+    let server = Server::start().await;
+    for (version, bound) in [(&rustls::version::TLS12, false), (&rustls::version::TLS13, true)] {
+        let (mut client, _served) = connect(&server).await;
+        asks(&mut client, "1 STARTTLS").await;
+        let mut client = client.start_tls_as(&server, &[version]).await;
+        let capabilities = asks(&mut client, "2 CAPABILITY").await;
+        assert!(capabilities[0].contains(" AUTH=SCRAM-SHA-256 "));
+        assert_eq!(capabilities[0].contains(" AUTH=SCRAM-SHA-256-PLUS "), bound, "{version:?}");
+    }
+}

@@ -27,7 +27,7 @@ impl Store {
     /// may be another one of the same account. All in one commit.
     ///
     /// Returns when it is durable and told. Errors: [`Error::Gone`] when the replaced message is not there,
-    /// [`Error::NoSuchMailbox`], [`Error::TooManyKeywords`], [`Error::NoUidLeft`], [`Error::DiskFull`], [`Error::Read`],
+    /// [`Error::NoSuchMailbox`], [`Error::TooManyKeywords`], [`Error::NoUidLeft`], [`Error::OverQuota`], [`Error::DiskFull`], [`Error::Read`],
     /// [`Error::WriteFailed`], [`Error::Closing`]; nothing has happened then.
     pub async fn append(
         &self,

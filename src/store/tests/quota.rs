@@ -99,6 +99,34 @@ async fn one_who_is_full_is_left_out_where_that_is_wanted_and_else_stops_all() {
     assert_eq!(delivered.refused, [(1, FULL)]);
 }
 
+/// MULTIAPPEND is counted as a whole; REPLACE by what it adds beyond what it takes away.
+#[tokio::test]
+async fn messages_that_come_together_or_instead_are_counted_too() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let (id, inbox) = account(&store, "a@example.org").await;
+    let size = message("one").len() as u64;
+    store.set_quota(id, Some(Quota { octets: Some(2 * size), messages: None })).await.unwrap();
+    let append = async |texts: &[&str], replaced| {
+        let mut messages = Vec::new();
+        for text in texts {
+            let mut body = store.incoming();
+            body.push(&message(text)).await.unwrap();
+            let flags = FlagNames::default();
+            messages.push(Appending { message: NewMessage { body, internal_date: None }, flags });
+        }
+        store.append(&inbox, messages, replaced).await
+    };
+    assert_eq!(append(&["one", "two", "six"], None).await.unwrap_err(), Error::OverQuota { hopeless: true });
+    assert_eq!(store.usage(id).messages, 0);
+    append(&["one", "two"], None).await.unwrap();
+    let open = store.open_mailbox(&inbox).await.unwrap();
+    append(&["six"], Some((open.clone(), 1))).await.expect("as much comes as goes");
+    assert_eq!(store.usage(id), Usage { octets: 2 * size, messages: 2 });
+    assert_eq!(append(&["seven"], Some((open, 2))).await.unwrap_err(), FULL, "it is longer");
+    assert_eq!(store.usage(id), Usage { octets: 2 * size, messages: 2 });
+}
+
 /// A keyword of a message that was refused is not in the table, so that the next one gets its place.
 #[tokio::test]
 async fn a_refused_message_leaves_no_keyword() {

@@ -142,7 +142,7 @@ fn look_at_names(
 
 /// The names are told; the rules say anew what is watched.
 fn take_names(watch: &mut AccountWatch, names: &Names) -> Result<(), Overflow> {
-    let mut before = std::mem::take(&mut watch.mailboxes);
+    let before = std::mem::take(&mut watch.mailboxes);
     let kept = super::kept(&watch.rules, names);
     let mut mailboxes: Vec<Watched> = kept
         .map(|(name, mailbox, events)| {
@@ -155,12 +155,11 @@ fn take_names(watch: &mut AccountWatch, names: &Names) -> Result<(), Overflow> {
             Watched { mailbox: Arc::clone(mailbox), name: name.into(), events, told }
         })
         .collect();
-    before.clear();
     if mailboxes.len() > WATCHED_MAX {
         return Err(Overflow);
     }
     mailboxes.sort_by_key(|watched| watched.mailbox.id());
-    watch.mailboxes = mailboxes;
+    watch.mailboxes = mailboxes.into_boxed_slice();
     if watch.rules.any(Events::SUBSCRIPTIONS) {
         watch.subscriptions = names.subscriptions.iter().map(|name| name.as_str().into()).collect();
     }

@@ -14,7 +14,6 @@ mod rules;
 
 pub(super) use account::tell as tell_account;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::failure::Failure;
@@ -116,8 +115,9 @@ fn begin(
     let subscriptions = match &before {
         Some(before) if same_subscriptions => before.subscriptions.clone(),
         _ if rules.any(Events::SUBSCRIPTIONS) => names.subscriptions.iter().map(|name| name.as_str().into()).collect(),
-        _ => BTreeSet::new(),
+        _ => Box::default(),
     };
     let cursor = before.as_ref().map_or(cursor, |before| before.cursor);
+    let mailboxes = mailboxes.into_boxed_slice();
     AccountWatch { bell, cursor, stale: before.is_some(), mailboxes, subscriptions, rules }
 }

@@ -230,6 +230,16 @@ impl Criteria {
         }
     }
 
+    /// Whether a summary could decide some key.
+    pub(super) fn asks_summary(&self) -> bool {
+        match self {
+            Self::Sent(_) | Self::Addresses(..) | Self::Subject(_) => true,
+            Self::Not(criteria) => criteria.asks_summary(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_summary),
+            _ => false,
+        }
+    }
+
     /// Whether some key needs the whole message.
     pub(super) fn needs_body(&self) -> bool {
         match self {

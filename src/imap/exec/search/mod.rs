@@ -4,7 +4,8 @@
 //! What a key needs decides what is read ([`criteria`]): most are decided by the index of the mailbox alone, some by the
 //! summary that lies beside each message, few by its header, and BODY and TEXT by the whole message. A message goes only
 //! as far as it takes to be sure of it: `UNSEEN BODY x` reads no message that was seen. Bodies are read in groups of
-//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)).
+//! bounded size, and looked through off the runtime; few searches do so at a time ([`workspace`](super::workspace)). Where
+//! only the text can tell, small messages are read with their summaries at once, on several cores.
 
 mod criteria;
 mod result;
@@ -31,6 +32,11 @@ use crate::store::{Error, Message, ModSeq, OpenMailbox, Store, Uid, UidSet};
 /// a time, and one message of the greatest size makes a group.
 const GROUP_OCTETS: u64 = 4 << 20;
 const GROUP_MESSAGES: usize = 256;
+
+/// Into how many shares a group is divided that is looked through on several cores, and how small a share may be: below
+/// that it is done before another core has woken.
+const SHARES: usize = 4;
+const SHARE_MIN: usize = 32;
 
 pub(super) async fn run(
     cx: &mut Context<'_>,
@@ -161,6 +167,7 @@ impl Plan {
             workspace,
             mailbox: &mailbox,
             progress: &progress,
+            reads_all: criteria.needs_body() && !criteria.asks_summary(),
             criteria: Arc::new(criteria),
             group: Group::default(),
             found: Matches::default(),
@@ -191,6 +198,8 @@ struct Search<'a> {
     mailbox: &'a OpenMailbox,
     progress: &'a Progress,
     criteria: Arc<Criteria>,
+    /// Nothing that a summary could tell is among the criteria, and a body is needed.
+    reads_all: bool,
     group: Group,
     found: Matches,
     damaged: usize,
@@ -223,7 +232,11 @@ impl Search<'_> {
             self.progress.add(found - undecided.len());
             for messages in groups(&undecided, GROUP_MESSAGES) {
                 let _place = self.workspace.for_search().await;
-                self.by_summary(messages).await?;
+                // Where only the text can tell, a small message is read once, with its summary.
+                let (small, others): (Vec<Message>, Vec<Message>) =
+                    messages.iter().partition(|message| self.reads_all && message.size <= SMALL_OCTETS);
+                self.look_at(&small).await?;
+                self.by_summary(&others).await?;
                 self.look_through().await?;
                 self.progress.add(messages.len());
             }
@@ -237,6 +250,39 @@ impl Search<'_> {
         if matches {
             self.found.take(message.uid, message.mod_seq);
         }
+    }
+
+    /// Looks through messages on several cores, each of which reads its own.
+    async fn look_at(&mut self, messages: &[Message]) -> Result<(), Failure> {
+        let share = messages.len().div_ceil(SHARES).max(SHARE_MIN);
+        let looking: Vec<_> = messages
+            .chunks(share)
+            .map(|share| {
+                let (store, criteria, share) = (self.store.clone(), Arc::clone(&self.criteria), share.to_vec());
+                tokio::spawn(async move {
+                    let bodies = share.iter().map(|message| message.body).collect();
+                    let look = move |at: usize, read: Result<(&Summary, &[u8]), Error>| {
+                        let message = &share[at];
+                        let (summary, body) = read?;
+                        let evidence =
+                            Evidence { summary: Some(summary), body: Some(body), ..Evidence::index(message) };
+                        Ok((*message, criteria.decide(&evidence).unwrap_or(false)))
+                    };
+                    store.look_at_messages(bodies, look).await
+                })
+            })
+            .collect();
+        for looking in looking {
+            // As with `look_through`: who knows what matched if something panicked.
+            let looked = looking.await.map_err(|error| Error::Read(error.to_string()))??;
+            for looked in looked {
+                match looked {
+                    Ok((message, matches)) => self.note(&message, matches),
+                    Err(error) => self.unreadable(error)?,
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn by_summary(&mut self, messages: &[Message]) -> Result<(), Failure> {

@@ -120,3 +120,38 @@ async fn each_mailbox_is_searched_once() {
         &["* ESEARCH (TAG \"a", "OK"],
     );
 }
+
+/// BODY alone reads a message and its summary in one go, several at a time; beside a key that the summary could decide, one
+/// after the other. Both find the same.
+#[tokio::test]
+async fn both_ways_to_read_bodies_find_the_same() {
+    let world = World::new();
+    let mut alice = world.login("alice").await;
+    let mut number = 0x2545_f491_u32;
+    for at in 0..300 {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let words = ["walnut", "Hazel=C3=A4", "ALMOND", "pecan"]
+            .map(|word| if number >> (at % 13) & 1 == 1 { word } else { "" });
+        let filling = "filling ".repeat(if at % 50 == 0 { 4_000 } else { at });
+        let body = match at % 3 {
+            0 => format!(
+                "Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{filling}{}\r\n",
+                words.join(" ")
+            ),
+            1 => format!("X-Word: {}\r\n\r\n{filling}{}\r\n", words[0], words[1..].join("")),
+            _ => format!(
+                "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{}\r\n--b\r\n\r\n{filling}\r\n--b--\r\n",
+                words.join("x")
+            ),
+        };
+        world.deliver_to("alice", "INBOX", body.as_bytes()).await;
+    }
+    alice.says("SELECT INBOX").await;
+    for key in
+        ["BODY walnut", "TEXT WALNUT", "NOT BODY almond", "BODY haze", "OR BODY pecan TEXT hazel", "BODY nowhere"]
+    {
+        let direct = alice.says(&format!("SEARCH {key}")).await;
+        let by_summary = alice.says(&format!("SEARCH OR {key} SUBJECT never-there")).await;
+        assert_eq!(direct, by_summary, "{key}");
+    }
+}
