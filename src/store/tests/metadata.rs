@@ -183,3 +183,18 @@ async fn it_is_there_again_after_a_crash_a_compaction_and_without_the_index() {
         assert_eq!(check(dir.path()).findings, []);
     }
 }
+
+#[tokio::test]
+async fn a_check_compares_each_account_with_itself() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    // Alike in all but the value.
+    for number in 0..8 {
+        let (id, _) = account(&store, &format!("{number}@example.org")).await;
+        let entry = set("/private/colour", Some(&number.to_string()));
+        store.set_metadata(id, None, vec![entry]).await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(check(dir.path()).findings, []);
+}
