@@ -45,7 +45,7 @@ pub(super) async fn messages(
                     return Err(Failure::No { code: None, text: "A message of no octets: nothing is appended".into() });
                 }
                 AppendPiece::Literal(header) | AppendPiece::Utf8(header) => literal = Some((header, piece)),
-                AppendPiece::Text(header) => {
+                AppendPiece::Text(header) | AppendPiece::Utf8Text(header) => {
                     draft.count_part()?;
                     literal = Some((header, piece));
                 }
