@@ -8,7 +8,7 @@
 //!   every change, not only at the end; and whatever breaks a rule on the way is a failure: EXPUNGE and VANISHED where
 //!   numbers are in use, EXISTS that falls, UIDs, UIDNEXT, UIDVALIDITY and mod-sequences that do what they must not.
 //! - [`reply`]: every line is read by grammars that are not ours.
-//! - [`play`]: brings them together.
+//! - [`play`]: brings them together: what each step does, and what the truth is after it.
 //!
 //! No clock is read but the store's: the runtime's is paused. A failure prints its seed, the rule, and the conversation of
 //! the shortest history that was found to break it, and is repeated by one command:
