@@ -203,6 +203,15 @@ pub struct MetadataChange {
     pub mod_seq: ModSeq,
 }
 
+/// What changed in an account's metadata after a mod-sequence, each entry once.
+#[derive(Clone, Debug, Default)]
+pub struct MetadataChanges {
+    /// In the order of the changes; removed entries too.
+    pub changes: Vec<MetadataChange>,
+    /// More entries were removed than are remembered: some of their names are missing.
+    pub history_lost: bool,
+}
+
 /// What changed in a mailbox after a mod-sequence, each message once.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
