@@ -7,6 +7,7 @@
 //! - [`client`]: what each client believes, by what it was told alone. It is right after every answer and in IDLE after
 //!   every change, not only at the end; and whatever breaks a rule on the way is a failure: EXPUNGE and VANISHED where
 //!   numbers are in use, EXISTS that falls, UIDs, UIDNEXT, UIDVALIDITY and mod-sequences that do what they must not.
+//! - [`account`]: what a client that used NOTIFY believes of all its mailboxes besides.
 //! - [`reply`]: every line is read by grammars that are not ours.
 //! - [`play`]: brings them together: what each step does, and what the truth is after it.
 //!
@@ -26,6 +27,7 @@
 //! EXPUNGE told during FETCH, a UID that is forgotten, a mod-sequence that STORE skips, a UIDVALIDITY that a rename gives
 //! again.
 
+mod account;
 mod client;
 mod play;
 mod reply;
@@ -58,12 +60,17 @@ struct Failed {
     said: Vec<String>,
 }
 
-/// Three that are always there, and some more.
+/// Three that are always there, and some more; any of them may use NOTIFY.
 fn dialects(dice: &mut Dice) -> Vec<Dialect> {
     let mut dialects = vec![Dialect::PLAIN, Dialect::CONDSTORE, Dialect::QRESYNC];
     let more = [Dialect::REV2, Dialect::REV2_QRESYNC, Dialect::UID_ONLY, Dialect::UID_ONLY_QRESYNC, Dialect::QRESYNC];
     for _ in 0..dice.roll(3) {
         dialects.push(dice.pick(&more));
+    }
+    for dialect in &mut dialects {
+        if dice.once_in(3) {
+            *dialect = dialect.listening();
+        }
     }
     dialects
 }

@@ -96,7 +96,8 @@ impl Play {
     }
 
     pub(super) async fn list(&mut self, who: usize) -> Check {
-        let answer = self.says(who, "LIST \"\" *", Asked::Freely, None, nothing).await?;
+        let command = if self.seats[who].client.listens() { LIST_SUBSCRIBED } else { "LIST \"\" *" };
+        let answer = self.says(who, command, Asked::Freely, None, nothing).await?;
         expect(answer.ok(), "LIST")?;
         expect(listed(&answer) == self.truth.names(), &format!("LIST, expected {:?}", self.truth.names()))
     }
@@ -114,8 +115,23 @@ impl Play {
         let answer = self.says(auditor, "LIST \"\" *", Asked::Freely, None, nothing).await?;
         for name in listed(&answer) {
             self.truth.add(&name);
+            self.truth.subscribed.insert(name);
         }
         expect(self.truth.named("INBOX").is_some(), "INBOX")
+    }
+
+    /// A name may be subscribed whether there is such a mailbox or not (RFC 3501 §6.3.6).
+    pub(super) async fn subscribe(&mut self, who: usize, dice: &mut Dice) -> Check {
+        let (name, is) = (dice.pick(&NAMES), dice.once_in(2));
+        let command = format!("{} \"{name}\"", if is { "SUBSCRIBE" } else { "UNSUBSCRIBE" });
+        let effect = |truth: &mut Truth, _: &mut Reader, answer: &Answer| {
+            match is {
+                true => truth.subscribed.insert(name.to_owned()),
+                false => truth.subscribed.remove(name),
+            };
+            expect(answer.ok(), "SUBSCRIBE, UNSUBSCRIBE")
+        };
+        self.says(who, &command, Asked::Freely, None, effect).await.map(drop)
     }
 
     /// CREATE, RENAME, DELETE.
@@ -164,7 +180,7 @@ pub(super) fn known(cache: &Cache, uid_only: bool, dice: &mut Dice) -> String {
 
 pub(super) fn listed(answer: &Answer) -> BTreeSet<String> {
     let there = answer.replies.iter().filter_map(|reply| match reply {
-        Reply::List { mailbox, attributes } => {
+        Reply::List { mailbox, attributes, .. } => {
             let absent = attributes.contains("\\noselect") || attributes.contains("\\nonexistent");
             (!absent).then(|| mailbox.clone())
         }

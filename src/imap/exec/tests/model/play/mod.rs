@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::super::*;
+use super::account::{Account, Shape};
 use super::client::{Asked, Client as Reader, Dialect, Entry};
 use super::reply::{self, Reply, uids};
 use super::step::{Dice, Step, Verb};
@@ -32,6 +33,8 @@ type Check = Result<(), String>;
 
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "d e"];
 const FLAGS: [&str; 6] = ["\\Seen", "\\Deleted", "\\Flagged", "\\Answered", "one", "two"];
+/// What tells a name's state whole, as a LIST response does that nobody asked for.
+const LIST_SUBSCRIBED: &str = "LIST \"\" * RETURN (SUBSCRIBED CHILDREN)";
 const TOKEN: &str = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]";
 
 /// What was said, for whoever has to read it.
@@ -191,7 +194,7 @@ impl Play {
         Box::pin(async move {
             let mut dice = Dice::new(step.seed);
             let taken = self.does(step.who % self.clients(), step.verb, &mut dice, inner).await?;
-            self.sweep().await?;
+            self.sweep(step.seed).await?;
             Ok(taken)
         })
     }
@@ -215,6 +218,13 @@ impl Play {
         if self.seats[who].client.idling {
             self.done(who).await?;
         }
+        // Who asked for SELECTED reads before it speaks, since numbers and names may not be what they were (RFC 5465 §6.1.1).
+        if !matches!(verb, Verb::Noop | Verb::Idle) {
+            self.listens(who).await?;
+            if self.seats[who].connection.is_none() {
+                return Ok(false);
+            }
+        }
         let needs_mailbox = !matches!(
             verb,
             Verb::Append
@@ -224,6 +234,7 @@ impl Play {
                 | Verb::Create
                 | Verb::Rename
                 | Verb::Delete
+                | Verb::Subscribe
                 | Verb::Noop
         );
         if needs_mailbox && self.selected(who).is_none() {
@@ -254,6 +265,7 @@ impl Play {
             Verb::Status => self.status(who, dice).await?,
             Verb::List => self.list(who).await?,
             Verb::Create | Verb::Rename | Verb::Delete => self.rebuilds(who, verb, dice).await?,
+            Verb::Subscribe => self.subscribe(who, dice).await?,
             Verb::Cut => {
                 let reach = dice.roll(4);
                 match dice.once_in(3) {
@@ -285,7 +297,31 @@ impl Play {
             expect(self.says(who, command, Asked::Freely, None, nothing).await?.ok(), command)?;
         }
         self.seats[who].client.enabled = dialect;
+        if dialect.notify {
+            self.begins_to_listen(who).await?;
+        }
         Ok(())
+    }
+
+    /// Learns all names and subscriptions, and is told of everything from here on (RFC 5465 §3.1).
+    async fn begins_to_listen(&mut self, who: usize) -> Check {
+        let client = &mut self.seats[who].client;
+        client.account = Some(Account::new(client.enabled.condstore));
+        let items = match (client.enabled.condstore, client.enabled.rev2) {
+            (true, _) => " (UID FLAGS MODSEQ)",
+            (_, true) => " (UID FLAGS)",
+            _ => "",
+        };
+        let set = format!(
+            "NOTIFY SET STATUS (selected (MessageNew{items} MessageExpunge FlagChange)) \
+             (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
+        );
+        for command in [LIST_SUBSCRIBED, "LIST (SUBSCRIBED) \"\" *", &set] {
+            expect(self.says(who, command, Asked::Freely, None, nothing).await?.ok(), command)?;
+        }
+        let account = self.seats[who].client.account.as_mut().ok_or("just begun")?;
+        account.listens = true;
+        account.is_right(&self.truth, false).map_err(|error| format!("{who} begins to listen: {error}"))
     }
 
     fn disconnect(&mut self, who: usize) -> Check {
@@ -294,6 +330,7 @@ impl Play {
         }
         let name = self.selected(who).and_then(|id| Some(self.truth.mailboxes.get(&id)?.name.clone()));
         self.seats[who].client.leaves(name.as_deref());
+        self.seats[who].client.account = None;
         self.seats[who].client.idling = false;
         Ok(())
     }

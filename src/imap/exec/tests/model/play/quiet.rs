@@ -5,12 +5,21 @@ use super::*;
 
 impl Play {
     /// What is told without being asked for: to those who idle, and to those whose mailbox is gone.
-    pub(super) async fn sweep(&mut self) -> Check {
+    pub(super) async fn sweep(&mut self, seed: u64) -> Check {
         let world = self.world();
         for who in 0..self.seats.len() {
             let gone = self.selected(who).is_some_and(|id| !self.truth.mailboxes.contains_key(&id));
             let Seat { client, connection: Some(connection) } = &mut self.seats[who] else { continue };
-            let rung = connection.session.selected().is_some_and(|selected| selected.bell.take());
+            // Some who used NOTIFY read later: it is still to be heard then.
+            let late = client.listens() && !client.idling && Dice::new(seed ^ who as u64).once_in(2);
+            if late && !gone {
+                continue;
+            }
+            if client.listens() && !client.idling && !gone {
+                self.listens(who).await?;
+                continue;
+            }
+            let rung = connection.session.bell().is_some_and(|bell| bell.take());
             if gone {
                 expect(rung, "the bell of a mailbox that was deleted")?;
                 self.disconnect(who)?;
@@ -36,6 +45,9 @@ impl Play {
 
     pub(super) async fn quiet(&mut self) -> Check {
         for who in 0..self.clients() {
+            if !self.seats[who].client.idling {
+                self.listens(who).await?;
+            }
             if self.selected(who).is_none() || self.seats[who].client.idling {
                 continue;
             }
@@ -70,6 +82,12 @@ impl Play {
             }
         }
         self.list(auditor).await?;
+        for Seat { client, .. } in &self.seats {
+            if let Some(account) = client.account.as_ref().filter(|account| account.listens) {
+                let who = client.session;
+                account.is_right(&self.truth, true).map_err(|error| format!("connection {who} listens: {error}"))?;
+            }
+        }
         // It must not hold a mailbox that others delete.
         self.leave(auditor, false).await
     }

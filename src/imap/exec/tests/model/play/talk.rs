@@ -28,6 +28,8 @@ impl Play {
         effect: impl FnOnce(&mut Truth, &mut Reader, &Answer) -> Check,
     ) -> Result<Answer, String> {
         let world = self.world();
+        // What it does itself is known to be its own, as the driver does it (RFC 5465 §5).
+        let store = if self.seats[who].client.listens() { world.store.remembering() } else { world.store.clone() };
         let mut connection = self.seats[who].connection.take().ok_or("not connected")?;
         connection.commands += 1;
         let tag = format!("{who}.{} ", connection.commands);
@@ -53,7 +55,8 @@ impl Play {
                     continue;
                 }
             };
-            let mut cx = Context::new(world.environment(), &mut connection.session, &mut connection.wire);
+            let environment = Environment { store: &store, ..world.environment() };
+            let mut cx = Context::new(environment, &mut connection.session, &mut connection.wire);
             let mut running = pin!(run(&mut cx, command));
             let after = loop {
                 tokio::select! {
@@ -82,7 +85,12 @@ impl Play {
         let read = answer.replies.len();
         self.hear(who, &gate.heard, &mut answer)?;
         expect(gate.heard.lock().unwrap().is_empty(), "whole replies")?;
-        effect(&mut self.truth, &mut self.seats[who].client, &answer)?;
+        let before = Shape::of(&self.truth);
+        let client = &mut self.seats[who].client;
+        effect(&mut self.truth, client, &answer)?;
+        if let Some(account) = &mut client.account {
+            account.reckons(&before, &Shape::of(&self.truth));
+        }
         // A mailbox that was deleted in the middle of the answer: BYE is all that counts.
         let gone = self.selected(who).is_some_and(|id| !self.truth.mailboxes.contains_key(&id));
         expect(!gone || (answer.interrupted && closed), "BYE")?;
@@ -147,5 +155,24 @@ impl Play {
             client.reads(&reply, Some(Asked::Freely), true, &mut self.truth)?;
         }
         client.is_right(&self.truth, false).map_err(|error| format!("{who} idled: {error}"))
+    }
+
+    /// A client that used NOTIFY SET is told what is new, as the driver does it when the bell rings between commands.
+    pub(super) async fn listens(&mut self, who: usize) -> Check {
+        let world = self.world();
+        let Seat { client, connection: Some(connection) } = &mut self.seats[who] else { return Ok(()) };
+        if !client.listens() {
+            return Ok(());
+        }
+        if connection.session.bell().is_some_and(|bell| bell.take()) {
+            let mut cx = Context::new(world.environment(), &mut connection.session, &mut connection.wire);
+            told_unasked(&mut cx).await.map_err(|error| error.to_string())?;
+            let octets = std::mem::take(&mut *connection.gate.heard.lock().unwrap());
+            for (line, reply) in reply::read(&octets)? {
+                self.log.borrow_mut().push(format!("{who} S: {line}"));
+                client.reads(&reply, None, true, &mut self.truth)?;
+            }
+        }
+        client.is_right(&self.truth, false).map_err(|error| format!("{who} listens and was not rung: {error}"))
     }
 }
