@@ -69,7 +69,7 @@ fn dialects(dice: &mut Dice) -> Vec<Dialect> {
     }
     for dialect in &mut dialects {
         if dice.once_in(3) {
-            *dialect = dialect.listening();
+            *dialect = dialect.listening(dice.once_in(3));
         }
     }
     dialects

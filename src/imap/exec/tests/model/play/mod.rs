@@ -312,8 +312,9 @@ impl Play {
             (_, true) => " (UID FLAGS)",
             _ => "",
         };
+        let selected = if client.enabled.delayed { "selected-delayed" } else { "selected" };
         let set = format!(
-            "NOTIFY SET STATUS (selected (MessageNew{items} MessageExpunge FlagChange)) \
+            "NOTIFY SET STATUS ({selected} (MessageNew{items} MessageExpunge FlagChange)) \
              (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
         );
         for command in [LIST_SUBSCRIBED, "LIST (SUBSCRIBED) \"\" *", &set] {
