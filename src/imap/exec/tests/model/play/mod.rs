@@ -321,7 +321,7 @@ impl Play {
             expect(self.says(who, command, Asked::Freely, None, nothing).await?.ok(), command)?;
         }
         let account = self.seats[who].client.account.as_mut().ok_or("just begun")?;
-        account.listens = true;
+        account.begins()?;
         account.is_right(&self.truth, false).map_err(|error| format!("{who} begins to listen: {error}"))
     }
 
