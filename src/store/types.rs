@@ -256,6 +256,8 @@ pub struct Placed {
     pub mod_seq: ModSeq,
     /// How many listeners of that mailbox were woken.
     pub told: usize,
+    /// How many listeners of its account were woken; some of them may listen to the mailbox, too.
+    pub watching: usize,
 }
 
 /// Where messages were put that came in together.
