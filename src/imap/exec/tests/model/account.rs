@@ -67,6 +67,18 @@ impl Account {
         Self { condstore, ..Self::default() }
     }
 
+    /// NOTIFY SET with STATUS was answered: everything is known (RFC 5465 §3.1).
+    pub(super) fn begins(&mut self) -> Check {
+        self.listens = true;
+        let known = |believed: &Believed| {
+            let Believed { messages, uid_next, unseen, uid_validity, highest } = *believed;
+            [messages, uid_next, unseen, uid_validity].iter().all(Option::is_some)
+                && highest.is_some() == self.condstore
+        };
+        let unknown = self.mailboxes.iter().find(|(_, believed)| !known(believed));
+        unknown.map_or(Ok(()), |(name, believed)| Err(format!("of {name} only {believed:?} was told")))
+    }
+
     /// A STATUS response.
     pub(super) fn status(&mut self, name: &str, items: &BTreeMap<String, u64>, asked: bool) -> Check {
         if !asked && self.selected.as_deref() == Some(name) {

@@ -19,11 +19,13 @@ pub(super) struct Dialect {
     pub(super) uid_only: bool,
     /// RFC 5465: it is told of its whole account, at any time.
     pub(super) notify: bool,
+    /// Of its selected mailbox with SELECTED-DELAYED (RFC 5465 §6.1.2).
+    pub(super) delayed: bool,
 }
 
 impl Dialect {
     pub(super) const PLAIN: Self =
-        Self { condstore: false, qresync: false, rev2: false, uid_only: false, notify: false };
+        Self { condstore: false, qresync: false, rev2: false, uid_only: false, notify: false, delayed: false };
     pub(super) const CONDSTORE: Self = Self { condstore: true, ..Self::PLAIN };
     pub(super) const QRESYNC: Self = Self { condstore: true, qresync: true, ..Self::PLAIN };
     pub(super) const REV2: Self = Self { rev2: true, ..Self::PLAIN };
@@ -32,8 +34,8 @@ impl Dialect {
     pub(super) const UID_ONLY_QRESYNC: Self = Self { uid_only: true, ..Self::QRESYNC };
 
     /// The same, with NOTIFY.
-    pub(super) const fn listening(self) -> Self {
-        Self { notify: true, ..self }
+    pub(super) const fn listening(self, delayed: bool) -> Self {
+        Self { notify: true, delayed, ..self }
     }
 
     /// As much of it as a server offers.
@@ -143,9 +145,14 @@ impl Client {
         *self = Self { session, caches: std::mem::take(&mut self.caches), ..Self::new(self.dialect) };
     }
 
-    /// It used NOTIFY SET, and is told between commands, and of expunges whenever they happen (RFC 5465 §6.1).
+    /// It used NOTIFY SET, and is told between commands.
     pub(super) fn listens(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.listens)
+    }
+
+    /// It is told of expunges whenever they happen (RFC 5465 §6.1.1).
+    pub(super) fn follows_expunges(&self) -> bool {
+        self.listens() && !self.enabled.delayed
     }
 
     /// It comes to know less: the mailbox is left, and what is worth keeping is kept under `name`.
@@ -294,7 +301,7 @@ impl Client {
     /// EXPUNGE or VANISHED came: may it?
     fn renumbers(&self, what: &str, asked: Option<Asked>) -> Check {
         match asked {
-            _ if self.listens() => Ok(()),
+            _ if self.follows_expunges() => Ok(()),
             None => Err(format!("{what} while no command is in progress (RFC 3501 §7.4.1)")),
             Some(Asked::ByNumber) => Err(format!("{what} while numbers are in use (RFC 3501 §7.4.1)")),
             Some(_) => Ok(()),
@@ -441,7 +448,7 @@ impl Client {
         if let Some(account) = self.account.as_ref().filter(|account| account.listens) {
             account.is_right(truth, false)?;
         }
-        let owed = owed && !self.listens();
+        let owed = owed && !self.follows_expunges();
         let Some(selected) = &self.selected else { return Ok(()) };
         let Some(mailbox) = truth.mailboxes.get(&selected.id) else { return Ok(()) };
         let mut believed = selected.entries.iter();

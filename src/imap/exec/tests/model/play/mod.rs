@@ -312,15 +312,16 @@ impl Play {
             (_, true) => " (UID FLAGS)",
             _ => "",
         };
+        let selected = if client.enabled.delayed { "selected-delayed" } else { "selected" };
         let set = format!(
-            "NOTIFY SET STATUS (selected (MessageNew{items} MessageExpunge FlagChange)) \
+            "NOTIFY SET STATUS ({selected} (MessageNew{items} MessageExpunge FlagChange)) \
              (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
         );
         for command in [LIST_SUBSCRIBED, "LIST (SUBSCRIBED) \"\" *", &set] {
             expect(self.says(who, command, Asked::Freely, None, nothing).await?.ok(), command)?;
         }
         let account = self.seats[who].client.account.as_mut().ok_or("just begun")?;
-        account.listens = true;
+        account.begins()?;
         account.is_right(&self.truth, false).map_err(|error| format!("{who} begins to listen: {error}"))
     }
 

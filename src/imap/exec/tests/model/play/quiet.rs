@@ -10,18 +10,19 @@ impl Play {
         for who in 0..self.seats.len() {
             let gone = self.selected(who).is_some_and(|id| !self.truth.mailboxes.contains_key(&id));
             let Seat { client, connection: Some(connection) } = &mut self.seats[who] else { continue };
-            // Some who used NOTIFY read later: it is still to be heard then.
-            let late = client.listens() && !client.idling && Dice::new(seed ^ who as u64).once_in(2);
-            if late && !gone {
-                continue;
-            }
             if client.listens() && !client.idling && !gone {
-                self.listens(who).await?;
+                // Some read later: it is still to be heard then.
+                if Dice::new(seed ^ who as u64).once_in(2) {
+                    self.listens(who).await?;
+                }
                 continue;
             }
             let rung = connection.session.bell().is_some_and(|bell| bell.take());
             if gone {
                 expect(rung, "the bell of a mailbox that was deleted")?;
+                if client.listens() {
+                    self.last_words(who).await?;
+                }
                 self.disconnect(who)?;
                 continue;
             }
@@ -41,6 +42,27 @@ impl Play {
             client.is_right(&self.truth, false).map_err(|error| format!("{who} idles and was not rung: {error}"))?;
         }
         Ok(())
+    }
+
+    /// A client that used NOTIFY lost its mailbox: it is told that, with all else, and BYE at last.
+    async fn last_words(&mut self, who: usize) -> Check {
+        let world = self.world();
+        let Seat { client, connection: Some(connection) } = &mut self.seats[who] else { return Ok(()) };
+        let mut cx = Context::new(world.environment(), &mut connection.session, &mut connection.wire);
+        match client.idling {
+            true => idle::news(&mut cx).await,
+            false => told_unasked(&mut cx).await,
+        }
+        .map_err(|error| error.to_string())?;
+        let octets = std::mem::take(&mut *connection.gate.heard.lock().unwrap());
+        let mut bye = false;
+        for (line, reply) in reply::read(&octets)? {
+            self.log.borrow_mut().push(format!("{who} S: {line}"));
+            bye = reply == Reply::Bye;
+            client.reads(&reply, None, true, &mut self.truth)?;
+        }
+        expect(bye, "BYE at last")?;
+        client.is_right(&self.truth, false)
     }
 
     pub(super) async fn quiet(&mut self) -> Check {

@@ -173,6 +173,6 @@ impl Play {
                 client.reads(&reply, None, true, &mut self.truth)?;
             }
         }
-        client.is_right(&self.truth, false).map_err(|error| format!("{who} listens and was not rung: {error}"))
+        client.is_right(&self.truth, true).map_err(|error| format!("{who} listens and was not rung: {error}"))
     }
 }
