@@ -27,6 +27,9 @@ pub struct Delivery {
     pub subject: String,
     /// How many listeners of the mailbox were woken.
     pub told: usize,
+    /// How many listeners of the account were woken: sessions that used NOTIFY, which may tell of this mailbox or not, and
+    /// may listen to it, too.
+    pub watching: usize,
     /// When its sync returned.
     pub committed_at: Instant,
 }

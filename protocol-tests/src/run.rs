@@ -378,7 +378,7 @@ impl Run<'_> {
         }
         let header = message.windows(4).position(|octets| octets == b"\r\n\r\n").unwrap_or(message.len());
         if !message[..header].is_ascii() {
-            // Without it such a header has to be refused (RFC 6855 §4). Who knows no ENABLE says BAD, and takes it.
+            // Many servers refuse such a header without it, as RFC 6855 §4 says. Who knows no ENABLE says BAD, and takes it.
             drop(self.exchange(SETUP, "L4 ENABLE UTF8=ACCEPT").await);
         }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());

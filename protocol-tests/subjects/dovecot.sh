@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a throw-away Dovecot for the transcripts, in the foreground until it is stopped: IMAP, IMAPS, POP3, POP3S and
-# LMTP on loopback, any account with any password. Needs Debian's dovecot-imapd, dovecot-pop3d and dovecot-lmtpd, and
-# openssl; run it as root (Dovecot changes users).
+# LMTP on loopback, any account with any password; with METADATA, QUOTA and COMPRESS. Needs Debian's dovecot-imapd,
+# dovecot-pop3d and dovecot-lmtpd, and openssl; run it as root (Dovecot changes users).
 #
 #   protocol-tests/subjects/dovecot.sh 2000    # ports 2143 2993 2110 2995 2024
 #   cargo run -p protocol-tests -- run --imap 127.0.0.1:2143 --imaps 127.0.0.1:2993 --pop3 127.0.0.1:2110 \
@@ -51,6 +51,17 @@ namespace inbox {
   }
 }
 mailbox_list_index = yes
+mail_attribute_dict = file:%h/attributes
+mail_plugins = quota zlib
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=1G:messages=100000
+}
+protocol imap {
+  mail_plugins = quota zlib imap_quota imap_zlib
+  imap_metadata = yes
+}
 mail_max_userip_connections = 1000
 lmtp_save_to_detail_mailbox = no
 recipient_delimiter = +

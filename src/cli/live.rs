@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A line is printed when every session that was woken has written the news to its client, or half a second after the
-//! delivery. Lines come in the order of the deliveries. [`Board`] decides, and owns neither terminal nor clock; a thread
+//! delivery. Who watches the whole account (NOTIFY) need not tell of this mailbox, and is waited for a moment only. Lines come in the order of the deliveries. [`Board`] decides, and owns neither terminal nor clock; a thread
 //! prints, so that a slow terminal slows nobody: what it can't keep up with is counted and said.
 
 use std::collections::{HashMap, VecDeque};
@@ -22,6 +22,9 @@ use crate::observe::{Delivery, Observer, Push};
 
 /// How long a line waits for the pushes that belong to it.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long it waits where only sessions are left that watch the account, and may have nothing to tell.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// How many pushes are remembered that came before their delivery was seen.
 const EARLY_PUSHES_MAX: usize = 1024;
@@ -144,11 +147,22 @@ enum Waiting {
     Delivery {
         delivery: Delivery,
         time_of_day: String,
-        until: Instant,
+        since: Instant,
         /// Each connection that told of it, and how long after the commit.
         told: HashMap<u64, Duration>,
     },
     Said(String),
+}
+
+impl Waiting {
+    /// Until when it waits for more; `None`: it is complete.
+    fn until(&self) -> Option<Instant> {
+        let Waiting::Delivery { delivery, told, since, .. } = self else { return None };
+        if told.len() < delivery.told {
+            return Some(*since + PATIENCE);
+        }
+        (told.len() < delivery.told + delivery.watching).then_some(*since + MOMENT)
+    }
 }
 
 impl Board {
@@ -161,7 +175,7 @@ impl Board {
         for push in &self.early {
             note(&delivery, push, &mut told);
         }
-        self.waiting.push_back(Waiting::Delivery { delivery, time_of_day, until: now + PATIENCE, told });
+        self.waiting.push_back(Waiting::Delivery { delivery, time_of_day, since: now, told });
     }
 
     fn pushed(&mut self, push: Push) {
@@ -183,17 +197,14 @@ impl Board {
 
     /// When the first line is printed, complete or not.
     fn deadline(&self) -> Option<Instant> {
-        match self.waiting.front()? {
-            Waiting::Delivery { until, .. } => Some(*until),
-            Waiting::Said(_) => None,
-        }
+        self.waiting.front()?.until()
     }
 
     /// The next line, if it is complete or has waited long enough.
     fn due(&mut self, now: Instant) -> Option<String> {
-        match self.waiting.front()? {
-            Waiting::Delivery { delivery, told, until, .. } if told.len() < delivery.told && now < *until => None,
-            Waiting::Delivery { .. } | Waiting::Said(_) => self.next(),
+        match self.waiting.front()?.until() {
+            Some(until) if now < until => None,
+            _ => self.next(),
         }
     }
 
@@ -313,6 +324,10 @@ mod tests {
         }
 
         fn delivered(&mut self, uid: u32, told: usize, micros: u64) {
+            self.delivered_to(uid, told, 0, micros);
+        }
+
+        fn delivered_to(&mut self, uid: u32, told: usize, watching: usize, micros: u64) {
             let delivery = Delivery {
                 account: "alice@localhost".to_owned(),
                 mailbox: "INBOX".to_owned(),
@@ -323,6 +338,7 @@ mod tests {
                 octets: 1234,
                 subject: format!("Number {uid}\u{1b}[2J"),
                 told,
+                watching,
                 committed_at: self.at(micros),
             };
             self.board.delivered(delivery, self.at(micros), "15:04:05".to_owned());
@@ -393,6 +409,21 @@ mod tests {
         let lines = scene.due(patience);
         assert!(lines[0].ends_with("told 1 of 3 sessions in 0.3 ms"), "{lines:?}");
         assert_eq!(lines[1], "behind it");
+    }
+
+    #[test]
+    fn who_watches_the_account_is_waited_for_a_moment() {
+        let mut scene = Scene::new();
+        let moment = u64::try_from(MOMENT.as_micros()).unwrap();
+        scene.delivered_to(1, 0, 1, 0);
+        assert!(scene.due(100).is_empty());
+        scene.pushed(7, 10, 300);
+        let lines = scene.due(400);
+        assert!(lines[0].ends_with("told 1 session in 0.3 ms"), "{lines:?}");
+        scene.delivered_to(2, 0, 1, 1_000);
+        assert!(scene.due(moment).is_empty());
+        let lines = scene.due(1_000 + moment);
+        assert!(lines[0].ends_with("nobody was watching"), "{lines:?}");
     }
 
     #[test]

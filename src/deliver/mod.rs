@@ -197,6 +197,7 @@ impl<'a> Transaction<'a> {
                 octets,
                 subject: subject.clone(),
                 told: place.told,
+                watching: place.watching,
                 committed_at: delivered.committed_at,
             });
         }

@@ -473,6 +473,8 @@ pub enum AppendPiece {
     Catenate,
     /// `TEXT`: these octets follow, and what stands behind them.
     Text(LiteralHeader),
+    /// `UTF8 (` among the parts: the octets of this literal8 follow, behind which `)` stands (RFC 6855 §4).
+    Utf8Text(LiteralHeader),
     /// `URL`: octets of a message that is here.
     Url(Vec<u8>),
     /// `)`: that was the last part.

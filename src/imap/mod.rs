@@ -51,6 +51,9 @@ pub struct Limits {
     pub bad_commands: u32,
     /// Failed logins of a connection: guessing costs a connection each few.
     pub login_failures: u32,
+    /// How many mailboxes a session may watch by NOTIFY: 1 MiB of what it has told of them. Only an account that has more can
+    /// pass it (RFC 5465 §5.8). 10,000.
+    pub watched_mailboxes: usize,
     /// What the operator has to say to all users.
     pub notices: Notices,
 }
@@ -76,6 +79,7 @@ impl Default for Limits {
             bad_commands_before_login: 3,
             bad_commands: 20,
             login_failures: crate::auth::LOGIN_FAILURES_MAX,
+            watched_mailboxes: 10_000,
             notices: Notices::default(),
         }
     }

@@ -49,8 +49,8 @@ pub(crate) enum Touches {
 pub(crate) struct Outcome {
     pub(crate) commit_seq: CommitSeq,
     pub(crate) committed_at: Instant,
-    /// How many listeners each mailbox's bell woke.
-    pub(crate) told: HashMap<MailboxId, usize>,
+    /// How many listeners each bell woke.
+    pub(crate) told: HashMap<Bell, usize>,
 }
 
 /// Answers whoever waits for a record.
@@ -398,13 +398,7 @@ impl Committer {
             *told = self.inner.hub.wake(bell);
         }
         for ((commit_seq, answer), of_this) in answers.into_iter().zip(rung) {
-            let told = of_this
-                .into_iter()
-                .filter_map(|bell| match bell {
-                    Bell::Mailbox(mailbox) => Some((mailbox, bells.get(&bell).copied().unwrap_or(0))),
-                    Bell::Account(_) => None,
-                })
-                .collect();
+            let told = of_this.into_iter().map(|bell| (bell, bells.get(&bell).copied().unwrap_or(0))).collect();
             answer(Ok(&Outcome { commit_seq, committed_at, told }));
         }
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::journal::record::{MetadataState, Stated, StoredEntry};
-use super::{AccountId, MailboxId, MetadataChange, ModSeq};
+use super::{AccountId, MailboxId, MetadataChange, MetadataChanges, ModSeq};
 
 /// The longest value in octets. RFC 5464 §4.1 asks for 1,024 at least; colours, comments and a client's settings are far
 /// below, and all of it stays in memory.
@@ -26,7 +26,7 @@ pub(crate) const METADATA_ACCOUNT_ENTRIES_MAX: usize = 5_000;
 /// What names and values of an account may take together, in octets: what a client can make the server hold in memory.
 pub(crate) const METADATA_ACCOUNT_OCTETS_MAX: usize = 1024 * 1024;
 /// How many names of removed entries an account keeps. A session asks again with every look, so that it needs those of the
-/// last moments only.
+/// last moments only; one that is further behind is told that there were more.
 const REMOVED_MAX: usize = 1_000;
 
 /// The entry that shows what a mailbox is for (RFC 6154 §4).
@@ -46,6 +46,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {
     entries: BTreeMap<Key, Entry>,
+    /// The last removal whose name was forgotten since the store was opened. Nobody asks for what was before that.
+    forgotten: ModSeq,
     /// The last [`MetadataState`] about it.
     pub(crate) stated: Option<Stated>,
 }
@@ -71,7 +73,7 @@ impl Metadata {
             let value = stored.value.map(Arc::from);
             ((stored.mailbox, stored.name), Entry { value, mod_seq: stored.mod_seq })
         };
-        Metadata { entries: state.entries.into_iter().map(entry).collect(), stated: state.stated }
+        Metadata { entries: state.entries.into_iter().map(entry).collect(), forgotten: 0, stated: state.stated }
     }
 
     /// As index and journal keep it.
@@ -92,7 +94,7 @@ impl Metadata {
     }
 
     /// What changed after a mod-sequence, removed entries too; in the order of the changes.
-    pub(crate) fn changes_since(&self, mod_seq: ModSeq) -> Vec<MetadataChange> {
+    pub(crate) fn changes_since(&self, mod_seq: ModSeq) -> MetadataChanges {
         let changed = self.entries.iter().filter(|(_, entry)| entry.mod_seq > mod_seq);
         let mut changes: Vec<_> = changed
             .map(|((mailbox, name), entry)| MetadataChange {
@@ -102,7 +104,7 @@ impl Metadata {
             })
             .collect();
         changes.sort_by_key(|change| change.mod_seq);
-        changes
+        MetadataChanges { changes, history_lost: self.forgotten > mod_seq }
     }
 
     /// Sets an entry, or removes it. [`Metadata::forget_removed`] follows when all are set.
@@ -160,8 +162,9 @@ impl Metadata {
         let mut removed: Vec<(ModSeq, Key)> = removed.map(|(key, entry)| (entry.mod_seq, key.clone())).collect();
         let Some(surplus) = removed.len().checked_sub(REMOVED_MAX).filter(|surplus| *surplus > 0) else { return };
         removed.sort_unstable();
-        for (_, key) in removed.drain(..surplus) {
+        for (mod_seq, key) in removed.drain(..surplus) {
             self.entries.remove(&key);
+            self.forgotten = self.forgotten.max(mod_seq);
         }
     }
 }
@@ -200,11 +203,14 @@ mod tests {
         }
         metadata.forget_removed();
         assert_eq!(names(&metadata, inbox()), ["/private/stays"]);
-        let changes = metadata.changes_since(0);
+        let MetadataChanges { changes, history_lost } = metadata.changes_since(0);
+        assert!(history_lost);
         assert_eq!(changes.len(), REMOVED_MAX + 1);
         assert_eq!(changes[0].entry, "/private/stays");
         assert_eq!(changes[1].entry, "/private/2", "0 and 1 are forgotten");
-        assert_eq!(metadata.changes_since(10 + REMOVED_MAX as ModSeq).len(), 1);
+        assert!(metadata.changes_since(10).history_lost, "1 was removed behind it");
+        assert!(!metadata.changes_since(11).history_lost);
+        assert_eq!(metadata.changes_since(10 + REMOVED_MAX as ModSeq).changes.len(), 1);
     }
 
     #[test]

@@ -203,6 +203,15 @@ pub struct MetadataChange {
     pub mod_seq: ModSeq,
 }
 
+/// What changed in an account's metadata after a mod-sequence, each entry once.
+#[derive(Clone, Debug, Default)]
+pub struct MetadataChanges {
+    /// In the order of the changes; removed entries too.
+    pub changes: Vec<MetadataChange>,
+    /// More entries were removed than are remembered: some of their names are missing.
+    pub history_lost: bool,
+}
+
 /// What changed in a mailbox after a mod-sequence, each message once.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -247,6 +256,8 @@ pub struct Placed {
     pub mod_seq: ModSeq,
     /// How many listeners of that mailbox were woken.
     pub told: usize,
+    /// How many listeners of its account were woken; some of them may listen to the mailbox, too.
+    pub watching: usize,
 }
 
 /// Where messages were put that came in together.

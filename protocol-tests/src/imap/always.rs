@@ -113,9 +113,7 @@ impl Session {
         }
         if ok && command == "UNAUTHENTICATE" {
             self.enabled.clear();
-        }
-        if ok && command == "UNAUTHENTICATE" {
-            self.enabled.clear();
+            self.follows = false;
         }
     }
 
@@ -341,6 +339,8 @@ mod tests {
         assert!(hears(&mut session, "c OK done").is_ok());
         assert!(hears(&mut session, "* 1 EXPUNGE").is_ok());
         session.sent(b"d FETCH 1 FLAGS\r\n");
+        assert!(hears(&mut session, "* VANISHED 7").is_err(), "nobody has enabled it");
+        assert!(hears(&mut session, "* ENABLED QRESYNC").is_ok());
         assert!(hears(&mut session, "* VANISHED 7").is_ok());
         for less in ["(selected-delayed (MessageNew MessageExpunge))", "(selected NONE)", "(inboxes (MailboxName))"] {
             session.sent(format!("e NOTIFY SET {less}\r\n").as_bytes());

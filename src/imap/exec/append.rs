@@ -1,8 +1,9 @@
 //! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4),
 //! UTF8 (RFC 6855 §4) and CATENATE (RFC 4469).
 //!
-//! A client that has enabled neither UTF8=ACCEPT nor IMAP4rev2 may not put octets above 127 into the header of a message
-//! (RFC 6855 §4). Others may, and are not held to say `UTF8 (…)` around it: IMAP4rev2 knows no such form (RFC 9051 §6.3.12).
+//! A header with octets above 127 is taken from every client, whatever it has enabled and whether it says `UTF8 (…)` or not.
+//! RFC 6855 §4 would have it refused before `ENABLE UTF8=ACCEPT`; but much old mail has such headers, and who moves it here
+//! must not lose it. It is kept as it came, and shown in literals.
 //!
 //! All of its messages come in, in one commit, or none. What can be refused is refused before `+`, so that a client that
 //! waits for it sends nothing in vain.

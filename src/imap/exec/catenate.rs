@@ -4,20 +4,19 @@
 //! What can't be found (a URL of another kind, a mailbox, a UIDVALIDITY, a message, a part) is `NO [BADURL]` (§4.1).
 
 use super::Context;
-use super::compose::Body;
 use super::failure::Failure;
 use crate::imap::command::Partial;
 use crate::imap::response::Code;
 use crate::imap::url::{MessageUrl, UrlMailbox};
 use crate::message::Span;
 use crate::message::section::Place;
-use crate::store::{Error, Message, OpenMailbox};
+use crate::store::{Error, Incoming, Message, OpenMailbox};
 
 /// What is read in one go.
 const PIECE_OCTETS: u64 = 64 * 1024;
 
 /// Adds the octets that the URL names.
-pub(super) async fn append_url(cx: &mut Context<'_>, url: &[u8], body: &mut Body<'_>) -> Result<(), Failure> {
+pub(super) async fn append_url(cx: &mut Context<'_>, url: &[u8], body: &mut Incoming) -> Result<(), Failure> {
     match octets(cx, url, body).await {
         Err(Trouble::NotThere | Trouble::Failure(Failure::Store(Error::Gone))) => {
             Err(Failure::no(Code::BadUrl(shown(url)), "The URL names nothing that is here"))
@@ -39,7 +38,7 @@ impl<F: Into<Failure>> From<F> for Trouble {
     }
 }
 
-async fn octets(cx: &mut Context<'_>, url: &[u8], body: &mut Body<'_>) -> Result<(), Trouble> {
+async fn octets(cx: &mut Context<'_>, url: &[u8], body: &mut Incoming) -> Result<(), Trouble> {
     let MessageUrl { mailbox, uid_validity, uid, section, partial } =
         MessageUrl::parse(url).ok_or(Trouble::NotThere)?;
     let mailbox = open(cx, mailbox).await?;
@@ -80,7 +79,7 @@ async fn open(cx: &mut Context<'_>, mailbox: UrlMailbox) -> Result<OpenMailbox, 
     }
 }
 
-async fn copy(cx: &Context<'_>, message: &Message, span: Span, body: &mut Body<'_>) -> Result<(), Trouble> {
+async fn copy(cx: &Context<'_>, message: &Message, span: Span, body: &mut Incoming) -> Result<(), Trouble> {
     let (mut offset, end) = (u64::from(span.start), u64::from(span.end));
     // Known before it is read: what does not fit costs nothing.
     let limit = cx.store().max_message();

@@ -7,7 +7,6 @@
 use super::Context;
 use super::catenate::append_url;
 use super::failure::Failure;
-use super::header_watch::HeaderWatch;
 use crate::imap::command::{AppendPiece, LiteralHeader};
 use crate::imap::framer::Event;
 use crate::imap::parse;
@@ -32,8 +31,7 @@ pub(super) async fn messages(
     most: usize,
     grows: Option<AccountId>,
 ) -> Result<Vec<Appending>, Failure> {
-    let is_ascii = !cx.session.enabled.dialect.utf8();
-    let mut draft = Draft { messages: Vec::new(), watch: None, most, parts: 0, octets_max: cx.store().max_message() };
+    let mut draft = Draft { messages: Vec::new(), most, parts: 0, octets_max: cx.store().max_message() };
     let mut pieces = pieces;
     loop {
         let mut literal = None;
@@ -41,20 +39,19 @@ pub(super) async fn messages(
             match piece {
                 AppendPiece::Message { flags, internal_date } => {
                     draft.begin(cx.store().incoming(), flags, internal_date)?;
-                    draft.watch = is_ascii.then(HeaderWatch::default);
                 }
                 AppendPiece::Literal(header) | AppendPiece::Utf8(header) if header.octets == 0 => {
                     // RFC 3502, §6.3.11: this cancels the command.
                     return Err(Failure::No { code: None, text: "A message of no octets: nothing is appended".into() });
                 }
                 AppendPiece::Literal(header) | AppendPiece::Utf8(header) => literal = Some((header, piece)),
-                AppendPiece::Text(header) => {
+                AppendPiece::Text(header) | AppendPiece::Utf8Text(header) => {
                     draft.count_part()?;
                     literal = Some((header, piece));
                 }
                 AppendPiece::Url(url) => {
                     draft.count_part()?;
-                    append_url(cx, &url, &mut draft.last()?).await?;
+                    append_url(cx, &url, draft.last()?).await?;
                     draft.check_octets(0)?;
                 }
                 AppendPiece::Catenate | AppendPiece::EndCatenate => {}
@@ -66,7 +63,7 @@ pub(super) async fn messages(
             cx.store().room(account, draft.usage(header.octets))?;
         }
         cx.client.framer().accept_message();
-        let behind = receive(cx, header, &mut draft.last()?).await?;
+        let behind = receive(cx, header, draft.last()?).await?;
         pieces = parse::append_rest(&behind, &piece).map_err(Failure::Parse)?;
     }
 }
@@ -74,8 +71,6 @@ pub(super) async fn messages(
 /// The messages as far as they have come; the last one may lack some of its octets.
 struct Draft {
     messages: Vec<Appending>,
-    /// Watches the header of the last one, where it has to be ASCII.
-    watch: Option<HeaderWatch>,
     most: usize,
     parts: usize,
     octets_max: u64,
@@ -94,11 +89,11 @@ impl Draft {
         }
     }
 
-    /// The message that has begun last.
-    fn last(&mut self) -> Result<Body<'_>, Failure> {
+    /// The octets of the message that has begun last.
+    fn last(&mut self) -> Result<&mut Incoming, Failure> {
         // The grammar begins with a message; if it ever did not, the client is wrong.
         let last = self.messages.last_mut().ok_or(Failure::Bad("a message was expected"))?;
-        Ok(Body { incoming: &mut last.message.body, watch: &mut self.watch })
+        Ok(&mut last.message.body)
     }
 
     fn count_part(&mut self) -> Result<(), Failure> {
@@ -139,31 +134,9 @@ impl Draft {
     }
 }
 
-/// The octets of a message that is being put together.
-pub(super) struct Body<'d> {
-    incoming: &'d mut Incoming,
-    watch: &'d mut Option<HeaderWatch>,
-}
-
-impl Body<'_> {
-    /// Octets so far.
-    pub(super) fn len(&self) -> u64 {
-        self.incoming.len()
-    }
-
-    /// Adds octets.
-    pub(super) async fn push(&mut self, octets: &[u8]) -> Result<(), Failure> {
-        if self.watch.as_mut().is_some_and(|watch| watch.has_8bit(octets)) {
-            let text = "ENABLE UTF8=ACCEPT goes before a header with octets above 127 (RFC 6855)".into();
-            return Err(Failure::No { code: None, text });
-        }
-        Ok(self.incoming.push(octets).await?)
-    }
-}
-
 /// Takes the octets of a literal, and gives what stands behind them. When the store won't have them, the rest is read all the
 /// same: it would else be taken for commands.
-async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Body<'_>) -> Result<Vec<u8>, Failure> {
+async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Incoming) -> Result<Vec<u8>, Failure> {
     let mut trouble = None;
     loop {
         match cx.event().await? {
@@ -173,8 +146,8 @@ async fn receive(cx: &mut Context<'_>, header: LiteralHeader, body: &mut Body<'_
                 if !header.binary && octets.contains(&0) {
                     // RFC 3501 §4.3: a literal is CHAR8, which NUL is not.
                     trouble = Some(Failure::Bad("A message with NUL needs a literal8 (RFC 3516)"));
-                } else if let Err(failure) = body.push(&octets).await {
-                    trouble = Some(failure);
+                } else if let Err(error) = body.push(&octets).await {
+                    trouble = Some(error.into());
                 }
             }
             Event::MessageEnd(behind) | Event::Append(behind) => return trouble.map_or(Ok(behind), Err),

@@ -140,7 +140,8 @@ pub(super) fn tell(session: &mut Session, store: &Store, out: &mut Vec<u8>) -> b
         return false;
     }
     let mut changed: BTreeMap<Option<MailboxId>, Vec<String>> = BTreeMap::new();
-    for change in store.metadata_changes_since(account, watch.seen) {
+    // RFC 5464 has no word for entries whose names are forgotten; to who uses NOTIFY an overflow is told.
+    for change in store.metadata_changes_since(account, watch.seen).changes {
         // §4.3: what the client set itself it need not be told; what that changed elsewhere it is told.
         if !watch.own.contains(&(change.mod_seq, change.mailbox)) {
             changed.entry(change.mailbox).or_default().push(change.entry);

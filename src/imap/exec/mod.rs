@@ -26,7 +26,6 @@ mod failure;
 mod fetch;
 mod flags;
 mod given_up;
-mod header_watch;
 mod id;
 pub(crate) mod idle;
 mod list;

@@ -21,6 +21,7 @@ use crate::imap::command::{Append, AppendPiece, CommandBody, LiteralHeader, Numb
 /// append-data    = literal / literal8 / "CATENATE" SP "(" cat-part *(SP cat-part) ")"
 ///                  / "UTF8" SP "(" literal8 ")"                    ; RFC 6855 §4
 /// cat-part       = "TEXT" SP literal / "URL" SP astring            ; RFC 4469 §5
+///                  / "UTF8" SP "(" literal8 ")"                    ; RFC 6855 §4
 /// ```
 /// A frame ends with a literal's head. Before login the framer knows no APPEND, and the octets follow in the frame:
 /// they are passed over, since the command will be refused.
@@ -44,10 +45,10 @@ pub(super) fn replace(rest: &[u8], by: Numbering) -> Parsed<'_, CommandBody> {
 /// were.
 pub fn append_rest(frame: &[u8], behind: &AppendPiece) -> Result<Vec<AppendPiece>, ParseError> {
     let rest = match behind {
-        AppendPiece::Utf8(_) => octet(b')', ")").parse(frame).map(|(rest, _)| rest),
+        AppendPiece::Utf8(_) | AppendPiece::Utf8Text(_) => octet(b')', ")").parse(frame).map(|(rest, _)| rest),
         _ => Ok(frame),
     };
-    match rest.and_then(|rest| pieces(rest, matches!(behind, AppendPiece::Text(_)))) {
+    match rest.and_then(|rest| pieces(rest, is_text(behind))) {
         Ok((_, pieces)) => Ok(pieces),
         Err(nom::Err::Error(failure) | nom::Err::Failure(failure)) => Err(located(frame, None, failure)),
         // Complete parsers are never incomplete.
@@ -71,7 +72,7 @@ fn pieces(mut rest: &[u8], mut in_catenate: bool) -> Parsed<'_, Vec<AppendPiece>
     loop {
         if in_catenate {
             // At the end of a frame more parts follow, or the parenthesis, behind the octets of this one.
-            if rest.is_empty() && matches!(pieces.last(), Some(AppendPiece::Text(_))) {
+            if rest.is_empty() && pieces.last().is_some_and(is_text) {
                 return Ok((rest, pieces));
             }
             let is_first = matches!(pieces.last(), Some(AppendPiece::Catenate));
@@ -96,22 +97,27 @@ fn pieces(mut rest: &[u8], mut in_catenate: bool) -> Parsed<'_, Vec<AppendPiece>
     }
 }
 
+/// Whether this is a part of a message whose octets follow.
+fn is_text(piece: &AppendPiece) -> bool {
+    matches!(piece, AppendPiece::Text(_) | AppendPiece::Utf8Text(_))
+}
+
 /// A literal's head, or what stands in front of the parts of a message.
 fn data(rest: &[u8]) -> Parsed<'_, AppendPiece> {
     if matches!(rest.first(), Some(b'{' | b'~')) {
         return message_header.map(AppendPiece::Literal).parse(rest);
     }
     let (behind, name) = word("flags, a date or a literal").parse(rest)?;
-    let inside = |rest| argument(octet(b'(', "(")).parse(rest).map(|(rest, _)| rest);
     match name.as_str() {
-        "CATENATE" => Ok((inside(behind)?, AppendPiece::Catenate)),
-        "UTF8" => utf8_literal(inside(behind)?),
+        "CATENATE" => argument(octet(b'(', "(")).map(|_| AppendPiece::Catenate).parse(behind),
+        "UTF8" => utf8_literal.map(AppendPiece::Utf8).parse(behind),
         _ => expected(rest, "flags, a date or a literal"),
     }
 }
 
-/// `literal8 ")"`; the parenthesis is behind the octets, which are mostly not in this frame.
-fn utf8_literal(rest: &[u8]) -> Parsed<'_, AppendPiece> {
+/// `SP "(" literal8 ")"`; the last parenthesis is behind the octets, which are mostly not in this frame.
+fn utf8_literal(rest: &[u8]) -> Parsed<'_, LiteralHeader> {
+    let (rest, _) = argument(octet(b'(', "(")).parse(rest)?;
     let (behind, header) = named("a literal8", head).parse(rest)?;
     if !header.binary {
         return expected(rest, "a literal8");
@@ -120,15 +126,16 @@ fn utf8_literal(rest: &[u8]) -> Parsed<'_, AppendPiece> {
         true => behind,
         false => octet(b')', ")").parse(behind_octets(behind, header))?.0,
     };
-    Ok((behind, AppendPiece::Utf8(header)))
+    Ok((behind, header))
 }
 
 fn catenate_part(rest: &[u8]) -> Parsed<'_, AppendPiece> {
-    let (behind, name) = word("TEXT or URL").parse(rest)?;
+    let (behind, name) = word("TEXT, URL or UTF8").parse(rest)?;
     match name.as_str() {
         "TEXT" => argument(named("a literal", message_header)).map(AppendPiece::Text).parse(behind),
         "URL" => argument(named("a URL", astring)).map(|url| AppendPiece::Url(url.into_owned())).parse(behind),
-        _ => expected(rest, "TEXT or URL"),
+        "UTF8" => utf8_literal.map(AppendPiece::Utf8Text).parse(behind),
+        _ => expected(rest, "TEXT, URL or UTF8"),
     }
 }
 

@@ -350,6 +350,8 @@ fn append() {
     let utf8 = append(&[bare.clone(), AppendPiece::Utf8(literal8)]);
     assert_eq!(good("APPEND INBOX utf8 (~{3+}"), utf8);
     assert_eq!(good("APPEND INBOX UTF8 (~{3+}\r\nabc)"), utf8);
+    let utf8_text = append(&[bare.clone(), AppendPiece::Catenate, url("abc"), AppendPiece::Utf8Text(literal8)]);
+    assert_eq!(good("APPEND INBOX CATENATE (URL abc utf8 (~{3+}"), utf8_text);
     all_bad(&[
         "APPEND INBOX CATENATE",
         "APPEND INBOX CATENATE ()",
@@ -359,6 +361,8 @@ fn append() {
         "APPEND INBOX CATENATE (URL x  URL y)",
         "APPEND INBOX CATENATE (URL x )",
         "APPEND INBOX CATENATE (FILE x)",
+        "APPEND INBOX CATENATE (UTF8 ({3}",
+        "APPEND INBOX CATENATE (UTF8 ~{3}",
         "APPEND INBOX CATENATE(URL x)",
         "APPEND INBOX CATENATE (URL x) ",
         "APPEND INBOX CATENATE (URL x) x",
@@ -395,6 +399,7 @@ fn the_rest_of_an_append() {
     let message = AppendPiece::Message { flags: FlagNames::default(), internal_date: None };
     let header = LiteralHeader { octets: 3, non_synchronizing: false, binary: false };
     let (literal, text, utf8) = (AppendPiece::Literal(header), AppendPiece::Text(header), AppendPiece::Utf8(header));
+    let utf8_text = AppendPiece::Utf8Text(header);
     let rest = |rest: &str, behind: &AppendPiece| append_rest(rest.as_bytes(), behind);
     assert_eq!(rest("", &literal), Ok(vec![]));
     assert_eq!(rest(" () {3}", &literal), Ok(vec![message.clone(), literal.clone()]));
@@ -403,6 +408,11 @@ fn the_rest_of_an_append() {
     assert_eq!(rest(") {3}", &text), Ok(vec![AppendPiece::EndCatenate, message.clone(), literal.clone()]));
     assert_eq!(rest(")", &utf8), Ok(vec![]));
     assert_eq!(rest(") {3}", &utf8), Ok(vec![message, literal.clone()]));
+    assert_eq!(rest("))", &utf8_text), Ok(vec![AppendPiece::EndCatenate]));
+    assert_eq!(rest(") TEXT {3}", &utf8_text), Ok(vec![text.clone()]));
+    for bad in ["", ")", " )", " ))", ") )", "))x", ")TEXT {3}"] {
+        assert!(rest(bad, &utf8_text).is_err(), "{bad}");
+    }
     for bad in ["x", " ", ")", "() {3}"] {
         assert!(rest(bad, &literal).is_err(), "{bad}");
     }

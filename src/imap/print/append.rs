@@ -30,7 +30,7 @@ fn piece(out: &mut Vec<u8>, piece: &AppendPiece, is_first_part: bool) {
             }
         }
         AppendPiece::Literal(header) => literal(out, *header),
-        AppendPiece::Utf8(header) => {
+        AppendPiece::Utf8(header) | AppendPiece::Utf8Text(header) => {
             out.extend_from_slice(b"UTF8 (");
             literal(out, *header);
         }

@@ -7,7 +7,7 @@ use crate::store::committer::Touches;
 use crate::store::journal::record::{Delivery, DeliveryPlace, Record};
 use crate::store::read::summarize;
 use crate::store::{
-    AccountId, Commitment, Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store, Usage,
+    AccountId, Bell, Commitment, Date, Decided, Delivered, Error, NewMessage, Placed, Placement, Store, Usage,
 };
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
                 let mod_seq = decider.mod_seq(mailbox.account())?;
                 let (account, id) = (mailbox.account(), mailbox.id());
                 places.push(DeliveryPlace { account, mailbox: id, uid, mod_seq, flags, new_keywords });
-                placed.push(Placed { mailbox, uid_validity, uid, mod_seq, told: 0 });
+                placed.push(Placed { mailbox, uid_validity, uid, mod_seq, told: 0, watching: 0 });
             }
             if let ([], [(_, error), ..]) = (places.as_slice(), refused.as_slice()) {
                 return Err(error.clone());
@@ -103,7 +103,9 @@ impl Store {
                 finish: Box::new(move |outcome| {
                     drop(open);
                     for place in &mut placed {
-                        place.told = outcome.told.get(&place.mailbox.id()).copied().unwrap_or(0);
+                        let woken = |bell: Bell| outcome.told.get(&bell).copied().unwrap_or(0);
+                        place.told = woken(Bell::Mailbox(place.mailbox.id()));
+                        place.watching = woken(Bell::Account(place.mailbox.account()));
                     }
                     let (commit_seq, committed_at) = (outcome.commit_seq, outcome.committed_at);
                     Delivered { commit_seq, committed_at, summary, places: placed, refused }

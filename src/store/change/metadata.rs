@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::store::committer::{Decider, Touches};
 use crate::store::journal::record::{Record, SetMetadata};
 use crate::store::metadata::{METADATA_NAME_MAX, METADATA_VALUE_MAX, Metadata, SPECIAL_USE_ENTRY};
-use crate::store::{AccountId, Decided, Error, MailboxId, MetadataChange, ModSeq, SpecialUse, Store};
+use crate::store::{AccountId, Decided, Error, MailboxId, MetadataChanges, ModSeq, SpecialUse, Store};
 
 /// An entry's name and its value; without one it is removed.
 type Setting = (String, Option<Vec<u8>>);
@@ -32,8 +32,9 @@ impl Store {
     }
 
     /// What changed in an account after a mod-sequence, in the order of the changes, each entry once; removed entries too,
-    /// but of those only the last thousand. What was at a deleted mailbox is not told.
-    pub fn metadata_changes_since(&self, account: AccountId, mod_seq: ModSeq) -> Vec<MetadataChange> {
+    /// but of those only the last thousand: [`MetadataChanges::history_lost`] says whether there were more. What was at a
+    /// deleted mailbox is not told.
+    pub fn metadata_changes_since(&self, account: AccountId, mod_seq: ModSeq) -> MetadataChanges {
         let directory = self.inner.state.directory();
         directory.metadata(account).map(|metadata| metadata.changes_since(mod_seq)).unwrap_or_default()
     }

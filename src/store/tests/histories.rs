@@ -133,7 +133,7 @@ async fn shown(store: &Store) -> Shown {
         }
         let entries = store.metadata(account.id, None).into_iter();
         shown.metadata.extend(entries.map(|(entry, value)| ((account.name.clone(), entry), value)));
-        shown.metadata_changes.extend(store.metadata_changes_since(account.id, 0));
+        shown.metadata_changes.extend(store.metadata_changes_since(account.id, 0).changes);
         let (subscriptions, mod_seq) = (store.subscriptions(account.id), store.account_mod_seq(account.id));
         let quota = store.own_quota(account.id);
         shown.accounts.push((account.as_ref().clone(), subscriptions, mod_seq, quota));

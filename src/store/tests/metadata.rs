@@ -17,7 +17,12 @@ fn pair(name: &str, value: &str) -> (String, String) {
 
 /// What changed after a mod-sequence, by mailbox and name.
 fn changes(store: &Store, account: AccountId, since: ModSeq) -> Vec<(Option<MailboxId>, String)> {
-    store.metadata_changes_since(account, since).into_iter().map(|change| (change.mailbox, change.entry)).collect()
+    store
+        .metadata_changes_since(account, since)
+        .changes
+        .into_iter()
+        .map(|change| (change.mailbox, change.entry))
+        .collect()
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::WATCHED_MAX;
 use crate::imap::exec::Context;
 use crate::imap::exec::list::Lister;
 use crate::imap::response::{Code, Data, ListAttribute, ListEntry, Status, StatusValue};
@@ -19,6 +18,7 @@ pub(in crate::imap::exec) fn tell(cx: &mut Context<'_>, own: &[ModSeq]) -> bool 
     let selected = cx.session.selected().map(|selected| selected.mailbox.id());
     let condstore = cx.session.enabled.condstore;
     let store = cx.environment.store;
+    let watched_max = cx.environment.limits.watched_mailboxes;
     let Some(watch) = cx.session.watch.as_mut().and_then(|watch| watch.account.as_mut()) else { return false };
     // Whatever rings from here on rings for the next look.
     watch.bell.take();
@@ -30,15 +30,9 @@ pub(in crate::imap::exec) fn tell(cx: &mut Context<'_>, own: &[ModSeq]) -> bool 
     let silent = all_own(watch.cursor, changed.mod_seq, own).then_some(changed.mod_seq);
     let mut lines = Vec::new();
     if changed.directory || watch.stale {
-        match look_at_names(watch, store, account, silent) {
+        match look_at_names(watch, store, account, silent, watched_max) {
             Ok(told) => lines.extend(told.into_iter().map(Data::List)),
-            Err(Overflow) => {
-                // §5.8
-                cx.session.watch = Some(Box::new(Watch::none()));
-                let text = "There are too many mailboxes to watch; nothing is told from here on";
-                cx.put(Status::untagged_ok(text).with_code(Code::NotificationOverflow));
-                return true;
-            }
+            Err(overflow) => return overflows(cx, overflow),
         }
     }
     let everything = changed.directory || watch.stale;
@@ -56,7 +50,10 @@ pub(in crate::imap::exec) fn tell(cx: &mut Context<'_>, own: &[ModSeq]) -> bool 
         }
     }
     if changed.metadata {
-        lines.extend(metadata(watch, store, account, changed.mod_seq, own));
+        match metadata(watch, store, account, changed.mod_seq, own) {
+            Ok(told) => lines.extend(told),
+            Err(overflow) => return overflows(cx, overflow),
+        }
     }
     watch.cursor = changed.mod_seq;
     watch.stale = false;
@@ -66,6 +63,26 @@ pub(in crate::imap::exec) fn tell(cx: &mut Context<'_>, own: &[ModSeq]) -> bool 
         cx.put(line);
     }
     any
+}
+
+/// Why what changed cannot be told any more (§5.8).
+#[derive(Clone, Copy, Debug)]
+enum Overflow {
+    /// There are more mailboxes than a session may watch.
+    Mailboxes,
+    /// The names of entries that were removed since the last look are forgotten.
+    Metadata,
+}
+
+/// Nothing is told from here on, as after NOTIFY NONE (§5.8).
+fn overflows(cx: &mut Context<'_>, overflow: Overflow) -> bool {
+    let text = match overflow {
+        Overflow::Mailboxes => "There are too many mailboxes to watch; nothing is told from here on",
+        Overflow::Metadata => "Too much metadata was removed meanwhile; nothing is told from here on",
+    };
+    cx.session.watch = Some(Box::new(Watch::none()));
+    cx.put(Status::untagged_ok(text).with_code(Code::NotificationOverflow));
+    true
 }
 
 /// Whether everything after `cursor` and up to `mod_seq` is the client's own.
@@ -101,13 +118,23 @@ pub(super) fn status(head: &Head, asks: Asks) -> Data {
 
 /// `METADATA`, with the names of what others changed up to `mod_seq` (§5.6, §5.7): each change is known by its own
 /// mod-sequence. ENABLE METADATA is not needed for it.
-fn metadata(watch: &AccountWatch, store: &Store, account: AccountId, mod_seq: ModSeq, own: &[ModSeq]) -> Vec<Data> {
+fn metadata(
+    watch: &AccountWatch,
+    store: &Store,
+    account: AccountId,
+    mod_seq: ModSeq,
+    own: &[ModSeq],
+) -> Result<Vec<Data>, Overflow> {
     if !watch.rules.any(Events::MAILBOX_METADATA) && !watch.rules.any(Events::SERVER_METADATA) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let Some(names) = store.names(account) else { return Vec::new() };
+    let Some(names) = store.names(account) else { return Ok(Vec::new()) };
     let mut changed = BTreeMap::<Option<MailboxId>, Vec<String>>::new();
-    for change in store.metadata_changes_since(account, watch.cursor) {
+    let since = store.metadata_changes_since(account, watch.cursor);
+    if since.history_lost {
+        return Err(Overflow::Metadata);
+    }
+    for change in since.changes {
         // What is later is told with the next look.
         if change.mod_seq <= mod_seq && !own.contains(&change.mod_seq) {
             changed.entry(change.mailbox).or_default().push(change.entry);
@@ -120,11 +147,8 @@ fn metadata(watch: &AccountWatch, store: &Store, account: AccountId, mod_seq: Mo
         events.contains(Events::MAILBOX_METADATA).then(|| name.clone())
     };
     let told = changed.into_iter().filter_map(|(id, entries)| Some((name(id)?, entries)));
-    told.map(|(mailbox, entries)| Data::MetadataChanged { mailbox, entries }).collect()
+    Ok(told.map(|(mailbox, entries)| Data::MetadataChanged { mailbox, entries }).collect())
 }
-
-/// There are more mailboxes than a session may watch.
-struct Overflow;
 
 /// Compares the names that were told with those that are there, takes them as told, and says what to tell.
 fn look_at_names(
@@ -132,16 +156,17 @@ fn look_at_names(
     store: &Store,
     account: AccountId,
     silent: Option<ModSeq>,
+    watched_max: usize,
 ) -> Result<Vec<ListEntry>, Overflow> {
     let Some(names) = store.names(account) else { return Ok(Vec::new()) };
     let silent = silent.is_some_and(|silent| names.mod_seq <= silent);
     let news = if silent { Vec::new() } else { News::new(watch, store, account, &names).tell() };
-    take_names(watch, &names)?;
+    take_names(watch, &names, watched_max)?;
     Ok(news)
 }
 
 /// The names are told; the rules say anew what is watched.
-fn take_names(watch: &mut AccountWatch, names: &Names) -> Result<(), Overflow> {
+fn take_names(watch: &mut AccountWatch, names: &Names, watched_max: usize) -> Result<(), Overflow> {
     let before = std::mem::take(&mut watch.mailboxes);
     let kept = super::kept(&watch.rules, names);
     let mut mailboxes: Vec<Watched> = kept
@@ -155,8 +180,8 @@ fn take_names(watch: &mut AccountWatch, names: &Names) -> Result<(), Overflow> {
             Watched { mailbox: Arc::clone(mailbox), name: name.into(), events, told }
         })
         .collect();
-    if mailboxes.len() > WATCHED_MAX {
-        return Err(Overflow);
+    if mailboxes.len() > watched_max {
+        return Err(Overflow::Mailboxes);
     }
     mailboxes.sort_by_key(|watched| watched.mailbox.id());
     watch.mailboxes = mailboxes.into_boxed_slice();

@@ -25,9 +25,6 @@ use crate::imap::watch::{AccountWatch, Asks, Events, Rules, Told, Watch, Watched
 use crate::notify::Listener;
 use crate::store::{Bell, Error, Mailbox, ModSeq, Names};
 
-/// How many mailboxes one session may watch: 1 MiB of what it has told of them. Only an account that has more can pass it.
-pub(super) const WATCHED_MAX: usize = 10_000;
-
 pub(super) async fn run(cx: &mut Context<'_>, notify: Notify) -> Outcome {
     match notify {
         Notify::None => {
@@ -46,7 +43,7 @@ async fn set(cx: &mut Context<'_>, status: bool, groups: Vec<EventGroup>) -> Out
     let bell = store.hub().listen(Bell::Account(account));
     let cursor = store.account_mod_seq(account);
     let names = store.names(account).ok_or(Error::NoSuchAccount)?;
-    if kept(&rules, &names).count() > WATCHED_MAX {
+    if kept(&rules, &names).count() > cx.environment.limits.watched_mailboxes {
         return Err(Failure::no(Code::NotificationOverflow, "There are too many mailboxes to watch"));
     }
     // Nothing is refused any more. What ENABLE METADATA asked for is told up to here, and what NOTIFY asks for behind it.

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::imap::exec::notify::WATCHED_MAX;
 use crate::store::{FlagAction, Flags, UidSet};
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n";
@@ -170,7 +169,93 @@ async fn what_cannot_be_kept_in_mind_is_refused() {
     let alice = world.account("alice").id;
     world.store.create_mailbox(alice, "m7", None).await.unwrap();
     hears(&client.reads().await, &["* LIST (\\HasNoChildren) \"/\" m7"]);
-    assert_eq!(WATCHED_MAX, 10_000, "docs/NOTIFY.md says so");
+    assert_eq!(Limits::default().watched_mailboxes, 10_000, "docs/NOTIFY.md says so");
+}
+
+#[tokio::test]
+async fn an_account_with_more_mailboxes_than_can_be_watched_is_refused() {
+    let mut world = World::new();
+    world.limits.watched_mailboxes = 3;
+    let mut client = world.login("alice").await;
+    let alice = world.account("alice").id;
+    for name in ["a", "b", "c"] {
+        world.store.create_mailbox(alice, name, None).await.unwrap();
+    }
+    let names = "NOTIFY SET (personal (MailboxName))";
+    hears(&client.says(names).await, &["NO [NOTIFICATIONOVERFLOW]"]);
+    hears(&client.says("NOTIFY SET (personal (MessageNew MessageExpunge))").await, &["NO [NOTIFICATIONOVERFLOW]"]);
+    // Those of three can be watched, whatever else there is.
+    hears(&client.says("NOTIFY SET (mailboxes (INBOX a b) (MessageNew MessageExpunge))").await, &["OK"]);
+    // What is refused changes nothing.
+    hears(&client.says(names).await, &["NO [NOTIFICATIONOVERFLOW]"]);
+    world.deliver_to("alice", "b", MESSAGE).await;
+    hears(&client.reads().await, &["* STATUS b (MESSAGES 1 UIDNEXT 2)"]);
+    world.store.delete_mailbox(alice, "c").await.unwrap();
+    hears(&client.says(names).await, &["OK"]);
+}
+
+#[tokio::test]
+async fn a_mailbox_too_many_ends_what_is_told() {
+    let mut world = World::new();
+    world.limits.watched_mailboxes = 3;
+    for (asked, idles) in [("MailboxName", false), ("MessageNew MessageExpunge", true)] {
+        let name = if idles { "bob" } else { "alice" };
+        let mut client = world.select(name).await;
+        let account = world.account(name).id;
+        let set = format!("NOTIFY SET (selected (MessageNew MessageExpunge)) (personal ({asked}))");
+        hears(&client.says(&set).await, &["OK"]);
+        for mailbox in ["a", "b"] {
+            world.store.create_mailbox(account, mailbox, None).await.unwrap();
+        }
+        let lists: &[&str] =
+            if idles { &[] } else { &["* LIST (\\HasNoChildren) \"/\" a", "* LIST (\\HasNoChildren) \"/\" b"] };
+        hears(&client.reads().await, lists);
+        world.store.create_mailbox(account, "c", None).await.unwrap();
+        world.deliver_to(name, "b", MESSAGE).await;
+        let heard = if idles { client.listens().await } else { client.reads().await };
+        hears(&heard, &["* OK [NOTIFICATIONOVERFLOW] "]);
+        // As after NOTIFY NONE: of the selected mailbox nothing either (RFC 5465 §5.8).
+        world.deliver(name, "unheard").await;
+        hears(&client.reads().await, &[]);
+        hears(&client.listens().await, &[]);
+        hears(&client.says("NOOP").await, &["OK"]);
+        // And it can begin again.
+        world.store.delete_mailbox(account, "c").await.unwrap();
+        hears(&client.says(&set).await, &["* 1 EXISTS", "* 1 RECENT", "OK"]);
+        world.deliver_to(name, "b", MESSAGE).await;
+        hears(&client.reads().await, if idles { &["* STATUS b (MESSAGES 2 UIDNEXT 3)"] } else { &[] });
+    }
+}
+
+#[tokio::test]
+async fn entries_that_were_removed_and_forgotten_are_an_overflow() {
+    let world = World::new();
+    let mut behind = world.login("alice").await;
+    let mut narrow = world.login("alice").await;
+    hears(&behind.says("NOTIFY SET (personal (MailboxMetadataChange))").await, &["OK"]);
+    hears(&narrow.says("NOTIFY SET (personal (MailboxName))").await, &["OK"]);
+    let alice = world.account("alice").id;
+    let inbox = world.store.mailbox(alice, "INBOX").unwrap().id();
+    let mut removed = 0;
+    while removed < 1_000 {
+        let names = (removed..removed + 50).map(|number| format!("/private/{number}"));
+        let set: Vec<_> = names.map(|name| (name, Some(b"x".to_vec()))).collect();
+        let unset = set.iter().map(|(name, _)| (name.clone(), None)).collect();
+        world.store.set_metadata(alice, Some(inbox), set).await.unwrap();
+        world.store.set_metadata(alice, Some(inbox), unset).await.unwrap();
+        removed += 50;
+    }
+    let mut wide = world.login("alice").await;
+    hears(&wide.says("NOTIFY SET (personal (MailboxMetadataChange))").await, &["OK"]);
+    for value in [Some(b"x".to_vec()), None] {
+        world.store.set_metadata(alice, Some(inbox), vec![("/private/last".to_owned(), value)]).await.unwrap();
+    }
+    hears(&behind.reads().await, &["* OK [NOTIFICATIONOVERFLOW] "]);
+    hears(&narrow.reads().await, &[]);
+    hears(&wide.reads().await, &["* METADATA INBOX /private/last"]);
+    world.store.set_metadata(alice, Some(inbox), vec![("/private/more".to_owned(), Some(Vec::new()))]).await.unwrap();
+    hears(&behind.reads().await, &[]);
+    hears(&wide.reads().await, &["* METADATA INBOX /private/more"]);
 }
 
 #[tokio::test]

@@ -366,7 +366,12 @@ fn append_body() -> impl Strategy<Value = CommandBody> {
                 }
                 pieces.push(AppendPiece::Catenate);
                 pieces.extend(urls.into_iter().map(AppendPiece::Url));
-                pieces.push(if ends { AppendPiece::EndCatenate } else { AppendPiece::Text(literal) });
+                pieces.push(match ends {
+                    true => AppendPiece::EndCatenate,
+                    // UTF8 takes a literal8 alone, TEXT either.
+                    false if literal.binary && literal.non_synchronizing => AppendPiece::Utf8Text(literal),
+                    false => AppendPiece::Text(literal),
+                });
             }
             let append = Append { mailbox, pieces };
             match replace {

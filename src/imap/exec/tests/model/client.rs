@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::account::Account;
 use super::reply::{Fetched, Reply};
 use super::truth::{Flags, Truth};
 
@@ -16,16 +17,24 @@ pub(super) struct Dialect {
     pub(super) rev2: bool,
     /// RFC 9586: no sequence numbers.
     pub(super) uid_only: bool,
+    /// RFC 5465: it is told of its whole account, at any time.
+    pub(super) notify: bool,
 }
 
 impl Dialect {
-    pub(super) const PLAIN: Self = Self { condstore: false, qresync: false, rev2: false, uid_only: false };
+    pub(super) const PLAIN: Self =
+        Self { condstore: false, qresync: false, rev2: false, uid_only: false, notify: false };
     pub(super) const CONDSTORE: Self = Self { condstore: true, ..Self::PLAIN };
     pub(super) const QRESYNC: Self = Self { condstore: true, qresync: true, ..Self::PLAIN };
     pub(super) const REV2: Self = Self { rev2: true, ..Self::PLAIN };
     pub(super) const REV2_QRESYNC: Self = Self { rev2: true, ..Self::QRESYNC };
     pub(super) const UID_ONLY: Self = Self { uid_only: true, ..Self::PLAIN };
     pub(super) const UID_ONLY_QRESYNC: Self = Self { uid_only: true, ..Self::QRESYNC };
+
+    /// The same, with NOTIFY.
+    pub(super) const fn listening(self) -> Self {
+        Self { notify: true, ..self }
+    }
 
     /// As much of it as a server offers.
     pub(super) fn offered(self, capabilities: &Flags) -> Self {
@@ -109,9 +118,11 @@ pub(super) struct Client {
     /// The cache that SELECT's QRESYNC parameter spoke of; what remains of it is what was not told to be gone.
     resyncs: Option<Cache>,
     pub(super) idling: bool,
+    /// With NOTIFY.
+    pub(super) account: Option<Account>,
 }
 
-type Check = Result<(), String>;
+pub(super) type Check = Result<(), String>;
 
 impl Client {
     pub(super) fn new(dialect: Dialect) -> Self {
@@ -123,6 +134,7 @@ impl Client {
             caches: BTreeMap::new(),
             resyncs: None,
             idling: false,
+            account: None,
         }
     }
 
@@ -131,9 +143,17 @@ impl Client {
         *self = Self { session, caches: std::mem::take(&mut self.caches), ..Self::new(self.dialect) };
     }
 
+    /// It used NOTIFY SET, and is told between commands, and of expunges whenever they happen (RFC 5465 §6.1).
+    pub(super) fn listens(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.listens)
+    }
+
     /// It comes to know less: the mailbox is left, and what is worth keeping is kept under `name`.
     pub(super) fn leaves(&mut self, name: Option<&str>) {
         let Some(selected) = self.selected.take() else { return };
+        if let Some(account) = &mut self.account {
+            account.leaves(&selected.entries);
+        }
         if let (true, Some(name)) = (self.enabled.qresync, name) {
             let complete = selected.entries.iter().take_while(|entry| entry.flags.is_some()).count();
             let flags =
@@ -175,6 +195,10 @@ impl Client {
                     let at = selected.entries.iter().position(|entry| entry.uid == *uid);
                     selected.entries.remove(at.ok_or(format!("VANISHED {uid}, which is not counted"))?);
                     is_gone(truth, selected.id, *uid)?;
+                    // It may come with the answer to SELECT, if it is not to be delayed.
+                    if let Some(cache) = &mut self.resyncs {
+                        cache.flags.remove(uid);
+                    }
                 }
                 Ok(())
             }
@@ -218,9 +242,15 @@ impl Client {
                 self.resyncs = None;
                 Ok(())
             }
-            Reply::Search(_) | Reply::ESearch(_) | Reply::Status { .. } | Reply::List { .. } => {
-                asked.is_some().then_some(()).ok_or("an answer to nothing".into())
-            }
+            Reply::Status { mailbox, items } => match &mut self.account {
+                Some(account) => account.status(mailbox, items, asked.is_some()),
+                None => asked.is_some().then_some(()).ok_or("a STATUS to nothing".into()),
+            },
+            Reply::List { mailbox, attributes, old_name } => match &mut self.account {
+                Some(account) => account.list(mailbox, attributes, old_name.as_deref()),
+                None => asked.is_some().then_some(()).ok_or("a LIST to nothing".into()),
+            },
+            Reply::Search(_) | Reply::ESearch(_) => asked.is_some().then_some(()).ok_or("an answer to nothing".into()),
             Reply::Condition { .. } | Reply::Bye | Reply::Continue | Reply::Capability(_) | Reply::Other(_) => Ok(()),
         }
     }
@@ -235,6 +265,9 @@ impl Client {
             let resume_from = self.resyncs.as_ref().map_or(0, |cache| cache.mod_seq);
             let entries = uids.into_iter().map(entry).collect();
             self.selected = Some(Selected { id, read_only, entries, resume_from, ..Selected::default() });
+            if let (Some(account), Some(mailbox)) = (&mut self.account, truth.mailboxes.get(&id)) {
+                account.selects(&mailbox.name);
+            }
         }
     }
 
@@ -261,6 +294,7 @@ impl Client {
     /// EXPUNGE or VANISHED came: may it?
     fn renumbers(&self, what: &str, asked: Option<Asked>) -> Check {
         match asked {
+            _ if self.listens() => Ok(()),
             None => Err(format!("{what} while no command is in progress (RFC 3501 §7.4.1)")),
             Some(Asked::ByNumber) => Err(format!("{what} while numbers are in use (RFC 3501 §7.4.1)")),
             Some(_) => Ok(()),
@@ -268,7 +302,8 @@ impl Client {
     }
 
     fn fetch(&mut self, fetched: &Fetched, asked: Option<Asked>, now: bool, truth: &mut Truth) -> Check {
-        let (Dialect { condstore, qresync, rev2, uid_only }, session) = (self.enabled, self.session);
+        let (Dialect { condstore, qresync, rev2, uid_only, .. }, session) = (self.enabled, self.session);
+        let unasked = asked.is_none() && !self.listens();
         let selected = self.selected.as_mut().ok_or("FETCH without a mailbox")?;
         let count = selected.entries.len();
         if fetched.by_uid != uid_only {
@@ -283,7 +318,7 @@ impl Client {
         if fetched.uid.is_some_and(|told| told != uid) {
             return Err(format!("number {} is UID {uid}, not {:?}", fetched.number, fetched.uid));
         }
-        if asked.is_none() {
+        if unasked {
             return Err("FETCH while no command is in progress".into());
         }
         if let Some(token) = fetched.token {
@@ -403,6 +438,10 @@ impl Client {
 
     /// Everything was told: what it believes is true. With `owed`, expunges may have been held back.
     pub(super) fn is_right(&self, truth: &Truth, owed: bool) -> Check {
+        if let Some(account) = self.account.as_ref().filter(|account| account.listens) {
+            account.is_right(truth, false)?;
+        }
+        let owed = owed && !self.listens();
         let Some(selected) = &self.selected else { return Ok(()) };
         let Some(mailbox) = truth.mailboxes.get(&selected.id) else { return Ok(()) };
         let mut believed = selected.entries.iter();

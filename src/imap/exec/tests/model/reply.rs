@@ -9,8 +9,8 @@ use protocol_tests::imap::value::{Kind, Response, Value, frame};
 
 use super::truth::Flags;
 
-/// What imap-codec does not know: VANISHED (RFC 7162), ESEARCH (RFC 4731), UIDFETCH (RFC 9586). These go by our grammar
-/// alone.
+/// What imap-codec does not know: VANISHED (RFC 7162), ESEARCH (RFC 4731), UIDFETCH (RFC 9586), and LIST with extended data
+/// (RFC 5258). These go by our grammar alone.
 const BEYOND_IMAP_CODEC: [&str; 3] = ["VANISHED", "ESEARCH", "UIDFETCH"];
 
 /// One reply.
@@ -35,6 +35,8 @@ pub(super) enum Reply {
     List {
         mailbox: String,
         attributes: Flags,
+        /// OLDNAME (RFC 9051 §7.3.1, RFC 5465 §5.4).
+        old_name: Option<String>,
     },
     /// `* OK`, with its code if it has one.
     Condition {
@@ -91,6 +93,7 @@ pub(super) fn read(mut octets: &[u8]) -> Result<Vec<(String, Reply)>, String> {
 fn read_one(octets: &[u8]) -> Result<Reply, String> {
     let response = Response::read(&octets[..octets.len() - 2])?;
     let known = !(0..2).any(|at| response.word(at).is_some_and(|word| BEYOND_IMAP_CODEC.contains(&word.as_str())));
+    let known = known && !(response.word(0).as_deref() == Some("LIST") && response.values.len() > 4);
     if known {
         match ResponseCodec::default().decode(octets) {
             Ok((b"", _)) => {}
@@ -142,6 +145,7 @@ fn meaning(response: &Response) -> Option<Reply> {
         "LIST" => Reply::List {
             mailbox: text(values.get(3)?),
             attributes: list(&values[1])?.iter().map(|value| text(value).to_ascii_lowercase()).collect(),
+            old_name: values.get(4).map(|extended| old_name(list(extended)?)).unwrap_or(Some(None))?,
         },
         number if number.bytes().all(|octet| octet.is_ascii_digit()) => {
             let number: u32 = number.parse().ok()?;
@@ -179,6 +183,19 @@ fn fetched(number: u32, items: &[Value]) -> Option<Fetched> {
         }
     }
     Some(fetched)
+}
+
+/// OLDNAME among the extended data of LIST; `None`: that is malformed.
+fn old_name(items: &[Value]) -> Option<Option<String>> {
+    if items.is_empty() || items.len() % 2 == 1 {
+        return None;
+    }
+    let pair = items.chunks_exact(2).find(|pair| text(&pair[0]).eq_ignore_ascii_case("OLDNAME"));
+    match pair.map(|pair| list(&pair[1])) {
+        Some(Some([name])) => Some(Some(text(name))),
+        Some(_) => None,
+        None => Some(None),
+    }
 }
 
 /// The number in `<m7@model>`.

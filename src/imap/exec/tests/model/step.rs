@@ -55,6 +55,8 @@ pub(super) enum Verb {
     Create,
     Rename,
     Delete,
+    /// SUBSCRIBE or UNSUBSCRIBE.
+    Subscribe,
     /// The connection ends without a word.
     Disconnect,
     /// The same, in the middle of an answer.
@@ -66,7 +68,7 @@ pub(super) enum Verb {
 }
 
 /// How often each is drawn.
-const VERBS: [(Verb, usize); 23] = [
+const VERBS: [(Verb, usize); 24] = [
     (Verb::Deliver, 80),
     (Verb::Append, 30),
     (Verb::Select, 60),
@@ -86,6 +88,7 @@ const VERBS: [(Verb, usize); 23] = [
     (Verb::Create, 25),
     (Verb::Rename, 20),
     (Verb::Delete, 15),
+    (Verb::Subscribe, 10),
     (Verb::Disconnect, 30),
     (Verb::Cut, 20),
     (Verb::Quiet, 25),

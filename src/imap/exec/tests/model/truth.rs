@@ -40,6 +40,7 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     pub(super) mailboxes: BTreeMap<u32, Mailbox>,
+    pub(super) subscribed: BTreeSet<String>,
     next_id: u32,
     /// RFC 3501 §2.3.1.1: name, UIDVALIDITY and UID stand for one message for ever.
     identities: BTreeMap<(String, u64, u32), u32>,
