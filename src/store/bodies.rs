@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 
-use super::index::{BodiesBatch, BodyEntry, Index, SegmentUse};
+use super::index::{BodiesBatch, BodyEntry, BodyLookup, SegmentUse};
 use super::journal::Journal;
 use super::journal::record::Stated;
 use super::journal::segment::{Place, SEGMENT_HEADER_OCTETS};
@@ -80,8 +80,9 @@ impl Bodies {
         }
     }
 
-    /// The entry of a body that is referred to.
-    pub(crate) fn get(&self, body: BodyId, index: &Index) -> Result<Option<BodyEntry>, Error> {
+    /// The entry of a body that is referred to. A lookup serves as long as this is locked: what stands in the index alone
+    /// changes only in here.
+    pub(crate) fn get(&self, body: BodyId, index: &mut BodyLookup<'_>) -> Result<Option<BodyEntry>, Error> {
         let entry = match self.changed.get(&body) {
             Some((entry, _)) => Some(*entry),
             None => index.body(body)?,
@@ -90,7 +91,7 @@ impl Bodies {
     }
 
     /// Messages refer to the body, or no longer do.
-    pub(crate) fn refer(&mut self, body: BodyId, by: i64, index: &Index) -> Result<(), Error> {
+    pub(crate) fn refer(&mut self, body: BodyId, by: i64, index: &mut BodyLookup<'_>) -> Result<(), Error> {
         if self.rebuilding {
             return Ok(());
         }
@@ -126,7 +127,13 @@ impl Bodies {
     }
 
     /// Compaction copied a body; it counts only if the body is still needed.
-    pub(crate) fn moved(&mut self, body: BodyId, from: Place, to: Place, index: &Index) -> Result<(), Error> {
+    pub(crate) fn moved(
+        &mut self,
+        body: BodyId,
+        from: Place,
+        to: Place,
+        index: &mut BodyLookup<'_>,
+    ) -> Result<(), Error> {
         self.count_record(&to);
         if let Some(mut entry) = self.get(body, index)?
             && entry.place == from

@@ -242,7 +242,7 @@ fn differences(truth: &State, right: &Contents, served: &State, shown: &Contents
             Some(_) => {}
         }
         for message in messages {
-            let place = |state: &State| state.bodies().get(message.body, &state.index).ok().flatten();
+            let place = |state: &State| state.bodies().get(message.body, &mut state.index.lookup()).ok().flatten();
             let (right, shown) = (place(truth), place(served));
             let same = match (right, shown) {
                 // Where a body stands twice, after an interrupted compaction, both places are right.

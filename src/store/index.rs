@@ -99,6 +99,27 @@ pub(crate) struct Index {
     dir: PathBuf,
 }
 
+/// Looks up where bodies are. Those that came one after the other stand in one value, which is read once for all of them.
+/// What the index says of them must not change while it is in use.
+pub(crate) struct BodyLookup<'a> {
+    index: &'a Index,
+    /// The last value, by its number.
+    chunk: Option<(u64, Vec<(u8, BodyEntry)>)>,
+}
+
+impl BodyLookup<'_> {
+    pub(crate) fn body(&mut self, body: BodyId) -> Result<Option<BodyEntry>, Error> {
+        let (number, slot) = (body.0 / BODIES_PER_CHUNK, (body.0 % BODIES_PER_CHUNK) as u8);
+        let chunk = match self.chunk.take() {
+            Some((of, chunk)) if of == number => chunk,
+            _ => self.index.body_chunk(number)?,
+        };
+        let entry = chunk.iter().find(|(at, _)| *at == slot).map(|(_, entry)| *entry);
+        self.chunk = Some((number, chunk));
+        Ok(entry)
+    }
+}
+
 /// Changes to be written together.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -221,11 +242,9 @@ impl Index {
         Ok(Messages::new(chunks, vanished.into_iter().map(|(_, vanished)| vanished).collect()))
     }
 
-    /// Where a body is.
-    pub(crate) fn body(&self, body: BodyId) -> Result<Option<BodyEntry>, Error> {
-        let chunk = self.body_chunk(body.0 / BODIES_PER_CHUNK)?;
-        let slot = (body.0 % BODIES_PER_CHUNK) as u8;
-        Ok(chunk.into_iter().find(|(at, _)| *at == slot).map(|(_, entry)| entry))
+    /// For looking up where bodies are.
+    pub(crate) fn lookup(&self) -> BodyLookup<'_> {
+        BodyLookup { index: self, chunk: None }
     }
 
     fn body_chunk(&self, number: u64) -> Result<Vec<(u8, BodyEntry)>, Error> {

@@ -250,7 +250,7 @@ impl Maintenance {
         let mut writer = Writer::new(Arc::clone(&self.inner.journal), Purpose::Compacted);
         let mut moved = Vec::new();
         for (body, found) in deliveries {
-            let needed = self.inner.state.bodies().get(body, &self.inner.state.index)?;
+            let needed = self.inner.state.bodies().get(body, &mut self.inner.state.index.lookup())?;
             if needed.is_some_and(|entry| entry.place == found.place) {
                 let place = writer.copy(segment, &found)?;
                 moved.push((body, found.place, place));
@@ -260,9 +260,10 @@ impl Maintenance {
         // 3. The index is pointed there.
         let copied = moved.len();
         let still_needed = {
-            let mut bodies = self.inner.state.bodies();
+            let state = &self.inner.state;
+            let (mut bodies, mut index) = (state.bodies(), state.index.lookup());
             for (body, from, to) in moved {
-                bodies.moved(body, from, to, &self.inner.state.index)?;
+                bodies.moved(body, from, to, &mut index)?;
             }
             let still_needed = bodies.segments().get(&segment.number).map_or(0, |usage| usage.live);
             if still_needed == 0 {

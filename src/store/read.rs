@@ -3,7 +3,11 @@
 //! All reads happen on the blocking pool, never on a runtime thread. A body may move (compaction) between the look at its
 //! place and the read: then the look is repeated. What is read is checked against its checksum before any of it is given
 //! out; damage is an error for that message and for no other.
+//!
+//! Many messages are read together ([`Batch`]): their places are looked up under one lock, and records that lie next to
+//! one another, as those of one stream of deliveries do, are read in one go.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
@@ -26,6 +30,14 @@ const PIECE_OCTETS: u64 = 1024 * 1024;
 /// another read. Only the metadata of deliveries to thousands make the beginning longer.
 const FRONT_OCTETS: u64 = 64 * 1024;
 
+/// How much of neighbouring records is read in one go at the most, and how far apart what is wanted of them may lie: to
+/// read as much for nothing costs no more than another read.
+const STRETCH_OCTETS: u64 = FRONT_OCTETS;
+const GAP_OCTETS: u64 = 1024;
+
+/// How many bodies are looked up while others wait for the lock.
+const LOCKED_BODIES: usize = 256;
+
 /// How many bodies are remembered to be whole: some tens of KiB of memory, and more messages than are read in pieces at a
 /// time.
 const VERIFIED_BODIES: usize = 4_096;
@@ -47,7 +59,10 @@ impl Store {
             return Vec::new();
         }
         let read = self
-            .blocking(move |inner| bodies.into_iter().map(|body| inner.read_body(body).map(Bytes::from)).collect())
+            .blocking(move |inner| {
+                let mut batch = Batch::new(inner, &bodies, Extent::Record);
+                (0..count).map(|at| batch.body(at).map(into_bytes)).collect()
+            })
             .await;
         read.unwrap_or_else(|error| vec![Err(error); count])
     }
@@ -72,7 +87,10 @@ impl Store {
     pub async fn read_summaries(&self, bodies: Vec<BodyId>) -> Vec<Result<Arc<Summary>, Error>> {
         let count = bodies.len();
         let read = self
-            .blocking(move |inner| bodies.into_iter().map(|body| inner.read_summary(body).map(Arc::new)).collect())
+            .blocking(move |inner| {
+                let mut batch = Batch::new(inner, &bodies, Extent::Cache);
+                (0..count).map(|at| batch.summary(at).map(Arc::new)).collect()
+            })
             .await;
         read.unwrap_or_else(|error| vec![Err(error); count])
     }
@@ -87,12 +105,12 @@ impl Store {
         mut look: impl FnMut(usize, Result<(&Summary, &[u8]), Error>) -> T + Send + 'static,
     ) -> Result<Vec<T>, Error> {
         self.blocking(move |inner| {
-            let read = bodies.into_iter().map(|body| inner.read_message(body)).enumerate();
-            read.map(|(at, read)| match read {
+            let mut batch = Batch::new(inner, &bodies, Extent::Record);
+            let look = |at| match batch.message(at) {
                 Ok((summary, body)) => look(at, Ok((&summary, &body))),
                 Err(error) => look(at, Err(error)),
-            })
-            .collect()
+            };
+            (0..bodies.len()).map(look).collect()
         })
         .await
     }
@@ -106,7 +124,7 @@ impl Store {
 impl Inner {
     fn locate(&self, body: BodyId) -> Result<(BodyEntry, Arc<Segment>), Error> {
         for _ in 0..LOOKS {
-            let entry = self.state.bodies().get(body, &self.state.index)?.ok_or(Error::Gone)?;
+            let entry = self.state.bodies().get(body, &mut self.state.index.lookup())?.ok_or(Error::Gone)?;
             if let Some(segment) = self.journal.segment(entry.place.segment) {
                 return Ok((entry, segment));
             }
@@ -114,16 +132,31 @@ impl Inner {
         Err(Error::Damaged(format!("the segment that holds body {body} is not there")))
     }
 
-    /// The beginning of the record, up to before `end` in the segment, if it is worth reading in one go.
-    fn front(&self, entry: &BodyEntry, segment: &Segment, end: u64) -> Result<Option<Front>, Error> {
-        let offset = u64::from(entry.place.offset);
-        let octets = end.saturating_sub(offset);
-        if octets > FRONT_OCTETS {
-            return Ok(None);
+    /// Several at once: an error is of that body alone.
+    fn locate_all(&self, bodies: &[BodyId]) -> Vec<Result<Located, Error>> {
+        let mut located: Vec<Result<Located, Error>> = Vec::with_capacity(bodies.len());
+        for some in bodies.chunks(LOCKED_BODIES) {
+            let entries: Vec<_> = {
+                let (bodies, mut index) = (self.state.bodies(), self.state.index.lookup());
+                some.iter().map(|body| bodies.get(*body, &mut index)).collect()
+            };
+            for (body, entry) in some.iter().zip(entries) {
+                let last = located.last().and_then(|last| last.as_ref().ok()).map(|last| &last.segment);
+                located.push(entry.and_then(|entry| {
+                    let entry = entry.ok_or(Error::Gone)?;
+                    let segment = match last {
+                        Some(last) if last.number == entry.place.segment => Some(Arc::clone(last)),
+                        _ => self.journal.segment(entry.place.segment),
+                    };
+                    match segment {
+                        Some(segment) => Ok(Located { entry, segment }),
+                        // It moved after the look.
+                        None => self.locate(*body).map(|(entry, segment)| Located { entry, segment }),
+                    }
+                }));
+            }
         }
-        let octets = self.journal.read(segment, offset, octets as usize)?;
-        let header = header_of(&octets, entry, segment)?;
-        Ok(Some(Front { header, octets, offset }))
+        located
     }
 
     fn header(&self, entry: &BodyEntry, segment: &Segment) -> Result<Header, Error> {
@@ -179,38 +212,139 @@ impl Inner {
     }
 
     fn read_summary(&self, body: BodyId) -> Result<Summary, Error> {
-        let (entry, segment) = self.locate(body)?;
-        let place = &entry.place;
-        let stored = match self.front(&entry, &segment, place.body_offset())? {
-            Some(front) => front.summary(&entry),
+        Batch::new(self, &[body], Extent::Cache).summary(0)
+    }
+}
+
+/// Octets for others to keep; those of a batch make room for the next.
+fn into_bytes(octets: Cow<'_, [u8]>) -> Bytes {
+    match octets {
+        Cow::Borrowed(octets) => Bytes::copy_from_slice(octets),
+        Cow::Owned(octets) => Bytes::from(octets),
+    }
+}
+
+/// Where a body is.
+struct Located {
+    entry: BodyEntry,
+    segment: Arc<Segment>,
+}
+
+/// How much of each record a batch reads.
+#[derive(Clone, Copy)]
+enum Extent {
+    /// All up to the body.
+    Cache,
+    /// The body too.
+    Record,
+}
+
+/// Messages that are read one after the other.
+struct Batch<'a> {
+    inner: &'a Inner,
+    bodies: &'a [BodyId],
+    extent: Extent,
+    located: Vec<Result<Located, Error>>,
+    /// What was read last.
+    stretch: Vec<u8>,
+    /// Where that begins, by segment and offset.
+    stretch_at: (u32, u64),
+}
+
+impl<'a> Batch<'a> {
+    fn new(inner: &'a Inner, bodies: &'a [BodyId], extent: Extent) -> Batch<'a> {
+        let located = inner.locate_all(bodies);
+        Batch { inner, bodies, extent, located, stretch: Vec::new(), stretch_at: (0, 0) }
+    }
+
+    fn located(&self, at: usize) -> Result<&Located, Error> {
+        self.located[at].as_ref().map_err(Clone::clone)
+    }
+
+    /// From where to before where the record is wanted, if that is worth reading in one go.
+    fn wanted(&self, located: &Located) -> Option<(u64, u64)> {
+        let place = &located.entry.place;
+        let body_len = match self.extent {
+            Extent::Cache => 0,
+            Extent::Record => u64::from(place.body_len),
+        };
+        let (from, end) = (u64::from(place.offset), place.body_offset() + body_len);
+        (end - from <= FRONT_OCTETS).then_some((from, end))
+    }
+
+    /// The beginning of a record, as far as this batch wants it; `None` where that is too long for one read.
+    fn front(&mut self, at: usize) -> Result<Option<Front<'_>>, Error> {
+        let located = self.located[at].as_ref().map_err(Clone::clone)?;
+        let Some((from, end)) = self.wanted(located) else { return Ok(None) };
+        let number = located.segment.number;
+        let is_there = |stretch: &[u8], (segment, start): (u32, u64)| {
+            segment == number && start <= from && end <= start + stretch.len() as u64
+        };
+        if !is_there(&self.stretch, self.stretch_at) {
+            let together = self.end_of_neighbours(at, number, (from, end));
+            let (journal, segment) = (&self.inner.journal, &located.segment);
+            let mut stretch = std::mem::take(&mut self.stretch);
+            let mut read = |to: u64| journal.read_into(&mut stretch, segment, from, (to - from) as usize);
+            // What keeps the neighbours from being read must not keep this one.
+            match read(together) {
+                Err(_) if together > end => read(end)?,
+                read => read?,
+            }
+            (self.stretch, self.stretch_at) = (stretch, (number, from));
+        }
+        let located = self.located(at)?;
+        let start = (from - self.stretch_at.1) as usize;
+        let octets = &self.stretch[start..start + (end - from) as usize];
+        let header = header_of(octets, &located.entry, &located.segment)?;
+        Ok(Some(Front { header, octets, entry: located.entry }))
+    }
+
+    /// Where the last of the records ends that are read together with this one, of which that much is wanted.
+    fn end_of_neighbours(&self, at: usize, segment: u32, (first, mut end): (u64, u64)) -> u64 {
+        for next in self.located[at + 1..].iter().map_while(|next| next.as_ref().ok()) {
+            let Some((from, to)) = self.wanted(next).filter(|_| next.segment.number == segment) else { break };
+            if from < end || from - end > GAP_OCTETS || to - first > STRETCH_OCTETS {
+                break;
+            }
+            end = to;
+        }
+        end
+    }
+
+    fn summary(&mut self, at: usize) -> Result<Summary, Error> {
+        let stored = match self.front(at)? {
+            Some(front) => front.summary(),
             None => {
-                let header = self.header(&entry, &segment)?;
-                let octets = self.journal.read(&segment, place.cache_offset(), place.cache_len as usize)?;
+                let (inner, Located { entry, segment }) = (self.inner, self.located(at)?);
+                let header = inner.header(entry, segment)?;
+                let place = &entry.place;
+                let octets = inner.journal.read(segment, place.cache_offset(), place.cache_len as usize)?;
                 stored_summary(&octets, &header)
             }
         };
         match stored {
             Some(summary) => Ok(summary),
-            None => Ok(summarize(&self.read_body(body)?)),
+            None => Ok(summarize(&self.inner.read_body(self.bodies[at])?)),
         }
     }
 
-    /// The summary and the whole body; of a small message in one read.
-    fn read_message(&self, body: BodyId) -> Result<(Summary, Vec<u8>), Error> {
-        let (entry, segment) = self.locate(body)?;
-        let place = &entry.place;
-        let end = place.body_offset() + u64::from(place.body_len);
-        let Some(front) = self.front(&entry, &segment, end)? else {
-            return Ok((self.read_summary(body)?, self.read_body(body)?));
-        };
-        let summary = front.summary(&entry);
-        let (from, body_crc) = ((place.body_offset() - front.offset) as usize, front.header.body_crc);
-        let mut octets = front.octets;
-        octets.drain(..from);
-        if crc32c::crc32c(&octets) != body_crc {
-            return Err(does_not_match(&entry));
+    /// The whole body.
+    fn body(&mut self, at: usize) -> Result<Cow<'_, [u8]>, Error> {
+        let (inner, body) = (self.inner, self.bodies[at]);
+        match self.front(at)? {
+            Some(front) => Ok(Cow::Borrowed(front.body()?)),
+            None => Ok(Cow::Owned(inner.read_body(body)?)),
         }
-        Ok((summary.unwrap_or_else(|| summarize(&octets)), octets))
+    }
+
+    /// The summary and the whole body.
+    fn message(&mut self, at: usize) -> Result<(Summary, Cow<'_, [u8]>), Error> {
+        let (inner, body) = (self.inner, self.bodies[at]);
+        let Some(front) = self.front(at)? else {
+            return Ok((inner.read_summary(body)?, Cow::Owned(inner.read_body(body)?)));
+        };
+        let octets = front.body()?;
+        Ok((front.summary().unwrap_or_else(|| summarize(octets)), Cow::Borrowed(octets)))
     }
 }
 
@@ -229,23 +363,31 @@ fn header_of(octets: &[u8], entry: &BodyEntry, segment: &Segment) -> Result<Head
 }
 
 /// The beginning of a record: its header, and what of the rest was read with it.
-struct Front {
+struct Front<'a> {
     header: Header,
-    octets: Vec<u8>,
-    /// Where it begins in the segment.
-    offset: u64,
+    octets: &'a [u8],
+    entry: BodyEntry,
 }
 
-impl Front {
+impl<'a> Front<'a> {
     /// So many octets from that place in the segment.
-    fn part(&self, offset: u64, len: u32) -> &[u8] {
-        let from = offset.saturating_sub(self.offset) as usize;
+    fn part(&self, offset: u64, len: u32) -> &'a [u8] {
+        let from = offset.saturating_sub(u64::from(self.entry.place.offset)) as usize;
         self.octets.get(from..from + len as usize).unwrap_or_default()
     }
 
     /// The summary, if it is good.
-    fn summary(&self, entry: &BodyEntry) -> Option<Summary> {
-        stored_summary(self.part(entry.place.cache_offset(), entry.place.cache_len), &self.header)
+    fn summary(&self) -> Option<Summary> {
+        stored_summary(self.part(self.entry.place.cache_offset(), self.entry.place.cache_len), &self.header)
+    }
+
+    /// The whole body, if it was read.
+    fn body(&self) -> Result<&'a [u8], Error> {
+        let body = self.part(self.entry.place.body_offset(), self.entry.place.body_len);
+        if crc32c::crc32c(body) != self.header.body_crc {
+            return Err(does_not_match(&self.entry));
+        }
+        Ok(body)
     }
 }
 

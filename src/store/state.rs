@@ -260,8 +260,8 @@ impl State {
     }
 
     fn release(&self, messages: &[Message]) -> Result<(), Error> {
-        let mut bodies = self.bodies();
-        messages.iter().try_for_each(|message| bodies.refer(message.body, -1, &self.index))
+        let (mut bodies, mut index) = (self.bodies(), self.index.lookup());
+        messages.iter().try_for_each(|message| bodies.refer(message.body, -1, &mut index))
     }
 
     fn apply_delivery(&self, delivery: &Delivery, place: Place) -> Result<(), Error> {
@@ -308,9 +308,9 @@ impl State {
         // Referred to first, released after: a body that moves is needed all the time.
         if let Some(to) = to {
             {
-                let mut bodies = self.bodies();
+                let (mut bodies, mut index) = (self.bodies(), self.index.lookup());
                 for message in &references.messages {
-                    bodies.refer(message.body, 1, &self.index)?;
+                    bodies.refer(message.body, 1, &mut index)?;
                 }
             }
             let mut data = to.write();

@@ -143,18 +143,34 @@ impl Journal {
 
     /// Reads all octets of `len` at `offset` in a segment.
     pub(crate) fn read(&self, segment: &Segment, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let mut octets = Vec::new();
+        self.read_into(&mut octets, segment, offset, len)?;
+        Ok(octets)
+    }
+
+    /// The same into `octets`, whose room is used again; what it holds after an error means nothing.
+    pub(crate) fn read_into(
+        &self,
+        octets: &mut Vec<u8>,
+        segment: &Segment,
+        offset: u64,
+        len: usize,
+    ) -> Result<(), Error> {
         let read_error = |error: io::Error| Error::Read(error.to_string());
         let ends_before =
             || Error::Damaged(format!("segment {} ends before {}", segment.number, offset.saturating_add(len as u64)));
-        // Nothing is made room for that can't be there: a length may be damaged.
-        if offset.saturating_add(len as u64) > segment.file.len().map_err(read_error)? {
+        // No great room is made for what can't be there: a length may be damaged.
+        if len > UNASKED_OCTETS && offset.saturating_add(len as u64) > segment.file.len().map_err(read_error)? {
             return Err(ends_before());
         }
-        let mut octets = vec![0; len];
-        let read = segment.file.read_at(&mut octets, offset).map_err(read_error)?;
-        if read < len { Err(ends_before()) } else { Ok(octets) }
+        octets.resize(len, 0);
+        let read = segment.file.read_at(octets, offset).map_err(read_error)?;
+        if read < len { Err(ends_before()) } else { Ok(()) }
     }
 }
+
+/// Up to this length, room is made for what is read without asking for the segment's end before: the read itself finds it.
+const UNASKED_OCTETS: usize = 64 * 1024;
 
 fn segment_path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:010}.segment"))

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::message::Summary;
 
 /// A store in whose first segment two messages stand, of which one is needed; the second segment is begun.
 async fn two_messages(dir: &Path) -> (Store, AccountId, BodyId) {
@@ -99,7 +100,9 @@ async fn readable(store: &Store) -> Vec<String> {
     for account in store.accounts() {
         for mailbox in store.mailboxes(account.id) {
             let Ok(open) = store.open_mailbox(&mailbox).await else { continue };
-            for message in open.messages(&UidSet::range(1, u32::MAX)) {
+            let messages = open.messages(&UidSet::range(1, u32::MAX));
+            together_as_alone(store, messages.iter().map(|message| message.body).collect()).await;
+            for message in messages {
                 let Ok(body) = store.read_body(message.body).await else { continue };
                 let text = String::from_utf8(body.to_vec()).unwrap();
                 subjects.extend(text.lines().find_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned));
@@ -107,6 +110,38 @@ async fn readable(store: &Store) -> Vec<String> {
         }
     }
     subjects
+}
+
+/// What is read of neighbours together is what is read of each alone: one that is damaged costs no other.
+async fn together_as_alone(store: &Store, bodies: Vec<BodyId>) {
+    let (wholes, summaries) = (store.read_bodies(bodies.clone()).await, store.read_summaries(bodies.clone()).await);
+    let look = |_, read: Result<(&Summary, &[u8]), Error>| read.map(|(summary, body)| (summary.clone(), body.to_vec()));
+    let looked = store.look_at_messages(bodies.clone(), look).await.unwrap();
+    assert!(wholes.len() == bodies.len() && summaries.len() == bodies.len() && looked.len() == bodies.len());
+    for (((body, whole), summary), looked) in bodies.into_iter().zip(wholes).zip(summaries).zip(looked) {
+        let (alone, summary_alone) = (store.read_body(body).await.ok(), store.read_summary(body).await.ok());
+        assert_eq!(whole.ok(), alone);
+        assert_eq!(looked.ok().map(|(_, body)| body).as_deref(), alone.as_deref());
+        assert_eq!(summary.ok(), summary_alone);
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_is_cut_off_costs_what_is_behind_the_cut() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let (_, inbox) = account(&store, "a@example.org").await;
+    for text in ["one", "two", "three"] {
+        deliver(&store, &[&inbox], &message(text)).await;
+    }
+    let segment = &segment_files(dir.path())[0];
+    let len = record_of(&fs::read(segment).unwrap(), "three") + 70;
+    fs::File::options().write(true).open(segment).unwrap().set_len(len as u64).unwrap();
+    assert_eq!(readable(&store).await, ["one", "two"]);
+    let bodies = store.open_mailbox(&inbox).await.unwrap().messages(&UidSet::range(1, 3));
+    let read = store.read_bodies(bodies.iter().map(|message| message.body).collect()).await;
+    assert!(matches!(read.as_slice(), [Ok(_), Ok(_), Err(Error::Damaged(_))]), "{read:?}");
+    crash(store);
 }
 
 #[tokio::test]
