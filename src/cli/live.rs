@@ -145,7 +145,7 @@ struct Board {
 
 enum Waiting {
     Delivery {
-        delivery: Delivery,
+        delivery: Box<Delivery>,
         time_of_day: String,
         since: Instant,
         /// Each connection that told of it, and how long after the commit.
@@ -175,7 +175,7 @@ impl Board {
         for push in &self.early {
             note(&delivery, push, &mut told);
         }
-        self.waiting.push_back(Waiting::Delivery { delivery, time_of_day, since: now, told });
+        self.waiting.push_back(Waiting::Delivery { delivery: Box::new(delivery), time_of_day, since: now, told });
     }
 
     fn pushed(&mut self, push: Push) {
