@@ -5,8 +5,9 @@
 //! ```
 //!
 //! A line is printed when every session that was woken has written the news to its client, or half a second after the
-//! delivery. Who watches the whole account (NOTIFY) need not tell of this mailbox, and is waited for a moment only. Lines come in the order of the deliveries. [`Board`] decides, and owns neither terminal nor clock; a thread
-//! prints, so that a slow terminal slows nobody: what it can't keep up with is counted and said.
+//! delivery. Who watches the whole account (NOTIFY) need not tell of this mailbox, and is waited for a moment only. Lines
+//! come in the order of the deliveries. [`Board`] decides, and owns neither terminal nor clock; a thread prints, so that a
+//! slow terminal slows nobody: what it can't keep up with is counted and said.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::Append;
 use crate::imap::response::Code;
-use crate::store::{Appended, Appending, Error, Mailbox, Placement, Store};
+use crate::store::{Appended, Appending, Error, Mailbox, Placement, Store, Usage};
 
 pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
     let appended = append_all(cx, append).await;
@@ -30,7 +30,7 @@ pub(super) async fn run(cx: &mut Context<'_>, append: Append) -> Outcome {
 async fn append_all(cx: &mut Context<'_>, append: Append) -> Result<Appended, Failure> {
     let target = target(cx, &append.mailbox)?;
     let account = target.account();
-    let messages = messages(cx, append.pieces, MESSAGES_MAX, Some(account)).await?;
+    let messages = messages(cx, append.pieces, MESSAGES_MAX, account, Usage::default()).await?;
     let storing = store(cx.store(), target, messages);
     let appended = cx.patiently(&Progress::unknown(), storing).await?.map_err(Failure::in_target)?;
     old_name::tell(cx, &append.mailbox)?;

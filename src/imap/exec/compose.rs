@@ -23,13 +23,14 @@ const PARTS_MAX: usize = 1_000;
 /// Takes the messages, at most `most`. Together they may have no more octets than one may have (`APPENDLIMIT`): all of them
 /// count against the budget for bodies in flight until the command ends, and one client must not use it up.
 ///
-/// `grows`: the account that they are added to, where nothing leaves it for them. The committer has the last word on its
-/// quota; but a client that waits for `+` sends nothing in vain.
+/// `account`: that they are added to, and `leaving` what leaves it for them. The committer has the last word on its quota; but
+/// a client that waits for `+` sends nothing in vain.
 pub(super) async fn messages(
     cx: &mut Context<'_>,
     pieces: Vec<AppendPiece>,
     most: usize,
-    grows: Option<AccountId>,
+    account: AccountId,
+    leaving: Usage,
 ) -> Result<Vec<Appending>, Failure> {
     let mut draft = Draft { messages: Vec::new(), most, parts: 0, octets_max: cx.store().max_message() };
     let mut pieces = pieces;
@@ -59,9 +60,7 @@ pub(super) async fn messages(
         }
         let Some((header, piece)) = literal else { return draft.finish() };
         draft.check_octets(header.octets)?;
-        if let Some(account) = grows {
-            cx.store().room(account, draft.usage(header.octets))?;
-        }
+        cx.store().room(account, draft.usage(header.octets).minus(leaving))?;
         cx.client.framer().accept_message();
         let behind = receive(cx, header, draft.last()?).await?;
         pieces = parse::append_rest(&behind, &piece).map_err(Failure::Parse)?;

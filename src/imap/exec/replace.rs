@@ -13,7 +13,7 @@ use super::{Context, Done, Outcome, old_name};
 use crate::imap::command::{Append, Numbering};
 use crate::imap::response::{Code, Status};
 use crate::imap::sequence_set::{SeqNumber, SequenceSet};
-use crate::store::{Appended, Error, Uid};
+use crate::store::{Appended, Error, Message, Usage};
 
 pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append: Append) -> Outcome {
     let appended = replace(cx, by, message, append).await;
@@ -27,9 +27,10 @@ pub(super) async fn run(cx: &mut Context<'_>, by: Numbering, message: SeqNumber,
 
 async fn replace(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append: Append) -> Result<Appended, Failure> {
     let from = cx.writable()?.mailbox.clone();
-    let uid = replaced(cx, by, message)?;
+    let Message { uid, size, .. } = replaced(cx, by, message)?;
     let target = target(cx, &append.mailbox)?;
-    let messages = messages(cx, append.pieces, 1, None).await?;
+    let leaving = Usage { octets: u64::from(size), messages: 1 };
+    let messages = messages(cx, append.pieces, 1, target.account(), leaving).await?;
     let replacing = cx.store().append(&target, messages, Some((from, uid)));
     let appended = cx.patiently(&Progress::unknown(), replacing).await?.map_err(Failure::in_target)?;
     old_name::tell(cx, &append.mailbox)?;
@@ -37,12 +38,12 @@ async fn replace(cx: &mut Context<'_>, by: Numbering, message: SeqNumber, append
 }
 
 /// The message that is to leave. It must be there still: what replaces nothing is no replacement.
-fn replaced(cx: &mut Context<'_>, by: Numbering, message: SeqNumber) -> Result<Uid, Failure> {
+fn replaced(cx: &mut Context<'_>, by: Numbering, message: SeqNumber) -> Result<Message, Failure> {
     let selected = cx.selected()?;
     let set = SequenceSet::new([(message, message)]).ok_or(Failure::Bad("a message was expected"))?;
     let uid = named(&selected.view, by, &set)?.first();
-    match uid.filter(|uid| selected.mailbox.message(*uid).is_some()) {
-        Some(uid) => Ok(uid),
+    match uid.and_then(|uid| selected.mailbox.message(uid)) {
+        Some(message) => Ok(message),
         None if by == Numbering::Uid => Err(Failure::no(Code::NonExistent, "There is no message with that UID")),
         None => Err(Error::Gone.into()),
     }

@@ -79,7 +79,7 @@ impl Usage {
     }
 
     /// What is left when the other is taken away.
-    fn minus(self, other: Usage) -> Usage {
+    pub fn minus(self, other: Usage) -> Usage {
         Usage {
             octets: self.octets.saturating_sub(other.octets),
             messages: self.messages.saturating_sub(other.messages),
