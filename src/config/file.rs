@@ -19,6 +19,8 @@ const DATA_DIR: &str = "/var/lib/postbell";
 
 /// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+/// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
+const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
 
 /// Reads the text of a configuration file, or says everything that is wrong with it.
 pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
@@ -148,6 +150,7 @@ fn read_imap(mut section: Section<'_>, keys: &mut Vec<String>) -> imap::Limits {
     section.millis("login_timeout_ms", &mut limits.login_timeout, TIMEOUT_MS);
     section.millis("autologout_ms", &mut limits.autologout, TIMEOUT_MS);
     section.millis("keepalive_interval_ms", &mut limits.keepalive_interval, TIMEOUT_MS);
+    section.millis("progress_interval_ms", &mut limits.progress_interval, PROGRESS_MS);
     section.millis("stalled_output_timeout_ms", &mut limits.stalled_output, TIMEOUT_MS);
     section.number("max_bad_commands_before_login", &mut limits.bad_commands_before_login, 1..=1_000);
     section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
