@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Whether a message with this number matches; `None`: either will do.
+type Matches = Box<dyn Fn(&Message, u32) -> Option<bool>>;
+
 impl Play {
     pub(super) async fn search(&mut self, who: usize, dice: &mut Dice) -> Check {
         let Dialect { rev2, uid_only, .. } = self.seats[who].client.enabled;
@@ -49,16 +52,9 @@ impl Play {
     }
 
     /// A search key, and whether a message matches it; `None`: either will do.
-    #[allow(clippy::type_complexity)]
-    pub(super) fn key(
-        &self,
-        who: usize,
-        dice: &mut Dice,
-        depth: usize,
-        numbers: &mut bool,
-    ) -> (String, Box<dyn Fn(&Message, u32) -> Option<bool>>) {
+    pub(super) fn key(&self, who: usize, dice: &mut Dice, depth: usize, numbers: &mut bool) -> (String, Matches) {
         let flagged = |flag: &'static str, is: bool| {
-            Box::new(move |message: &Message, _: u32| Some(message.flags.contains(flag) == is)) as Box<_>
+            Box::new(move |message: &Message, _: u32| Some(message.flags.contains(flag) == is)) as Matches
         };
         let roll = dice.roll(if depth == 0 { 10 } else { 13 });
         match roll {
