@@ -220,7 +220,7 @@ pub(super) fn nobody(secret: &[u8; 32], name: &str, salt_octets: usize, iteratio
 
 /// `saslname = 1*(value-safe-char / "=2C" / "=3D")`; it has no comma here.
 fn saslname(name: &str) -> Result<String, Failure> {
-    const WHAT: Failure = Failure::Malformed("in a name of SCRAM , is =2C and = is =3D");
+    const WHAT: Failure = Failure::Malformed("a name of SCRAM is not empty, and in it , is =2C and = is =3D");
     let mut parts = name.split('=');
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
