@@ -4,6 +4,7 @@
 //! allowed, and leaves any other as it is.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
 use crate::smtp::command::{Chunk, Command, Stage};
@@ -81,7 +82,7 @@ impl Session {
         match command {
             Command::Helo(name) => self.hello(Client { name, extended: false }),
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Client { name, extended: true }),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
+            Command::Mail(reverse_path, parameters) => return self.mail(reverse_path, parameters),
             Command::Rcpt(path, parameters) => return self.rcpt(path, parameters),
             Command::Data => return self.data(),
             Command::Bdat(chunk) => return self.bdat(chunk),
@@ -114,17 +115,20 @@ impl Session {
     }
 
     /// RFC 5321 §4.1.1.2.
-    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) {
+    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) -> Progress {
         if let Some(reply) = self.login_missing().or_else(|| self.refused_of_mail(&parameters)) {
-            return self.refuse_here(&reply);
+            self.refuse_here(&reply);
+            return Progress::Made;
         }
         if parameters.size.is_some_and(|size| size > self.limits.message_size) {
-            return self.refuse_here(&replies::TOO_LARGE);
+            self.refuse_here(&replies::TOO_LARGE);
+            return Progress::Made;
         }
         if !parameters.smtputf8 && reverse_path.as_ref().is_some_and(|path| !path.is_ascii()) {
-            return self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            return Progress::Made;
         }
-        self.state = match mem::replace(&mut self.state, State::Closed) {
+        match mem::replace(&mut self.state, State::Closed) {
             State::Introduced(client) => {
                 let tls = match &self.peer.tls {
                     Tls::On(parameters) => Some(parameters.clone()),
@@ -132,8 +136,7 @@ impl Session {
                 };
                 let (dialect, peer) = (self.dialect, self.peer.address);
                 let (recipients, recipient_parameters) = (Vec::new(), Vec::new());
-                self.say(&replies::SENDER_OK);
-                State::Transaction(Box::new(Envelope {
+                let envelope = Arc::new(Envelope {
                     dialect,
                     client,
                     peer,
@@ -143,11 +146,14 @@ impl Session {
                     parameters,
                     recipients,
                     recipient_parameters,
-                }))
+                });
+                self.state = State::Vetting(Arc::clone(&envelope));
+                return Progress::Asks(Ask::Sender(envelope));
             }
             // The table of facts lets no other state come here.
-            state => state,
-        };
+            state => self.state = state,
+        }
+        Progress::Made
     }
 
     /// RFC 5321 §4.1.1.3.

@@ -116,6 +116,10 @@ pub enum Step {
 /// What only the driver can know. A refusal is the reply for the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// Is mail taken from this sender now? If so, a transaction begins. The envelope has no recipient yet, and is the one
+    /// that [`Ask::Recipient`] and [`Ask::Open`] belong to: the driver may keep it. What is refused leaves no transaction,
+    /// so no [`Step::Abandon`] follows.
+    Sender(Arc<Envelope>),
     /// Is this somebody here, and has room? If so, it is the transaction's next recipient.
     Recipient {
         /// Who.
@@ -142,6 +146,8 @@ enum State {
     Introduced(Client),
     /// A login is going on.
     Authenticating(Client, auth::Stage),
+    /// The driver looks whether it takes mail from this sender.
+    Vetting(Arc<Envelope>),
     /// MAIL was accepted, and so were the recipients that are in the envelope.
     Transaction(Box<Envelope>),
     /// The driver looks for this recipient.
@@ -319,6 +325,13 @@ impl Session {
         self.asked = false;
         self.idle_since = now;
         self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Vetting(envelope) => match answer {
+                Ok(()) => {
+                    self.say(&replies::SENDER_OK);
+                    State::Transaction(Box::new(Arc::unwrap_or_clone(envelope)))
+                }
+                Err(reply) => self.refuse(&reply, State::Introduced(envelope.client.clone())),
+            },
             State::Resolving(mut envelope, path, parameters) => match answer {
                 Ok(()) => {
                     envelope.recipients.push(path);
