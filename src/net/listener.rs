@@ -63,16 +63,8 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Role; 8] = [
-        Role::Smtp,
-        Role::Submission,
-        Role::Submissions,
-        Role::Lmtp,
-        Role::Imap,
-        Role::Imaps,
-        Role::Pop3,
-        Role::Pop3s,
-    ];
+    pub const ALL: [Role; 8] =
+        [Role::Smtp, Role::Submission, Role::Submissions, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
 
     /// Its name in configuration, ready line and logs.
     pub fn name(self) -> &'static str {

@@ -191,7 +191,9 @@ impl fmt::Display for Command {
             Command::Bdat(Chunk { octets, last: true }) => write!(f, " {octets} LAST"),
             Command::Vrfy => f.write_str(" \"\""),
             Command::Auth(AuthArguments { mechanism, initial_response: None }) => write!(f, " {mechanism}"),
-            Command::Auth(AuthArguments { mechanism, initial_response: Some(text) }) => write!(f, " {mechanism} {text}"),
+            Command::Auth(AuthArguments { mechanism, initial_response: Some(text) }) => {
+                write!(f, " {mechanism} {text}")
+            }
             Command::Data | Command::Rset | Command::Noop | Command::Help | Command::Quit | Command::StartTls => Ok(()),
         }
     }

@@ -22,7 +22,8 @@ pub(crate) const LOGIN_UNAVAILABLE: Reply = Reply::new(454, "4.7.0", "Logging in
 pub(crate) const TOO_MANY_SESSIONS: Reply =
     Reply::new(454, "4.7.0", "There are too many sessions of this user from your address");
 pub(crate) const LOGIN_CANCELLED: Reply = Reply::new(501, "5.0.0", "Cancelled");
-pub(crate) const LOGIN_NEEDS_TLS: Reply = Reply::new(538, "5.7.11", "Passwords are taken under TLS only: STARTTLS first");
+pub(crate) const LOGIN_NEEDS_TLS: Reply =
+    Reply::new(538, "5.7.11", "Passwords are taken under TLS only: STARTTLS first");
 pub(crate) const LOGGED_IN_ALREADY: Reply = Reply::new(503, "5.5.1", "You have logged in already");
 pub(crate) const NO_SUCH_MECHANISM: Reply = Reply::new(504, "5.5.4", "There is no such mechanism here");
 pub(crate) const EXCHANGE_TOO_LONG: Reply = Reply::new(500, "5.5.6", "A line of the exchange is too long");
@@ -77,6 +78,8 @@ pub(crate) const BARE_NEWLINE: Reply = Reply::new(550, "5.6.11", "The message ha
 
 // Refused by directory or store.
 pub(crate) const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
+/// RFC 6409 §6.1.
+pub(crate) const NOT_YOUR_ADDRESS: Reply = Reply::new(553, "5.7.1", "Not an address of who has logged in");
 pub(crate) const NOT_OUR_DOMAIN: Reply = Reply::new(550, "5.7.1", "Not our domain, and we relay for nobody");
 pub(crate) const RECIPIENT_UNAVAILABLE: Reply = Reply::new(451, "4.3.0", "The recipient cannot be looked up now");
 pub(crate) const MAILBOX_UNAVAILABLE: Reply = Reply::new(450, "4.2.1", "The mailbox cannot be used now");
