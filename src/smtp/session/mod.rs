@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::body::{Pace, Reception};
-use super::command::{Chunk, MailParameters, Stage};
+use super::command::{Chunk, Stage};
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 use super::{Dialect, Limits, Reply, replies};
 use crate::wire::dot;
@@ -26,6 +27,7 @@ use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
 mod commands;
+mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,8 @@ pub struct Envelope {
     pub parameters: MailParameters,
     /// The accepted recipients, in the order in which they came; the same one may be there twice.
     pub recipients: Vec<Path>,
+    /// What RCPT said about each of them, in the same order.
+    pub recipient_parameters: Vec<RcptParameters>,
 }
 
 /// What the driver is to do next.
@@ -130,7 +134,7 @@ enum State {
     /// MAIL was accepted, and so were the recipients that are in the envelope.
     Transaction(Box<Envelope>),
     /// The driver looks for this recipient.
-    Resolving(Box<Envelope>, Path),
+    Resolving(Box<Envelope>, Path, RcptParameters),
     /// The driver prepares to store what DATA or BDAT will bring.
     Opening(Arc<Envelope>, Opening),
     /// The octets that come are the message, up to CRLF.CRLF.
@@ -221,8 +225,7 @@ impl Session {
             now,
             idle_since: now,
         };
-        let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
-        session.say(&Reply::plain(220, "").with_text(format!("{} {protocol} Postbell", session.hostname)));
+        session.greet();
         session
     }
 
@@ -299,9 +302,10 @@ impl Session {
         self.asked = false;
         self.idle_since = now;
         self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::Resolving(mut envelope, path) => match answer {
+            State::Resolving(mut envelope, path, parameters) => match answer {
                 Ok(()) => {
                     envelope.recipients.push(path);
+                    envelope.recipient_parameters.push(parameters);
                     self.say(&replies::RECIPIENT_OK);
                     State::Transaction(envelope)
                 }
