@@ -73,7 +73,7 @@ pub fn headers(summary: &Summary) -> Vec<Span> {
 }
 
 fn collect(part: &Part, found: &mut Vec<Span>) {
-    if part.header.len() > 0 {
+    if !part.header.is_empty() {
         found.push(part.header);
     }
     match &part.content {
