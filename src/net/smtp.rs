@@ -81,7 +81,7 @@ async fn converse(
                 () = grace_is_over(&mut shutdown) => return Ok(()),
             },
             Step::Ask(Ask::Deliver) => {
-                let outcome = transaction.deliver().await;
+                let outcome = transaction.complete().await;
                 session.delivered(outcome, now());
             }
             Step::Ask(Ask::Authenticate(claim)) => tokio::select! {
@@ -128,7 +128,7 @@ async fn answer(transaction: &mut Transaction<'_>, ask: Ask) -> Result<(), Reply
         Ask::Recipient { path, size } => transaction.add_recipient(&path, size).await,
         Ask::Open(envelope) => transaction.open(envelope).await,
         Ask::Store(octets) => transaction.push(&octets).await,
-        Ask::Deliver => transaction.deliver().await.map(|_| ()),
+        Ask::Deliver => transaction.complete().await.map(|_| ()),
         // The loop above asks the authenticator.
         Ask::Authenticate(_) => Err(replies::LOGIN_UNAVAILABLE),
     }
