@@ -245,6 +245,11 @@ impl Session {
         }
     }
 
+    /// How many lines were no command, or none for their moment.
+    pub fn bad_commands(&self) -> u32 {
+        self.bad_commands
+    }
+
     /// TLS is on: everything begins anew but the counts of what went wrong (RFC 2595 §4).
     pub fn tls_started(&mut self) {
         self.security = Security::Tls;
