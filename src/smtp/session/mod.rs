@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::body::{Pace, Reception};
-use super::command::{Chunk, MailParameters, Stage};
+use super::command::{Chunk, Stage};
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 use super::{Dialect, Limits, Reply, replies};
 use crate::wire::dot;
@@ -27,6 +28,7 @@ use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
 mod commands;
+mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -84,6 +86,8 @@ pub struct Envelope {
     pub parameters: MailParameters,
     /// The accepted recipients, in the order in which they came; the same one may be there twice.
     pub recipients: Vec<Path>,
+    /// What RCPT said about each of them, in the same order.
+    pub recipient_parameters: Vec<RcptParameters>,
 }
 
 /// What the driver is to do next.
@@ -150,7 +154,7 @@ enum State {
     /// MAIL was accepted, and so were the recipients that are in the envelope.
     Transaction(Box<Envelope>),
     /// The driver looks for this recipient.
-    Resolving(Box<Envelope>, Path),
+    Resolving(Box<Envelope>, Path, RcptParameters),
     /// The driver prepares to store what DATA or BDAT will bring.
     Opening(Arc<Envelope>, Opening),
     /// The octets that come are the message, up to CRLF.CRLF.
@@ -247,8 +251,7 @@ impl Session {
             now,
             idle_since: now,
         };
-        let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
-        session.say(&Reply::plain(220, "").with_text(format!("{} {protocol} Postbell", session.hostname)));
+        session.greet();
         session
     }
 
@@ -341,9 +344,10 @@ impl Session {
                 }
                 Err(reply) => self.refuse(&reply, State::Introduced(envelope.client.clone())),
             },
-            State::Resolving(mut envelope, path) => match answer {
+            State::Resolving(mut envelope, path, parameters) => match answer {
                 Ok(()) => {
                     envelope.recipients.push(path);
+                    envelope.recipient_parameters.push(parameters);
                     self.say(&replies::RECIPIENT_OK);
                     State::Transaction(envelope)
                 }

@@ -17,6 +17,7 @@ fn a_message_is_stored() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250 HELP
          C: MAIL FROM:<alice@example.org> SIZE=20 BODY=8BITMIME
          S: 250 2.1.0 Sender accepted
@@ -104,6 +105,7 @@ fn lmtp_answers_for_each_recipient() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250 HELP
          C: MAIL FROM:<>
          S: 250 2.1.0 Sender accepted
