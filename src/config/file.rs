@@ -144,6 +144,8 @@ fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
     section.millis("stalled_output_timeout_ms", &mut limits.write_timeout, TIMEOUT_MS);
     section.number("min_data_octets_per_s", &mut limits.data_rate, 1..=1_000_000);
     section.text("bare_newlines", &mut limits.bare_newlines, bare_newlines);
+    section.text("auth", &mut limits.auth, offered);
+    section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
     keys.extend(section.end());
     limits
 }
@@ -185,7 +187,8 @@ fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits,
 fn default_port(role: Role, with_tls: bool) -> Option<u16> {
     match role {
         Role::Smtp => Some(25),
-        Role::Lmtp => None,
+        // Whoever has users that send to one another opens it; nothing goes out to others.
+        Role::Submission | Role::Submissions | Role::Lmtp => None,
         Role::Imap => Some(143),
         Role::Imaps => with_tls.then_some(993),
         Role::Pop3 => Some(110),
@@ -244,6 +247,14 @@ fn bare_newlines(text: &str) -> Result<BareNewlines, String> {
         "refuse" => Ok(BareNewlines::Refuse),
         "normalise" => Ok(BareNewlines::Normalise),
         _ => Err("must be \"refuse\" or \"normalise\"".to_owned()),
+    }
+}
+
+fn offered(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "offered" => Ok(true),
+        _ => Err("must be \"off\" or \"offered\"".to_owned()),
     }
 }
 
