@@ -81,6 +81,11 @@ pub(crate) struct Watched<'g> {
 }
 
 impl Watched<'_> {
+    /// From now on nothing is counted.
+    pub(crate) fn trusted(self) -> Self {
+        Self { peer: None, ..self }
+    }
+
     /// Whether a connection is taken. If so, it is counted.
     pub(crate) fn connect(&self) -> Result<(), Excess> {
         match self.excess(Deed::Error) {

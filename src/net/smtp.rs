@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::time::timeout_at;
 
+use self::login::Login;
 use super::guard::Watched;
 use super::io::{close, read_some, write_all};
 use super::tls::upgrade;
@@ -21,11 +22,32 @@ use crate::smtp::{Ask, Dialect, Limits, Path, Peer, Reply, Session, Step, Tls, r
 /// sender that pipelines the recipients of a message.
 const GUESSES_MAX: u32 = 100;
 
+mod login;
 #[cfg(test)]
 mod tests;
 
+/// Where a client comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Mail from everywhere.
+    Smtp,
+    /// Mail from a server beside this one.
+    Lmtp,
+    /// Mail of those who have an account here (RFC 6409), and log in to send it.
+    Submission,
+}
+
+impl Door {
+    fn dialect(self) -> Dialect {
+        match self {
+            Door::Smtp | Door::Submission => Dialect::Smtp,
+            Door::Lmtp => Dialect::Lmtp,
+        }
+    }
+}
+
 /// Serves a client until one of the two has enough.
-pub async fn serve(connection: Connection, services: Arc<Services>, dialect: Dialect) {
+pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) {
     let (id, peer) = (connection.id, connection.peer);
     let to = Destination {
         hostname: &services.hostname,
@@ -34,25 +56,20 @@ pub async fn serve(connection: Connection, services: Arc<Services>, dialect: Dia
         observer: &*services.observer,
         max_hops: services.smtp.hops,
     };
-    let watched = match dialect {
-        Dialect::Smtp => services.guard.watch(peer.ip()),
-        Dialect::Lmtp => services.guard.trust(),
+    let watched = match door {
+        Door::Smtp | Door::Submission => services.guard.watch(peer.ip()),
+        Door::Lmtp => services.guard.trust(),
     };
-    let mut desk = Desk { transaction: Transaction::new(to, id), watched, guesses: 0 };
-    let ended = converse(connection, &services, dialect, &mut desk).await;
+    let mut desk = Desk { transaction: Transaction::new(to, id), watched, is_known: false, guesses: 0 };
+    let ended = converse(connection, &services, door, &mut desk).await;
     desk.transaction.abandon();
     match ended {
-        Ok(()) => tracing::debug!(connection = id, %peer, ?dialect, "session ended"),
-        Err(error) => tracing::debug!(connection = id, %peer, ?dialect, %error, "connection lost"),
+        Ok(()) => tracing::debug!(connection = id, %peer, ?door, "session ended"),
+        Err(error) => tracing::debug!(connection = id, %peer, ?door, %error, "connection lost"),
     }
 }
 
-async fn converse(
-    mut connection: Connection,
-    services: &Services,
-    dialect: Dialect,
-    desk: &mut Desk<'_>,
-) -> io::Result<()> {
+async fn converse(mut connection: Connection, services: &Services, door: Door, desk: &mut Desk<'_>) -> io::Result<()> {
     let mut shutdown = services.shutdown.clone();
     let limits = Arc::new(Limits {
         // What SIZE promises has to fit into the store with our trace header.
@@ -60,8 +77,9 @@ async fn converse(
         tarpit: desk.watched.tarpit(),
         ..services.smtp.clone()
     });
-    let peer = Peer { address: connection.peer.ip(), tls: tls(&connection, services) };
-    let mut session = Session::new(dialect, services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
+    let mut login = Login::new(services, connection.peer.ip());
+    let peer = peer_of(&connection, services, &login, door);
+    let mut session = Session::new(door.dialect(), services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
         match session.poll() {
             Step::Write(octets) => tokio::select! {
@@ -72,6 +90,12 @@ async fn converse(
                 let outcome = desk.transaction.deliver().await;
                 session.delivered(outcome, now());
             }
+            Step::Ask(Ask::Authenticate(claim)) => tokio::select! {
+                // A login may wait long for its turn.
+                judged = login.judge(claim) => session.authenticated(judged, now()),
+                () = connection.gone() => return Ok(()),
+                () = stopping(&mut shutdown) => session.shut_down(),
+            },
             Step::Ask(ask) => {
                 let answer = desk.answer(ask).await;
                 session.answer(answer, now());
@@ -87,7 +111,8 @@ async fn converse(
             },
             Step::StartTls => {
                 connection = upgrade(connection, services).await?;
-                session.tls_started(tls_parameters(&connection), now());
+                login.log_out();
+                session.tls_started(peer_of(&connection, services, &login, door), now());
             }
             Step::Close => {
                 desk.watched.note(Deed::Error, session.take_errors());
@@ -121,36 +146,48 @@ async fn converse(
 struct Desk<'a> {
     transaction: Transaction<'a>,
     watched: Watched<'a>,
+    /// Whether its sender has logged in.
+    is_known: bool,
     /// Recipients that were refused since their sender has named too many unknown ones.
     guesses: u32,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// What is counted of the sender.
+    fn watched(&self) -> Watched<'a> {
+        if self.is_known { self.watched.trusted() } else { self.watched }
+    }
+
     async fn answer(&mut self, ask: Ask) -> Result<(), Reply> {
         match ask {
             Ask::Sender(envelope) => {
-                self.watched.allow(Deed::Message).map_err(|_| replies::TOO_MANY_MESSAGES_OF_LATE)?;
+                // Whoever has an account here is known by name.
+                self.is_known = envelope.account.is_some();
+                self.watched().allow(Deed::Message).map_err(|_| replies::TOO_MANY_MESSAGES_OF_LATE)?;
                 self.transaction.begin(envelope).await
             }
             Ask::Recipient { path, size } => self.recipient(&path, size).await,
             Ask::Open(envelope) => self.transaction.open(envelope).await,
             Ask::Store(octets) => self.transaction.push(&octets).await,
             Ask::Deliver => self.transaction.deliver().await.map(|_| ()),
+            // The loop above asks the authenticator.
+            Ask::Authenticate(_) => Err(replies::LOGIN_UNAVAILABLE),
         }
     }
 
     async fn recipient(&mut self, path: &Path, size: Option<u64>) -> Result<(), Reply> {
-        if self.watched.excess(Deed::UnknownRecipient).is_some() {
+        let watched = self.watched();
+        if watched.excess(Deed::UnknownRecipient).is_some() {
             self.guesses += 1;
             return Err(replies::TOO_MANY_UNKNOWN_OF_LATE);
         }
-        if self.watched.excess(Deed::Recipient).is_some() {
+        if watched.excess(Deed::Recipient).is_some() {
             return Err(replies::TOO_MANY_RECIPIENTS_OF_LATE);
         }
         let added = self.transaction.add_recipient(path, size).await;
         match &added {
-            Ok(()) => self.watched.note(Deed::Recipient, 1),
-            Err(reply) if *reply == replies::NO_SUCH_USER => self.watched.note(Deed::UnknownRecipient, 1),
+            Ok(()) => watched.note(Deed::Recipient, 1),
+            Err(reply) if *reply == replies::NO_SUCH_USER => watched.note(Deed::UnknownRecipient, 1),
             Err(_) => {}
         }
         added
@@ -167,6 +204,11 @@ impl Desk<'_> {
         let is_over = errors > 0 && self.watched.excess(Deed::Error).is_some();
         is_over.then_some(replies::TOO_MANY_ERRORS_OF_LATE)
     }
+}
+
+fn peer_of(connection: &Connection, services: &Services, login: &Login<'_>, door: Door) -> Peer {
+    let (address, tls) = (connection.peer.ip(), tls(connection, services));
+    Peer { address, tls, terms: login.terms(connection, door) }
 }
 
 fn tls(connection: &Connection, services: &Services) -> Tls {

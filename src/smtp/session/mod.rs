@@ -11,7 +11,8 @@
 //! - After STARTTLS every octet received in the clear is dropped, and what was said before is forgotten
 //!   (RFC 3207 §4.2).
 //! - A client that errs waits for its reply ([`Step::Pause`]), and what it sent ahead waits too.
-//! - Memory: what one `receive` brought, one command line, replies up to 16 KiB, the envelope. A body is never here.
+//! - Memory: what one `receive` brought, one line of a command or a login, replies up to 16 KiB, the envelope. A body is
+//!   never here.
 
 use std::mem;
 use std::net::IpAddr;
@@ -22,16 +23,19 @@ use super::body::{Pace, Reception};
 use super::command::{Chunk, Stage};
 use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
-use super::{Dialect, Limits, Reply, replies};
+use super::{Dialect, Limits, Reply, Terms, replies};
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
+mod auth;
 mod commands;
 mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
+
+pub use auth::{Claim, Judged};
 
 /// Replies are sent when this many octets wait, even if more commands are there to be read: a client that pipelines
 /// without reading does not fill our memory.
@@ -47,6 +51,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether the connection is encrypted.
     pub tls: Tls,
+    /// What it is offered beside the rest.
+    pub terms: Terms,
 }
 
 /// Whether a connection is encrypted.
@@ -80,6 +86,8 @@ pub struct Envelope {
     pub peer: IpAddr,
     /// TLS version and cipher suite.
     pub tls: Option<String>,
+    /// The name of the account whose owner has logged in to send it (RFC 4954).
+    pub account: Option<Arc<str>>,
     /// Whom to tell when it can't be delivered; `None` is the null path.
     pub reverse_path: Option<Path>,
     /// What MAIL said about it.
@@ -116,7 +124,7 @@ pub enum Standing {
     Stranger,
     /// It has, and nothing more, or its message is stored.
     Introduced,
-    /// It has a transaction.
+    /// It has a transaction, or has logged in.
     Busy,
 }
 
@@ -140,6 +148,8 @@ pub enum Ask {
     Store(Vec<u8>),
     /// The message is complete. Yes means: it is on disk, for every recipient. [`Session::delivered`] takes the answer too.
     Deliver,
+    /// Who is it? [`Session::authenticated`] takes the answer.
+    Authenticate(Claim),
 }
 
 /// How far the conversation is. Each state carries what must be known in it.
@@ -149,6 +159,8 @@ enum State {
     Fresh,
     /// No transaction is open.
     Introduced(Client),
+    /// A login is going on.
+    Authenticating(Client, auth::Stage),
     /// The driver looks whether it takes mail from this sender.
     Vetting(Arc<Envelope>),
     /// MAIL was accepted, and so were the recipients that are in the envelope.
@@ -220,6 +232,9 @@ pub struct Session {
     junk_commands: u32,
     /// A reply that waits, and until when.
     late: Option<(Vec<u8>, Instant)>,
+    /// The account whose owner has logged in.
+    account: Option<Arc<str>>,
+    login_failures: u32,
     /// The latest time we know.
     now: Instant,
     /// When the last command or answer came.
@@ -248,9 +263,12 @@ impl Session {
             errors_untold: 0,
             junk_commands: 0,
             late: None,
+            account: None,
+            login_failures: 0,
             now,
             idle_since: now,
         };
+        session.framer.set_limit(session.line_octets());
         session.greet();
         session
     }
@@ -376,13 +394,14 @@ impl Session {
         };
     }
 
-    /// The TLS handshake is done; `parameters` are version and cipher suite.
-    pub fn tls_started(&mut self, parameters: String, now: Instant) {
+    /// The TLS handshake is done, and this is who is at the other end now.
+    pub fn tls_started(&mut self, peer: Peer, now: Instant) {
         self.now = now;
         self.idle_since = now;
-        self.peer.tls = Tls::On(parameters);
+        self.peer = peer;
+        self.account = None;
         self.state = State::Fresh;
-        self.framer = Framer::new(self.limits.command_line);
+        self.framer = Framer::new(self.line_octets());
         self.has_read = false;
     }
 
@@ -415,10 +434,16 @@ impl Session {
     /// What the client has done for its place.
     pub fn standing(&self) -> Standing {
         match &self.state {
+            _ if self.is_authenticated() => Standing::Busy,
             State::Fresh | State::Handshake | State::Closed => Standing::Stranger,
-            State::Introduced(_) => Standing::Introduced,
+            State::Introduced(_) | State::Authenticating(..) | State::Failed(..) => Standing::Introduced,
             _ => Standing::Busy,
         }
+    }
+
+    /// Whether somebody has logged in to send.
+    pub fn is_authenticated(&self) -> bool {
+        self.account.is_some()
     }
 
     /// Other limits from now on: patience depends on how many others wait.
@@ -451,6 +476,7 @@ impl Session {
             State::Data(reception, decoder) => self.advance_data(reception, decoder),
             State::Chunk(reception, newlines, chunk) => self.advance_chunk(reception, newlines, chunk),
             State::Skipping { left, pace, reply, times, then } => self.advance_skipping(left, pace, reply, times, then),
+            State::Authenticating(client, stage) => self.advance_exchange(client, stage),
             state @ (State::Handshake | State::Closed) => {
                 self.discard_input();
                 self.state = state;
