@@ -20,7 +20,7 @@ pub use parse::{Error, command as parse_command};
 pub use path::Path;
 pub use reply::Reply;
 pub use session::{Ask, Client, Envelope, Peer, Session, Step, Tls};
-pub use trace::trace_header;
+pub use trace::{received, return_path};
 
 use std::time::Duration;
 
