@@ -13,6 +13,7 @@ mod recipient;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -56,6 +57,8 @@ pub struct Transaction<'a> {
     connection: u64,
     /// Messages that were opened in this session: with the connection's number it names a message in header and log.
     opened: u64,
+    /// What MAIL began, without the recipients: who sends, from where, and how.
+    envelope: Option<Arc<Envelope>>,
     /// The accepted recipients.
     recipients: Recipients,
     message: Option<Message>,
@@ -74,7 +77,14 @@ struct Message {
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, recipients: Recipients::default(), message: None }
+        Self { to, connection, opened: 0, envelope: None, recipients: Recipients::default(), message: None }
+    }
+
+    /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
+    /// questions that follow.
+    pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        self.envelope = Some(envelope);
+        Ok(())
     }
 
     /// Adds a recipient, if there is room for a message of `size`, where that was declared. The committer has the last word:
@@ -83,7 +93,8 @@ impl<'a> Transaction<'a> {
         let resolved = self.to.directory.addressees(&path.quoted_local_part(), path.domain()).await;
         let addressees = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
-            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
+            let (connection, peer) = (self.connection, self.peer());
+            tracing::info!(connection, peer, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply
         })?;
         // No message is without any octet.
@@ -101,6 +112,11 @@ impl<'a> Transaction<'a> {
         }
         self.recipients.add(named);
         Ok(())
+    }
+
+    /// From where the transaction comes, for the log.
+    fn peer(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+        self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
     /// Begins a message: room for what goes in front is taken first, and where not even that can be stored, nothing need be
@@ -133,6 +149,7 @@ impl<'a> Transaction<'a> {
     /// was when it tries again.
     pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
+        self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
         let Message { id, envelope, date, mut body, .. } = message;
         let trace = received(&envelope, self.to.hostname, &id, &date);
@@ -198,6 +215,7 @@ impl<'a> Transaction<'a> {
 
     /// Forgets the recipients and what was stored of the message.
     pub fn abandon(&mut self) {
+        self.envelope = None;
         self.recipients = Recipients::default();
         if let Some(message) = self.message.take() {
             let octets = message.body.len();
