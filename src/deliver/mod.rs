@@ -82,7 +82,12 @@ impl<'a> Transaction<'a> {
 
     /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
     /// questions that follow.
+    ///
+    /// Too little space for a message of the declared size is told here already (RFC 1870 §6.1).
     pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        self.check_login(&envelope).await?;
+        let octets = envelope.parameters.size.unwrap_or(0);
+        self.to.store.incoming().has_room_for(octets).map_err(|error| self.refusal(&error))?;
         self.envelope = Some(envelope);
         Ok(())
     }
@@ -112,6 +117,21 @@ impl<'a> Transaction<'a> {
         }
         self.recipients.add(named);
         Ok(())
+    }
+
+    /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
+    /// here, and may be used by whoever has them.
+    async fn check_login(&self, envelope: &Envelope) -> Result<(), Reply> {
+        let (Some(account), Some(path)) = (&envelope.account, &envelope.reverse_path) else { return Ok(()) };
+        let allowed = self.to.directory.may_send_as(account, &path.quoted_local_part(), path.domain()).await;
+        let refusal = match allowed {
+            Ok(true) => return Ok(()),
+            Ok(false) => replies::NOT_YOUR_ADDRESS,
+            Err(unknown) => unknown_recipient(&unknown),
+        };
+        let (connection, peer) = (self.connection, envelope.peer);
+        tracing::info!(connection, %peer, account = &**account, sender = %path, reply = refusal.code(), "refused");
+        Err(refusal)
     }
 
     /// From where the transaction comes, for the log.

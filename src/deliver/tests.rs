@@ -80,6 +80,7 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
         client: Client { name: "client.example".into(), extended: true },
         peer: "192.0.2.1".parse().unwrap(),
         tls: None,
+        account: None,
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),
         recipients: recipients.iter().map(|text| path(text)).collect(),

@@ -1,11 +1,12 @@
 //! What a session offers: the greeting, the answer to EHLO and LHLO, and the parameters that are taken because of it.
 //!
 //! A keyword stands there where all that it promises is kept: STARTTLS where there is a certificate and no TLS yet,
-//! REQUIRETLS under TLS (RFC 8689 §2).
+//! REQUIRETLS under TLS (RFC 8689 §2), AUTH where a password may come and none has come yet.
 
 use super::{Client, Session, State, Tls};
+use crate::auth::sasl::Mechanism;
 use crate::smtp::parameters::{MailParameters, RcptParameters};
-use crate::smtp::{Dialect, Reply, replies};
+use crate::smtp::{Auth, Dialect, Reply, replies};
 
 impl Session {
     /// RFC 5321 §4.3.1.
@@ -34,6 +35,12 @@ impl Session {
             Tls::On(_) => lines.push("REQUIRETLS".to_owned()),
             Tls::Unavailable => {}
         }
+        // A second AUTH is refused (RFC 4954 §4), so it is no offer.
+        if let (Auth::Offered { offer, .. }, None) = (&self.peer.terms.auth, &self.account) {
+            let offered = Mechanism::ALL.into_iter().filter(|mechanism| offer.has(*mechanism));
+            let names: Vec<&str> = offered.map(Mechanism::name).collect();
+            lines.push(format!("AUTH {}", names.join(" ")));
+        }
         lines.push("HELP".to_owned());
         lines.join("\n")
     }
@@ -44,7 +51,8 @@ impl Session {
             return Some(replies::REQUIRETLS_NEEDS_TLS);
         }
         let MailParameters { ret, envid, auth, .. } = parameters;
-        let is_offered = ret.is_none() && envid.is_none() && auth.is_none();
+        let has_auth = self.peer.terms.auth != Auth::Off;
+        let is_offered = ret.is_none() && envid.is_none() && (has_auth || auth.is_none());
         (!is_offered).then_some(replies::UNKNOWN_PARAMETER)
     }
 
