@@ -5,7 +5,7 @@ use super::super::program::Step;
 use super::super::run::Path;
 use super::super::syntax::{Argument, Command};
 use super::arguments::{Given, Place, TagSpec, Takes};
-use super::{Compiler, conditions, suggestion};
+use super::{Compiler, conditions};
 
 const FLAGS: TagSpec = TagSpec::new("flags", Takes::Strings, "list of flags").of("imap4flags");
 const COPY: TagSpec = TagSpec::new("copy", Takes::Nothing, "`:copy`").of("copy");
@@ -80,7 +80,7 @@ impl Compiler<'_> {
             test if conditions::is_test(test) => format!("`{test}` is a test: it stands behind `if`"),
             _ => {
                 let names = COMMANDS.iter().map(|spec| spec.name).chain(["require", "if", "elsif", "else"]);
-                format!("there is no command `{name}`{}", suggestion(name, names))
+                format!("there is no command `{name}`{}", self.suggestion(name, names))
             }
         };
         self.problem(*at, text);

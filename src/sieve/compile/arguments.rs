@@ -2,7 +2,7 @@
 
 use super::super::position::At;
 use super::super::syntax::{Argument, Text, Value};
-use super::{Compiler, suggestion};
+use super::Compiler;
 
 /// What stands behind a tag, or at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Compiler<'_> {
                 self.problem(argument.at, format!("`:{tag}` has to stand before all arguments that are no tags"));
             }
             let Some(spec) = tags.iter().find(|spec| spec.name == tag) else {
-                let near = suggestion(tag, tags.iter().map(|spec| spec.name)).replacen('`', "`:", 1);
+                let near = self.suggestion(tag, tags.iter().map(|spec| spec.name)).replacen('`', "`:", 1);
                 self.problem(argument.at, format!("`{name}` has no argument `:{tag}`{near}"));
                 // Nobody knows what belongs to it.
                 return None;

@@ -4,7 +4,7 @@ use super::super::matcher::{Comparator, MatchType, Matcher};
 use super::super::program::{AddressPart, EnvelopePart, Test, TestKind};
 use super::super::syntax::{self, Argument, Tests, Value};
 use super::arguments::{Given, Place, TagSpec, Takes};
-use super::{Compiler, suggestion};
+use super::Compiler;
 
 const IS: TagSpec = TagSpec::new("is", Takes::Nothing, "match type");
 const CONTAINS: TagSpec = TagSpec::new("contains", Takes::Nothing, "match type");
@@ -95,7 +95,7 @@ impl Compiler<'_> {
     pub(super) fn test(&mut self, test: &syntax::Test) -> Option<Test> {
         let name = test.name.as_str();
         let Some(spec) = TESTS.iter().find(|spec| spec.name == name) else {
-            let near = suggestion(name, TESTS.iter().map(|spec| spec.name));
+            let near = self.suggestion(name, TESTS.iter().map(|spec| spec.name));
             self.problem(test.at, format!("there is no test `{name}`{near}"));
             return None;
         };

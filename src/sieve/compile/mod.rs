@@ -198,16 +198,16 @@ impl Compiler<'_> {
             String::new()
         })
     }
-}
 
-/// `; did you mean …?`, where there is something near.
-fn suggestion<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> String {
-    // Nobody misspells a word by so much, and near is not cheap to find out.
-    if name.len() > 30 {
-        return String::new();
+    /// `; did you mean …?`, where there is something near.
+    fn suggestion<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+        // Nobody misspells a word by so much; and near is not cheap to find out, for problems that nobody is told.
+        if name.len() > 30 || self.problems.len() == PROBLEMS_MAX {
+            return String::new();
+        }
+        let near = names.into_iter().map(|there| (strsim::damerau_levenshtein(name, there), there)).min();
+        near.filter(|(distance, _)| *distance <= 2)
+            .map(|(_, there)| format!("; did you mean `{there}`?"))
+            .unwrap_or_default()
     }
-    let near = names.into_iter().map(|there| (strsim::damerau_levenshtein(name, there), there)).min();
-    near.filter(|(distance, _)| *distance <= 2)
-        .map(|(_, there)| format!("; did you mean `{there}`?"))
-        .unwrap_or_default()
 }
