@@ -29,34 +29,44 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, NoCharacter> {
 
 /// `encoded-arb-octets / encoded-unicode-char` at the beginning of `text`: what it means, and what stands behind it.
 fn sequence(text: &str) -> Result<Option<(Vec<u8>, &str)>, NoCharacter> {
-    let Some((kind, behind)) = text[2..].split_once(':') else { return Ok(None) };
-    let read: fn(&str) -> Option<Result<Vec<u8>, NoCharacter>> = if kind.eq_ignore_ascii_case("hex") {
-        |word| Some(Ok(vec![u8::from_str_radix(word, 16).ok().filter(|_| word.len() <= 2)?]))
-    } else if kind.eq_ignore_ascii_case("unicode") {
-        |word| {
-            // Leading zeros may be many; what is above 32 bits is no character either.
-            let number = u32::from_str_radix(word.trim_start_matches('0'), 16);
-            let number = if word.bytes().all(|octet| octet == b'0') { 0 } else { number.unwrap_or(u32::MAX) };
-            Some(char::from_u32(number).map(|c| c.to_string().into_bytes()).ok_or(NoCharacter))
-        }
-    } else {
-        return Ok(None);
+    let behind = |word: &str| {
+        let (head, behind) = text[2..].split_at_checked(word.len())?;
+        head.eq_ignore_ascii_case(word).then_some(behind)
+    };
+    let (is_unicode, behind) = match (behind("hex:"), behind("unicode:")) {
+        (Some(behind), _) => (false, behind),
+        (None, Some(behind)) => (true, behind),
+        (None, None) => return Ok(None),
     };
     // Only what may be in a sequence is looked at, so that a string of many beginnings takes linear time.
     let end = behind.find(|c: char| !c.is_ascii_hexdigit() && !matches!(c, ' ' | '\t' | '\r' | '\n'));
     let Some(end) = end.filter(|end| behind[*end..].starts_with('}')) else { return Ok(None) };
     let (mut meant, mut no_character) = (Vec::new(), false);
     for word in behind[..end].split_ascii_whitespace() {
-        match read(word) {
-            Some(Ok(octets)) => meant.extend(octets),
-            Some(Err(NoCharacter)) => no_character = true,
-            None => return Ok(None),
+        if is_unicode {
+            match unicode(word) {
+                Some(c) => meant.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                None => no_character = true,
+            }
+        } else {
+            match u8::from_str_radix(word, 16) {
+                Ok(octet) if word.len() <= 2 => meant.push(octet),
+                _ => return Ok(None),
+            }
         }
     }
     match (no_character, meant.is_empty()) {
         (true, _) => Err(NoCharacter),
         (false, true) => Ok(None),
         (false, false) => Ok(Some((meant, &behind[end + 1..]))),
+    }
+}
+
+/// `unicode-hex = 1*HEXDIG`: of zeros in front there may be many.
+fn unicode(word: &str) -> Option<char> {
+    match word.trim_start_matches('0') {
+        "" => Some('\0'),
+        digits => u32::from_str_radix(digits, 16).ok().and_then(char::from_u32),
     }
 }
 

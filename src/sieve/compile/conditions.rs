@@ -3,8 +3,8 @@
 use super::super::matcher::{Comparator, MatchType, Matcher};
 use super::super::program::{AddressPart, EnvelopePart, Test, TestKind};
 use super::super::syntax::{self, Argument, Tests, Value};
-use super::arguments::{Given, Place, TagSpec, Takes};
 use super::Compiler;
+use super::arguments::{Given, Place, TagSpec, Takes};
 
 const IS: TagSpec = TagSpec::new("is", Takes::Nothing, "match type");
 const CONTAINS: TagSpec = TagSpec::new("contains", Takes::Nothing, "match type");
