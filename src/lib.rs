@@ -33,6 +33,9 @@ pub mod pop3;
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.
 pub mod imap;
 
+/// What is taken from whom, and how much of it. Knows no socket and no clock.
+pub mod policy;
+
 /// An accepted transaction becomes stored messages.
 pub mod deliver;
 

@@ -9,6 +9,7 @@ use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::canonical_domain;
 use crate::auth::directory::Membership;
+use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
@@ -20,6 +21,10 @@ const DATA_DIR: &str = "/var/lib/postbell";
 
 /// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+/// What may be done in a minute or an hour.
+const RATE: RangeInclusive<u32> = 0..=1_000_000_000;
+/// A client waits five minutes for a reply (RFC 5321 §4.5.3.2), and some wait less.
+const TARPIT_MS: RangeInclusive<u64> = 1..=60_000;
 /// Nobody waits longer than a day for their mail.
 const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
@@ -62,6 +67,8 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
     keys.extend(section.end());
 
+    let abuse = read_abuse(root.section("abuse"), &mut keys);
+
     let mut section = root.section("store");
     let mut store = store::Options::default();
     // The lower bound is RFC 5321 §4.5.3.1.7, the upper one the store's own.
@@ -101,6 +108,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         listeners,
         tls,
         sessions,
+        abuse,
         store,
         smtp,
         imap,
@@ -130,6 +138,23 @@ fn read_tls(mut section: Section<'_>, keys: &mut Vec<String>) -> tls::Source {
     };
     keys.extend(section.end());
     source
+}
+
+/// 0 turns a limit off, everywhere in it.
+fn read_abuse(mut section: Section<'_>, keys: &mut Vec<String>) -> guard::Settings {
+    let guard::Settings { mut limits, mut tarpit } = guard::Settings::default();
+    section.number("max_connections_per_minute", &mut limits.connections_per_minute, RATE);
+    section.number("max_messages_per_hour", &mut limits.messages_per_hour, RATE);
+    section.number("max_recipients_per_hour", &mut limits.recipients_per_hour, RATE);
+    section.number("max_unknown_recipients_per_hour", &mut limits.unknown_recipients_per_hour, RATE);
+    section.number("max_errors_per_hour", &mut limits.errors_per_hour, RATE);
+    section.number("max_login_failures_per_hour", &mut limits.failed_logins_per_hour, RATE);
+    section.number("network_factor", &mut limits.network_factor, 0..=1_000);
+    section.number("tarpit_from_error", &mut tarpit.from_error, 0..=1_000);
+    section.millis("tarpit_step_ms", &mut tarpit.step, TARPIT_MS);
+    section.millis("tarpit_longest_ms", &mut tarpit.longest, TARPIT_MS);
+    keys.extend(section.end());
+    guard::Settings { limits, tarpit }
 }
 
 fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {

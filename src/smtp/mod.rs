@@ -23,7 +23,7 @@ pub use parameters::{BodyType, MailParameters, Notify, OriginalRecipient, RcptPa
 pub use parse::{Error, command as parse_command};
 pub use path::Path;
 pub use reply::Reply;
-pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Step, Tls};
+pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Standing, Step, Tls};
 pub use terms::{Auth, Terms};
 pub use trace::{received, return_path};
 
@@ -71,6 +71,8 @@ pub struct Limits {
     pub data_rate: u32,
     /// How long the client may take nothing of our replies.
     pub write_timeout: Duration,
+    /// How long a client that errs waits for its replies.
+    pub tarpit: Tarpit,
     /// What becomes of a message with a CR or LF that stands alone. A binary message (RFC 3030) may have them.
     pub bare_newlines: BareNewlines,
 }
@@ -90,7 +92,42 @@ impl Default for Limits {
             data_timeout: Duration::from_secs(3 * 60),
             data_rate: 1_000,
             write_timeout: Duration::from_secs(5 * 60),
+            tarpit: Tarpit::OFF,
             bare_newlines: BareNewlines::Refuse,
         }
+    }
+}
+
+/// How long a client that errs waits for its replies: a dictionary of recipients is tried slowly or not at all. The delay
+/// is a timer, not a thread; what the client sends meanwhile stays with its own kernel, but for what had been read already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tarpit {
+    /// From this error on; 0: never. Errors are counted as for [`Limits::errors`].
+    pub from_error: u32,
+    /// How long the first delayed reply takes; each further one takes as much longer.
+    pub step: Duration,
+    /// But none longer than this.
+    pub longest: Duration,
+}
+
+impl Tarpit {
+    /// No reply waits.
+    pub const OFF: Tarpit = Tarpit { from_error: 0, step: Duration::ZERO, longest: Duration::ZERO };
+
+    /// How long the reply to this error waits; the first error is 1.
+    fn delay(&self, error: u32) -> Duration {
+        match error.checked_sub(self.from_error) {
+            Some(earlier) if self.from_error > 0 => {
+                self.step.saturating_mul(earlier.saturating_add(1)).min(self.longest)
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Tarpit {
+    /// Postfix waits 1 s from the tenth error on; 5 s are short of every timeout of RFC 5321 §4.5.3.2.
+    fn default() -> Self {
+        Self { from_error: 5, step: Duration::from_secs(1), longest: Duration::from_secs(5) }
     }
 }

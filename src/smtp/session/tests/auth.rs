@@ -14,6 +14,7 @@ fn answers(terms: Terms, limits: Limits, octets: &[u8], piece: usize) -> Vec<Str
         session.receive(piece, now);
         loop {
             match session.poll() {
+                Step::Pause(_) => panic!("nobody waits in these tests"),
                 Step::Write(octets) => said.extend(octets),
                 Step::Ask(Ask::Authenticate(claim)) => session.authenticated(judge(claim), now),
                 Step::Ask(_) => session.answer(Ok(()), now),
