@@ -10,6 +10,7 @@
 mod filing;
 mod hops;
 mod recipient;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +21,12 @@ use std::time::SystemTime;
 use self::filing::Filing;
 use self::hops::HopCounter;
 use self::recipient::Recipients;
+use self::rules::{Place, Rules, sieve_path};
 use crate::auth::Directory;
 use crate::auth::directory::Unknown;
+use crate::message::HEADER_OCTETS_MAX;
 use crate::message::date::Zoned;
+use crate::message::header::header_octets;
 use crate::observe::{self, Observer};
 use crate::smtp::{Dialect, Envelope, Path, Reply, received, replies, return_path};
 use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placement, Store, Usage};
@@ -176,12 +180,18 @@ impl<'a> Transaction<'a> {
         let prepended = body.prepend((return_path(&envelope) + &trace).as_bytes());
         let octets = body.len();
         let outcome = match prepended {
-            Ok(()) => {
-                // Nobody says yet that a message is junk.
-                let mut filing = Filing::new(self.to.store, false);
-                let places = recipients.file(|recipient| filing.placements(recipient));
-                self.store(body, places, envelope.dialect).await
-            }
+            Ok(()) => match self.ruled(&recipients, &envelope, &id, body).await {
+                Ok((body, mut ruled)) => {
+                    // Nobody says yet that a message is junk.
+                    let mut filing = Filing::new(self.to.store, false);
+                    let places = recipients.file(|recipient| match ruled.next().flatten() {
+                        Some(places) => filing.placements_of(places),
+                        None => filing.placements(recipient),
+                    });
+                    self.store(body, places, envelope.dialect).await
+                }
+                Err(error) => Err(self.refusal(&error)),
+            },
             Err(error) => Err(self.refusal(&error)),
         };
         tracing::info!(
@@ -196,6 +206,37 @@ impl<'a> Transaction<'a> {
             "message"
         );
         outcome
+    }
+
+    /// What the rules of each recipient say, in the order of [`Recipients::each`]. Where nobody has rules, the message is not
+    /// looked at.
+    async fn ruled(
+        &self,
+        recipients: &Recipients,
+        envelope: &Envelope,
+        id: &str,
+        body: Incoming,
+    ) -> Result<(Incoming, impl Iterator<Item = Option<Vec<Place>>>), Error> {
+        if recipients.each().all(|(recipient, _)| self.to.store.script(recipient.account.id).is_none()) {
+            return Ok((body, Vec::new().into_iter()));
+        }
+        let octets = body.len();
+        let (body, head) = body.with_head(HEADER_OCTETS_MAX as usize + 1).await?;
+        let rules = Rules {
+            store: self.to.store,
+            directory: self.to.directory,
+            id,
+            header: head[..header_octets(&head)].into(),
+            octets,
+            from: envelope.reverse_path.as_ref().map(sieve_path),
+        };
+        let mut ruled = Vec::new();
+        for (recipient, path) in recipients.each() {
+            // The envelope has the accepted paths, in their order.
+            let to = envelope.recipients.get(path).map_or_else(|| recipient.own_path(), sieve_path);
+            ruled.push(rules.places(recipient, to).await);
+        }
+        Ok((body, ruled.into_iter()))
     }
 
     /// Stores the message in the places of each path, and says which paths were refused. INTERNALDATE is the moment of
