@@ -13,11 +13,15 @@
 
 use std::sync::Arc;
 
-use super::recipient::Recipient;
+use super::Destination;
+use super::recipient::{Recipient, Recipients};
 use crate::auth::Directory;
 use crate::auth::directory::Unknown;
+use crate::message::HEADER_OCTETS_MAX;
+use crate::message::header::header_octets;
 use crate::sieve::{self, Action, Failure, FileInto, Mail, Mailboxes, Outcome, Script};
-use crate::store::{AccountId, Error, FlagNames, Flags, INBOX, Mailbox, Placement, SpecialUse, Store};
+use crate::smtp::{self, Envelope};
+use crate::store::{AccountId, Error, FlagNames, Flags, INBOX, Incoming, Mailbox, Placement, SpecialUse, Store};
 
 /// Somewhere rules want a message to be.
 pub(super) enum Place {
@@ -27,22 +31,49 @@ pub(super) enum Place {
     Mailbox(Placement),
 }
 
+/// What the rules of each recipient say, in the order of [`Recipients::each`]; `None` for one who has none. Gives the message
+/// back, which is not looked at where nobody has rules.
+pub(super) async fn ruled(
+    to: Destination<'_>,
+    recipients: &Recipients,
+    envelope: &Envelope,
+    id: &str,
+    body: Incoming,
+) -> Result<(Incoming, Vec<Option<Vec<Place>>>), Error> {
+    let Destination { store, directory, .. } = to;
+    if recipients.each().all(|(recipient, _)| store.script(recipient.account.id).is_none()) {
+        return Ok((body, Vec::new()));
+    }
+    let octets = body.len();
+    // One octet more, so that a header which is too long is seen to be.
+    let (body, head) = body.with_head(HEADER_OCTETS_MAX as usize + 1).await?;
+    let header = head[..header_octets(&head)].into();
+    let from = envelope.reverse_path.as_ref().map(sieve_path);
+    let rules = Rules { store, directory, id, header, octets, from };
+    let mut places = Vec::new();
+    for (recipient, path) in recipients.each() {
+        // The envelope has the accepted paths, in their order.
+        let to = envelope.recipients.get(path).map_or_else(|| recipient.own_path(), sieve_path);
+        places.push(rules.places(recipient, to).await);
+    }
+    Ok((body, places))
+}
+
 /// Runs the rules of recipients over one message.
-pub(super) struct Rules<'a> {
-    pub(super) store: &'a Store,
-    pub(super) directory: &'a Directory,
+struct Rules<'a> {
+    store: &'a Store,
+    directory: &'a Directory,
     /// Names the message in the log.
-    pub(super) id: &'a str,
-    /// Its header, and more where that suits.
-    pub(super) header: Arc<[u8]>,
+    id: &'a str,
+    header: Arc<[u8]>,
     /// The octets of all of it.
-    pub(super) octets: u64,
-    pub(super) from: Option<sieve::Path>,
+    octets: u64,
+    from: Option<sieve::Path>,
 }
 
 impl Rules<'_> {
     /// The places for a recipient who was named by that address; none: it is to be nowhere. `None`: there are no rules.
-    pub(super) async fn places(&self, recipient: &Recipient, to: sieve::Path) -> Option<Vec<Place>> {
+    async fn places(&self, recipient: &Recipient, to: sieve::Path) -> Option<Vec<Place>> {
         let outcome = self.run(recipient, to).await?;
         let mut places = Vec::new();
         for action in outcome {
@@ -206,8 +237,8 @@ fn flag_names(flags: &sieve::Flags) -> FlagNames {
     names
 }
 
-/// The paths of an envelope, as scripts see them.
-pub(super) fn sieve_path(path: &crate::smtp::Path) -> sieve::Path {
+/// A path of the envelope, as scripts see it.
+fn sieve_path(path: &smtp::Path) -> sieve::Path {
     sieve::Path { local_part: path.local_part().to_owned(), domain: path.domain().to_owned() }
 }
 
