@@ -115,7 +115,7 @@ impl AccountArgs {
 }
 
 /// Where there is a store already: only the first account makes one, and a folder that was misspelt stays unmade.
-fn existing(place: Place) -> Result<(PathBuf, Option<Config>), Failure> {
+pub(super) fn existing(place: Place) -> Result<(PathBuf, Option<Config>), Failure> {
     let place = place.resolve()?;
     if Store::is_in(&place.0) {
         Ok(place)
@@ -130,7 +130,7 @@ fn new_credentials(address: &str, from_stdin: bool) -> Result<Credentials, Failu
 }
 
 /// Has the owner of the store answer, or becomes it for a moment.
-fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+pub(super) fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
     let asked = control::ask(data_dir, &question)
         .map_err(|error| Failure::new(format_args!("{}: {error}", control::path(data_dir).display())))?;
     let answer = match asked {
@@ -151,7 +151,11 @@ fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Re
 fn answer_here(data_dir: &Path, config: Option<&Config>, question: Question) -> Result<Answer, Failure> {
     let options = config.map(|config| config.store.clone()).unwrap_or_default();
     let store = open_store(data_dir, options)?;
-    let owner = Owner { store: store.clone(), membership: config.map(|config| config.membership.clone()) };
+    let owner = Owner::new(
+        store.clone(),
+        config.map(|config| config.membership.clone()),
+        config.map(|config| config.addresses.clone()).unwrap_or_default(),
+    );
     small_runtime()?.block_on(async {
         let answer = owner.answer(question).await;
         store.close().await.map_err(Failure::new)?;

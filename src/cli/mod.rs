@@ -4,6 +4,7 @@
 //! the last two). What went wrong stands on standard error, in one line where one line can say it.
 
 mod account;
+mod alias;
 mod check;
 mod demo;
 mod dev;
@@ -40,6 +41,8 @@ enum Command {
     Serve(serve::Serve),
     /// Add, change, list and remove accounts, beside a running server too
     Account(account::AccountArgs),
+    /// Add, remove and list addresses that lead to others, beside a running server too
+    Alias(alias::AliasArgs),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
+        Command::Alias(alias) => alias.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {

@@ -7,7 +7,7 @@ use super::journal::record::{AccountState, Counters, StoreState};
 use super::mailbox::Mailbox;
 use super::metadata::Metadata;
 use super::touched::Touched;
-use super::{Account, AccountId, MailboxId, ModSeq, Quota, Usage};
+use super::{Account, AccountId, Alias, MailboxId, ModSeq, Quota, Usage};
 
 /// Accounts and mailboxes by name and id.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub(crate) struct Directory {
     metadata: HashMap<AccountId, Metadata>,
     /// Limits of those who have their own; apart for the same reason.
     quotas: HashMap<AccountId, Quota>,
+    aliases: BTreeMap<String, Arc<Alias>>,
     pub(crate) counters: Counters,
 }
 
@@ -179,6 +180,22 @@ impl Directory {
         match quota {
             Some(quota) => self.quotas.insert(account, quota),
             None => self.quotas.remove(&account),
+        };
+    }
+
+    pub(crate) fn alias(&self, name: &str) -> Option<&Arc<Alias>> {
+        self.aliases.get(name)
+    }
+
+    /// All aliases, by name.
+    pub(crate) fn aliases(&self) -> &BTreeMap<String, Arc<Alias>> {
+        &self.aliases
+    }
+
+    pub(crate) fn set_alias(&mut self, name: String, alias: Option<Alias>) {
+        match alias {
+            Some(alias) => self.aliases.insert(name, Arc::new(alias)),
+            None => self.aliases.remove(&name),
         };
     }
 

@@ -28,6 +28,8 @@ struct Changed {
     metadata: HashSet<AccountId>,
     /// Accounts whose limits are others.
     quotas: HashSet<AccountId>,
+    /// Aliases that are others, or gone.
+    aliases: HashSet<String>,
     removed_accounts: Vec<AccountId>,
     removed_mailboxes: Vec<MailboxId>,
     anything: bool,
@@ -59,6 +61,9 @@ impl State {
         }
         for (account, quota) in index.quotas()? {
             directory.set_quota(account, Some(quota));
+        }
+        for (name, alias) in index.aliases()? {
+            directory.set_alias(name, Some(alias));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -155,6 +160,7 @@ impl State {
                 }
             }
             Record::SetQuota(account, quota) => self.directory_mut().set_quota(account, quota),
+            Record::SetAlias(name, alias) => self.directory_mut().set_alias(name, alias),
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
             Record::MailboxState(state) if !self.rebuilding => {
@@ -232,6 +238,7 @@ impl State {
         changed.accounts.extend(record.accounts());
         changed.metadata.extend(record.metadata());
         changed.quotas.extend(record.quota());
+        changed.aliases.extend(record.alias().map(str::to_owned));
     }
 
     /// The commit of the mailbox's last state; 0 when there is none.
@@ -470,6 +477,7 @@ impl State {
         for (account, _) in self.directory().quotas() {
             self.changed().quotas.insert(account);
         }
+        self.changed().aliases.extend(self.directory().aliases().keys().cloned());
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
@@ -520,6 +528,9 @@ impl State {
             if directory.account(id).is_some() {
                 self.index.set_quota(&mut batch, id, directory.quota(id))?;
             }
+        }
+        for name in changed.aliases {
+            self.index.set_alias(&mut batch, &name, directory.alias(&name).map(Arc::as_ref))?;
         }
         let mut mailboxes = Vec::new();
         for mailbox in changed.mailboxes.iter().filter_map(|id| directory.mailbox(*id)) {

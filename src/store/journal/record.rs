@@ -16,7 +16,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{
-    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, Quota, SpecialUse, Uid, UidSet,
+    AccountId, Alias, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, Quota, SpecialUse, Uid,
+    UidSet,
 };
 
 /// Octets of a record's header.
@@ -62,6 +63,8 @@ pub(crate) enum Record {
     AddAccountWith(AddAccount, MailboxesChange),
     /// An account may hold so much, or (`None`) what the store lets everybody hold. Said again before compaction drops it.
     SetQuota(AccountId, Option<Quota>),
+    /// The mail of this address goes there, or (`None`) it is no alias any more. Said again before compaction drops it.
+    SetAlias(String, Option<Alias>),
 }
 
 /// See [`Record::Delivery`].
@@ -346,6 +349,7 @@ impl Record {
             }
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::AccountState(_)
             | Record::StoreState(_)
@@ -367,6 +371,7 @@ impl Record {
             | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::MetadataState(_)
             | Record::MailboxState(_)
@@ -393,7 +398,15 @@ impl Record {
             | Record::SetMetadata(SetMetadata { account, .. })
             | Record::MetadataState(MetadataState { account, .. }) => vec![*account],
             Record::MailboxState(state) => vec![state.head.account],
-            Record::StoreState(_) => Vec::new(),
+            Record::SetAlias(..) | Record::StoreState(_) => Vec::new(),
+        }
+    }
+
+    /// The alias that a replay of this record changes.
+    pub(crate) fn alias(&self) -> Option<&str> {
+        match self {
+            Record::SetAlias(name, _) => Some(name),
+            _ => None,
         }
     }
 

@@ -13,6 +13,8 @@ use super::*;
 /// So small that a few messages fill a segment.
 const SEGMENT_OCTETS: u64 = 1_500;
 const ACCOUNTS: [&str; 2] = ["ann@example.org", "bob@example.org"];
+/// One is the beginning of another.
+const ALIASES: [&str; 3] = ["info@example.org", "info@example.org.example", "@example.org"];
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "d"];
 const KEYWORDS: [&str; 4] = ["$Work", "$Junk", "Later", "$Home"];
 const ENTRIES: [&str; 4] = ["/private/comment", "/shared/comment", "/private/specialuse", "/private/colour"];
@@ -23,23 +25,70 @@ type Replaced = Option<(usize, Uid)>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Deliver { to: Vec<usize>, keyword: Option<usize>, octets: usize },
-    Append { mailbox: usize, keyword: Option<usize>, count: usize, replaced: Replaced },
-    Flags { mailbox: usize, uids: (Uid, Uid), action: FlagAction, keyword: Option<usize> },
-    Refer { from: usize, to: usize, uids: (Uid, Uid), leave: bool },
-    Expunge { mailbox: usize, uids: (Uid, Uid) },
-    Create { account: usize, name: usize },
-    Rename { account: usize, from: usize, to: usize },
-    Delete { account: usize, name: usize },
-    Subscribe { account: usize, name: usize, on: bool },
-    SetMetadata { account: usize, mailbox: Option<usize>, entry: usize, value: Option<usize> },
+    Deliver {
+        to: Vec<usize>,
+        keyword: Option<usize>,
+        octets: usize,
+    },
+    Append {
+        mailbox: usize,
+        keyword: Option<usize>,
+        count: usize,
+        replaced: Replaced,
+    },
+    Flags {
+        mailbox: usize,
+        uids: (Uid, Uid),
+        action: FlagAction,
+        keyword: Option<usize>,
+    },
+    Refer {
+        from: usize,
+        to: usize,
+        uids: (Uid, Uid),
+        leave: bool,
+    },
+    Expunge {
+        mailbox: usize,
+        uids: (Uid, Uid),
+    },
+    Create {
+        account: usize,
+        name: usize,
+    },
+    Rename {
+        account: usize,
+        from: usize,
+        to: usize,
+    },
+    Delete {
+        account: usize,
+        name: usize,
+    },
+    Subscribe {
+        account: usize,
+        name: usize,
+        on: bool,
+    },
+    SetMetadata {
+        account: usize,
+        mailbox: Option<usize>,
+        entry: usize,
+        value: Option<usize>,
+    },
     AddAccount(usize),
     RemoveAccount(usize),
     SetCredentials(usize, u8),
     SetQuota(usize, Option<u8>),
+    /// One of a few names, and how many targets it has.
+    SetAlias(usize, Option<usize>),
     Compact,
     SaveIndex,
-    Reopen { clean: bool, index: OnDisk, tail: usize },
+    Reopen {
+        clean: bool,
+        index: OnDisk,
+        tail: usize,
+    },
 }
 
 /// What becomes of the index while the store is closed.
@@ -76,6 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => account().prop_map(Step::RemoveAccount),
         1 => (account(), any::<u8>()).prop_map(|(account, secret)| Step::SetCredentials(account, secret)),
         2 => (account(), prop::option::of(any::<u8>())).prop_map(|(account, quota)| Step::SetQuota(account, quota)),
+        3 => (0..ALIASES.len(), prop::option::of(1..400usize)).prop_map(|(at, targets)| Step::SetAlias(at, targets)),
         4 => Just(Step::Compact),
         2 => Just(Step::SaveIndex),
         3 => (any::<bool>(), index, prop_oneof![Just(0), 1..200usize])
@@ -88,6 +138,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
     accounts: Vec<(Account, Vec<String>, ModSeq, Option<Quota>)>,
+    aliases: Vec<(String, Arc<Alias>)>,
     /// By mailbox or account, and name.
     metadata: BTreeMap<(String, String), Arc<[u8]>>,
     metadata_changes: Vec<MetadataChange>,
@@ -110,7 +161,7 @@ fn delivery_of(body: &[u8]) -> String {
 }
 
 async fn shown(store: &Store) -> Shown {
-    let mut shown = Shown::default();
+    let mut shown = Shown { aliases: store.aliases(), ..Shown::default() };
     for account in store.accounts() {
         assert_eq!(store.account(&account.name).map(|named| named.id), Some(account.id), "it is found by its name");
         for mailbox in store.mailboxes(account.id) {
@@ -278,6 +329,14 @@ impl History {
                 // So large that nothing is refused.
                 let quota = limit.map(|more| Quota { octets: Some((1 << 40) + u64::from(more)), messages: None });
                 let _refused = store.set_quota(self.account(at), quota).await;
+            }
+            Step::SetAlias(at, targets) => {
+                // The longest do not fit into one piece of the index.
+                let alias = |count| Alias {
+                    display_name: ALIASES[at].to_uppercase(),
+                    targets: (0..count).map(|number| format!("target{number}@a-long-enough.example.org")).collect(),
+                };
+                store.set_alias(ALIASES[at], targets.map(alias)).await.unwrap();
             }
             Step::SetCredentials(at, secret) => {
                 let credentials = Credentials { password_hash: secret.to_string(), scram_sha_256: None };
