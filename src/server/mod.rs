@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint};
+use crate::net::guard::Guard;
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::listener::{Listener, Role};
 use crate::net::tls::{self, Tls};
@@ -110,6 +111,7 @@ impl Server {
             addresses: rules,
             plaintext_login,
             sessions,
+            abuse,
             smtp,
             imap,
             pop3,
@@ -138,11 +140,15 @@ impl Server {
         let directory = Directory::new(store.clone(), membership.clone()).with_rules(rules.clone());
         let sessions = Sessions::new(within_descriptors(sessions));
         let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
+        let guard = Arc::new(Guard::new(abuse, Arc::clone(&sessions)));
         let exempt = Arc::clone(&sessions);
+        let authenticator = authenticator
+            .with_shared_peers(move |peer| exempt.is_exempt(peer))
+            .with_failed_logins(Arc::clone(&guard) as _);
         let services = Arc::new(Services {
             hostname,
             store: store.clone(),
-            authenticator: authenticator.with_shared_peers(move |peer| exempt.is_exempt(peer)),
+            authenticator,
             directory,
             observer,
             tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
@@ -153,6 +159,7 @@ impl Server {
             imap,
             imap_workspace: Default::default(),
             sessions,
+            guard,
             shutdown: shutdown.clone(),
         });
 

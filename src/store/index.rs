@@ -14,6 +14,7 @@
 //! | `A` account, piece | [`AccountState`] |
 //! | `T` account, piece | [`MetadataState`] |
 //! | `Q` account | [`Quota`], of those who have their own |
+//! | `R` account, piece | its script, the rules for what comes in |
 //! | `L` alias, NUL, piece | its name and [`Alias`] |
 //! | `M` mailbox, piece | [`HeadRecord`] |
 //! | `C` mailbox, chunk | [`Chunk`] of up to 64 messages |
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -217,6 +219,15 @@ impl Index {
         Ok(quotas)
     }
 
+    pub(crate) fn scripts(&self) -> Result<Vec<(AccountId, Arc<str>)>, Error> {
+        let mut scripts = Vec::new();
+        for (name, script) in self.scan_pieces(b"R")? {
+            let account = u64_at(&name, 0).ok_or_else(|| read_error("a key is too short"))?;
+            scripts.push((AccountId(account), script));
+        }
+        Ok(scripts)
+    }
+
     pub(crate) fn aliases(&self) -> Result<Vec<(String, Alias)>, Error> {
         Ok(self.scan_pieces(b"L")?.into_iter().map(|(_, alias)| alias).collect())
     }
@@ -296,6 +307,14 @@ impl Index {
         Ok(())
     }
 
+    pub(crate) fn set_script(&self, batch: &mut Batch, account: AccountId, script: Option<&str>) -> Result<(), Error> {
+        let key = key(b'R', &[&account.0.to_be_bytes()]);
+        match script {
+            Some(script) => self.set_pieces(batch, &key, &script),
+            None => self.remove_prefix(batch, &key),
+        }
+    }
+
     /// Sets an alias, or removes it. A name holds no NUL: so none is the beginning of another's key.
     pub(crate) fn set_alias(&self, batch: &mut Batch, name: &str, alias: Option<&Alias>) -> Result<(), Error> {
         let key = key(b'L', &[name.as_bytes(), &[0]]);
@@ -359,6 +378,7 @@ impl Index {
     pub(crate) fn remove_account(&self, batch: &mut Batch, account: AccountId) -> Result<(), Error> {
         self.remove_prefix(batch, &key(b'T', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'Q', &[&account.0.to_be_bytes()]))?;
+        self.remove_prefix(batch, &key(b'R', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'A', &[&account.0.to_be_bytes()]))
     }
 

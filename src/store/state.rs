@@ -28,6 +28,8 @@ struct Changed {
     metadata: HashSet<AccountId>,
     /// Accounts whose limits are others.
     quotas: HashSet<AccountId>,
+    /// Accounts whose script is another.
+    scripts: HashSet<AccountId>,
     /// Aliases that are others, or gone.
     aliases: HashSet<String>,
     removed_accounts: Vec<AccountId>,
@@ -61,6 +63,9 @@ impl State {
         }
         for (account, quota) in index.quotas()? {
             directory.set_quota(account, Some(quota));
+        }
+        for (account, script) in index.scripts()? {
+            directory.set_script(account, Some(script));
         }
         for (name, alias) in index.aliases()? {
             directory.set_alias(name, Some(alias));
@@ -160,6 +165,7 @@ impl State {
                 }
             }
             Record::SetQuota(account, quota) => self.directory_mut().set_quota(account, quota),
+            Record::SetScript(account, script) => self.directory_mut().set_script(account, script),
             Record::SetAlias(name, alias) => self.directory_mut().set_alias(name, alias),
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
@@ -238,6 +244,7 @@ impl State {
         changed.accounts.extend(record.accounts());
         changed.metadata.extend(record.metadata());
         changed.quotas.extend(record.quota());
+        changed.scripts.extend(record.script());
         changed.aliases.extend(record.alias().map(str::to_owned));
     }
 
@@ -477,6 +484,9 @@ impl State {
         for (account, _) in self.directory().quotas() {
             self.changed().quotas.insert(account);
         }
+        for (account, _) in self.directory().scripts() {
+            self.changed().scripts.insert(account);
+        }
         self.changed().aliases.extend(self.directory().aliases().keys().cloned());
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
@@ -527,6 +537,11 @@ impl State {
             // Those of an account that was removed go with it.
             if directory.account(id).is_some() {
                 self.index.set_quota(&mut batch, id, directory.quota(id))?;
+            }
+        }
+        for id in changed.scripts {
+            if directory.account(id).is_some() {
+                self.index.set_script(&mut batch, id, directory.script(id).as_deref())?;
             }
         }
         for name in changed.aliases {

@@ -1,7 +1,7 @@
 //! Addresses that lead to accounts of other names.
 
 use super::*;
-use crate::auth::directory::{Addressee, Unknown};
+use crate::auth::directory::{Addressee, Ownership, Unknown};
 use crate::auth::resolution::Rules;
 use crate::store;
 
@@ -33,8 +33,8 @@ async fn aliases_lead_to_accounts_and_log_nobody_in() {
     for name in ["info@example.org", "alice@example.net"] {
         assert_eq!(directory.resolve_login(name).await, Err(Unknown::User), "{name}");
     }
-    assert!(directory.may_send_as(&alice.name, "info", "example.net").await.unwrap());
-    assert!(!directory.may_send_as(&alice.name, "bob", "example.org").await.unwrap());
+    assert_eq!(directory.ownership(&alice.name, "info", "example.net").await, Ok(Ownership::Own));
+    assert_eq!(directory.ownership(&alice.name, "bob", "example.org").await, Ok(Ownership::OfAnother));
     // A circle that came about after all: mail waits.
     lead(&store, "one@example.org", &["two@example.org"]).await;
     lead(&store, "two@example.org", &["one@example.org"]).await;

@@ -13,3 +13,4 @@ mod flags;
 mod mailboxes;
 mod metadata;
 mod quota;
+mod script;

@@ -63,6 +63,8 @@ pub(crate) enum Record {
     AddAccountWith(AddAccount, MailboxesChange),
     /// An account may hold so much, or (`None`) what the store lets everybody hold. Said again before compaction drops it.
     SetQuota(AccountId, Option<Quota>),
+    /// An account has this script for mail that comes in, or (`None`) none any more. Said again before compaction drops it.
+    SetScript(AccountId, Option<Arc<str>>),
     /// The mail of this address goes there, or (`None`) it is no alias any more. Said again before compaction drops it.
     SetAlias(String, Option<Alias>),
 }
@@ -349,6 +351,7 @@ impl Record {
             }
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetScript(..)
             | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::AccountState(_)
@@ -371,6 +374,7 @@ impl Record {
             | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetScript(..)
             | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::MetadataState(_)
@@ -393,6 +397,7 @@ impl Record {
             | Record::AddAccountWith(AddAccount { account, .. }, _)
             | Record::SetCredentials(account, _)
             | Record::SetQuota(account, _)
+            | Record::SetScript(account, _)
             | Record::RemoveAccount(account)
             | Record::AccountState(AccountState { account, .. })
             | Record::SetMetadata(SetMetadata { account, .. })
@@ -414,6 +419,14 @@ impl Record {
     pub(crate) fn quota(&self) -> Option<AccountId> {
         match self {
             Record::SetQuota(account, _) => Some(*account),
+            _ => None,
+        }
+    }
+
+    /// The account whose script a replay of this record changes.
+    pub(crate) fn script(&self) -> Option<AccountId> {
+        match self {
+            Record::SetScript(account, _) => Some(*account),
             _ => None,
         }
     }
