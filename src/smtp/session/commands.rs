@@ -4,9 +4,10 @@
 //! allowed, and leaves any other as it is.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
-use crate::smtp::command::{Chunk, Command, Stage};
+use crate::smtp::command::{Chunk, Command, Stage, Verb};
 use crate::smtp::parameters::{BodyType, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
 use crate::smtp::{parse, replies};
@@ -22,13 +23,12 @@ impl Session {
             }
             self.has_read = true;
         }
-        let mut rest = &self.input[self.used..];
-        let framed = self.framer.next(&mut rest);
-        let used = self.input.len() - self.used - rest.len();
-        self.consume(used);
-        let Some(framed) = framed else { return Progress::Stalled };
-        self.idle_since = self.now;
+        let Some(framed) = self.next_line() else { return Progress::Stalled };
         let command = match framed {
+            // Room for the lines of a login is no room for others.
+            Framed::Line { octets } if octets.len() + 2 > self.limits.command_line && !parse::is_auth(&octets) => {
+                Err(replies::LINE_TOO_LONG)
+            }
             Framed::Line { octets } => parse::command(&octets).map_err(replies::not_a_command),
             Framed::BareLf => Err(replies::BARE_NEWLINE_IN_COMMAND),
             Framed::Overlong => Err(replies::LINE_TOO_LONG),
@@ -46,11 +46,29 @@ impl Session {
         }
     }
 
+    /// The next line, if it is there.
+    pub(super) fn next_line(&mut self) -> Option<Framed> {
+        let mut rest = &self.input[self.used..];
+        let framed = self.framer.next(&mut rest);
+        let used = self.input.len() - self.used - rest.len();
+        self.consume(used);
+        if framed.is_some() {
+            self.idle_since = self.now;
+        }
+        framed
+    }
+
     /// Runs a command, where the table of facts allows it.
     fn run(&mut self, command: Command) -> Progress {
         let facts = command.verb().facts();
         if facts.dialect.is_some_and(|dialect| dialect != self.dialect) {
             self.refuse_here(&replies::wrong_dialect(facts.verb));
+            return Progress::Made;
+        }
+        if facts.verb == Verb::Data && self.hurries() {
+            tracing::info!(peer = %self.peer.address, "did not wait for 354");
+            self.abandon();
+            self.close_with(&replies::GO_AHEAD_COMES_FIRST);
             return Progress::Made;
         }
         let stage = self.stage();
@@ -70,7 +88,7 @@ impl Session {
         match command {
             Command::Helo(name) => self.hello(Client { name, extended: false }),
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Client { name, extended: true }),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
+            Command::Mail(reverse_path, parameters) => return self.mail(reverse_path, parameters),
             Command::Rcpt(path, parameters) => return self.rcpt(path, parameters),
             Command::Data => return self.data(),
             Command::Bdat(chunk) => return self.bdat(chunk),
@@ -80,6 +98,7 @@ impl Session {
             Command::Help => self.say(&replies::help(self.dialect)),
             Command::Quit => self.close_with(&replies::GOODBYE),
             Command::StartTls => self.start_tls(),
+            Command::Auth(arguments) => self.auth(&arguments),
         }
         Progress::Made
     }
@@ -102,17 +121,20 @@ impl Session {
     }
 
     /// RFC 5321 §4.1.1.2.
-    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) {
-        if let Some(reply) = self.refused_of_mail(&parameters) {
-            return self.refuse_here(&reply);
+    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) -> Progress {
+        if let Some(reply) = self.login_missing().or_else(|| self.refused_of_mail(&parameters)) {
+            self.refuse_here(&reply);
+            return Progress::Made;
         }
         if parameters.size.is_some_and(|size| size > self.limits.message_size) {
-            return self.refuse_here(&replies::TOO_LARGE);
+            self.refuse_here(&replies::TOO_LARGE);
+            return Progress::Made;
         }
         if !parameters.smtputf8 && reverse_path.as_ref().is_some_and(|path| !path.is_ascii()) {
-            return self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            return Progress::Made;
         }
-        self.state = match mem::replace(&mut self.state, State::Closed) {
+        match mem::replace(&mut self.state, State::Closed) {
             State::Introduced(client) => {
                 let tls = match &self.peer.tls {
                     Tls::On(parameters) => Some(parameters.clone()),
@@ -120,21 +142,25 @@ impl Session {
                 };
                 let (dialect, peer) = (self.dialect, self.peer.address);
                 let (recipients, recipient_parameters) = (Vec::new(), Vec::new());
-                self.say(&replies::SENDER_OK);
-                State::Transaction(Box::new(Envelope {
+                let envelope = Arc::new(Envelope {
                     dialect,
                     client,
                     peer,
                     tls,
+                    account: self.account.clone(),
+                    is_submission: self.peer.terms.needs_login,
                     reverse_path,
                     parameters,
                     recipients,
                     recipient_parameters,
-                }))
+                });
+                self.state = State::Vetting(Arc::clone(&envelope));
+                return Progress::Asks(Ask::Sender(envelope));
             }
             // The table of facts lets no other state come here.
-            state => state,
-        };
+            state => self.state = state,
+        }
+        Progress::Made
     }
 
     /// RFC 5321 §4.1.1.3.
