@@ -9,6 +9,9 @@ pub mod wire;
 /// What is inside a message: envelope, structure, sections, addresses, dates. Knows no protocol state.
 pub mod message;
 
+/// Sieve (RFC 5228): rules for mail that comes in, as a language. Knows no store.
+pub mod sieve;
+
 /// Wakes whoever listens to a key. Knows nothing of mail.
 pub mod notify;
 
@@ -45,5 +48,5 @@ pub mod config;
 /// Configuration, store and listeners make a server.
 pub mod server;
 
-/// What a person types: `dev`, `serve`, `account`, `check`.
+/// What a person types: `dev`, `serve`, `account`, `sieve`, `check`.
 pub mod cli;

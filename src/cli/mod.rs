@@ -13,6 +13,7 @@ mod log;
 mod password;
 mod ready;
 mod serve;
+mod sieve;
 mod signal;
 
 use std::fmt;
@@ -40,6 +41,8 @@ enum Command {
     Serve(serve::Serve),
     /// Add, change, list and remove accounts, beside a running server too
     Account(account::AccountArgs),
+    /// Give accounts rules for their mail, or try rules on a message
+    Sieve(sieve::Sieve),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
+        Command::Sieve(sieve) => sieve.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {

@@ -27,6 +27,8 @@ const RATE: RangeInclusive<u32> = 0..=1_000_000_000;
 const TARPIT_MS: RangeInclusive<u64> = 1..=60_000;
 /// Nobody waits longer than a day for their mail.
 const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
+/// RFC 5321 §4.5.3.2.1 has clients wait five minutes for a greeting; many give up after half a one.
+const GREETING_DELAY_MS: RangeInclusive<u64> = 0..=20_000;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
 const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
 
@@ -170,6 +172,7 @@ fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
     section.millis("command_timeout_ms", &mut limits.command_timeout, TIMEOUT_MS);
     section.millis("data_timeout_ms", &mut limits.data_timeout, TIMEOUT_MS);
     section.millis("stalled_output_timeout_ms", &mut limits.write_timeout, TIMEOUT_MS);
+    section.millis("greeting_delay_ms", &mut limits.greeting_delay, GREETING_DELAY_MS);
     section.number("min_data_octets_per_s", &mut limits.data_rate, 1..=1_000_000);
     section.text("bare_newlines", &mut limits.bare_newlines, bare_newlines);
     section.text("auth", &mut limits.auth, offered);

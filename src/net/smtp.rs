@@ -89,7 +89,7 @@ async fn converse(mut connection: Connection, services: &Services, door: Door, d
                 () = grace_is_over(&mut shutdown) => return Ok(()),
             },
             Step::Ask(Ask::Deliver) => {
-                let outcome = desk.transaction.deliver().await;
+                let outcome = desk.transaction.complete().await;
                 session.delivered(outcome, now());
             }
             Step::Ask(Ask::Authenticate(claim)) => tokio::select! {
@@ -219,7 +219,7 @@ impl<'a> Desk<'a> {
             Ask::Recipient { path, size } => self.recipient(&path, size).await,
             Ask::Open(envelope) => self.transaction.open(envelope).await,
             Ask::Store(octets) => self.transaction.push(&octets).await,
-            Ask::Deliver => self.transaction.deliver().await.map(|_| ()),
+            Ask::Deliver => self.transaction.complete().await.map(|_| ()),
             // The loop above asks the authenticator.
             Ask::Authenticate(_) => Err(replies::LOGIN_UNAVAILABLE),
         }

@@ -1,6 +1,6 @@
 //! SMTP and LMTP reception: RFC 5321 and RFC 2033, with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 1652),
 //! SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), REQUIRETLS (RFC 8689), LIMITS (RFC 9422),
-//! AUTH (RFC 4954), ENHANCEDSTATUSCODES (RFC 2034).
+//! AUTH (RFC 4954), DSN (RFC 3461), ENHANCEDSTATUSCODES (RFC 2034).
 //!
 //! [`Session`] is a whole state machine over octets: it frames and parses what a client says, and asks its driver for
 //! what it cannot know itself: whose a recipient is, and whether a message was stored. LMTP is a dialect of it. This
@@ -24,7 +24,7 @@ pub use parse::{Error, command as parse_command};
 pub use path::Path;
 pub use reply::Reply;
 pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Standing, Step, Tls};
-pub use terms::{Auth, Terms};
+pub use terms::{Auth, Haste, Terms};
 pub use trace::{received, return_path};
 
 use std::time::Duration;
@@ -69,6 +69,8 @@ pub struct Limits {
     /// Octets a second that a message must come with, beside `data_timeout` as a start: who sends one octet a minute
     /// holds a connection for years. 1,000 is slower than any modem still in use.
     pub data_rate: u32,
+    /// How long the greeting is held back at a port for mail from everywhere, to see who does not wait for it.
+    pub greeting_delay: Duration,
     /// How long the client may take nothing of our replies.
     pub write_timeout: Duration,
     /// How long a client that errs waits for its replies.
@@ -91,6 +93,7 @@ impl Default for Limits {
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
             data_rate: 1_000,
+            greeting_delay: Duration::ZERO,
             write_timeout: Duration::from_secs(5 * 60),
             tarpit: Tarpit::OFF,
             bare_newlines: BareNewlines::Refuse,

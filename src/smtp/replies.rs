@@ -45,6 +45,8 @@ pub(crate) const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, "5.5.2", "Comm
 /// RFC 5321 §4.1.1.11: one that was not offered, here or at all.
 pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "A parameter that was not offered");
 pub(crate) const TLS_FIRST_WAS_SPOKEN: Reply = Reply::new(421, "4.7.0", "TLS begins with STARTTLS at this port");
+pub(crate) const GREETING_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for the greeting");
+pub(crate) const GO_AHEAD_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for 354 behind DATA");
 pub(crate) const NO_WEB_SERVER: Reply = Reply::new(421, "4.7.0", "This is a mail server");
 
 // Refused for what was said before.

@@ -23,7 +23,7 @@ use super::body::{Pace, Reception};
 use super::command::{Chunk, Stage};
 use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
-use super::{Dialect, Limits, Reply, Terms, replies};
+use super::{Dialect, Haste, Limits, Reply, Terms, replies};
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
@@ -88,6 +88,8 @@ pub struct Envelope {
     pub tls: Option<String>,
     /// The name of the account whose owner has logged in to send it (RFC 4954).
     pub account: Option<Arc<str>>,
+    /// It came in at a port for submission (RFC 6409).
+    pub is_submission: bool,
     /// Whom to tell when it can't be delivered; `None` is the null path.
     pub reverse_path: Option<Path>,
     /// What MAIL said about it.
@@ -155,6 +157,8 @@ pub enum Ask {
 /// How far the conversation is. Each state carries what must be known in it.
 #[derive(Debug)]
 enum State {
+    /// The greeting is held back until then.
+    Silent(Instant),
     /// Nobody said hello, or TLS has just begun.
     Fresh,
     /// No transaction is open.
@@ -269,7 +273,10 @@ impl Session {
             idle_since: now,
         };
         session.framer.set_limit(session.line_octets());
-        session.greet();
+        match session.peer.terms.haste {
+            Haste::Tolerated => session.greet(),
+            Haste::Refused { greeting_delay } => session.state = State::Silent(now + greeting_delay),
+        }
         session
     }
 
@@ -411,6 +418,7 @@ impl Session {
         match &self.state {
             _ if self.asked => None,
             State::Handshake | State::Closed => None,
+            State::Silent(until) => Some(*until),
             State::Data(reception, _) | State::Chunk(reception, ..) => Some(reception.pace.deadline(&self.limits)),
             State::Skipping { pace, .. } => Some(pace.deadline(&self.limits)),
             _ => Some(self.idle_since + self.limits.command_timeout),
@@ -435,7 +443,7 @@ impl Session {
     pub fn standing(&self) -> Standing {
         match &self.state {
             _ if self.is_authenticated() => Standing::Busy,
-            State::Fresh | State::Handshake | State::Closed => Standing::Stranger,
+            State::Silent(_) | State::Fresh | State::Handshake | State::Closed => Standing::Stranger,
             State::Introduced(_) | State::Authenticating(..) | State::Failed(..) => Standing::Introduced,
             _ => Standing::Busy,
         }
@@ -456,8 +464,13 @@ impl Session {
         self.close_with(reply);
     }
 
-    /// The client took too long.
+    /// The client took too long, or it is time for the greeting.
     pub fn timed_out(&mut self) {
+        if let State::Silent(until) = self.state {
+            self.state = State::Fresh;
+            self.idle_since = until;
+            return self.greet();
+        }
         self.close_with(&replies::TOO_SLOW);
     }
 
@@ -476,6 +489,7 @@ impl Session {
             State::Data(reception, decoder) => self.advance_data(reception, decoder),
             State::Chunk(reception, newlines, chunk) => self.advance_chunk(reception, newlines, chunk),
             State::Skipping { left, pace, reply, times, then } => self.advance_skipping(left, pace, reply, times, then),
+            State::Silent(until) => self.advance_silence(until),
             State::Authenticating(client, stage) => self.advance_exchange(client, stage),
             state @ (State::Handshake | State::Closed) => {
                 self.discard_input();

@@ -11,6 +11,7 @@ use super::*;
 
 mod auth;
 mod commands;
+mod haste;
 mod limits;
 mod message;
 mod starttls;
