@@ -4,7 +4,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::account::{ask, existing};
+use super::account::{existing, show};
 use super::{Failure, Place};
 use crate::server::control::Question;
 
@@ -48,11 +48,11 @@ enum Action {
 impl AliasArgs {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Add { address, targets, place } => ask(&existing(place)?, Question::AddAlias { address, targets }),
+            Action::Add { address, targets, place } => show(&existing(place)?, Question::AddAlias { address, targets }),
             Action::Remove { address, targets, place } => {
-                ask(&existing(place)?, Question::RemoveAlias { address, targets })
+                show(&existing(place)?, Question::RemoveAlias { address, targets })
             }
-            Action::List { place, json } => ask(&existing(place)?, Question::ListAliases { json }),
+            Action::List { place, json } => show(&existing(place)?, Question::ListAliases { json }),
         }
     }
 }

@@ -14,6 +14,7 @@ mod log;
 mod password;
 mod ready;
 mod serve;
+mod sieve;
 mod signal;
 
 use std::fmt;
@@ -43,6 +44,8 @@ enum Command {
     Account(account::AccountArgs),
     /// Add, remove and list addresses that lead to others, beside a running server too
     Alias(alias::AliasArgs),
+    /// Give accounts rules for their mail, or try rules on a message
+    Sieve(sieve::Sieve),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
         Command::Alias(alias) => alias.run(),
+        Command::Sieve(sieve) => sieve.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {

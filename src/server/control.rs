@@ -21,16 +21,19 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::Membership;
-use crate::auth::address::Address;
+use crate::auth::address::{Address, canonical_domain};
 use crate::auth::resolution::Rules;
 use crate::net::stopping;
-use crate::store::{self, Account, AccountId, Credentials, Quota, Store};
+use crate::sieve::{self, SCRIPT_OCTETS_MAX, Script};
+use crate::store::{self, Account, AccountId, Credentials, Quota, Store, canonical_name};
 
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";
 
-/// A question is a name and two verifiers, or an alias and a thousand addresses: below this.
-const QUESTION_OCTETS_MAX: u64 = 512 << 10;
+/// A question is a name and two verifiers, an alias and a thousand addresses (a third of this), or a script, whose octets
+/// are six in JSON at the worst.
+const QUESTION_OCTETS_MAX: u64 = 1 << 20;
+const _: () = assert!(6 * SCRIPT_OCTETS_MAX as u64 + 1024 < QUESTION_OCTETS_MAX);
 
 /// The longest answer is the list of all accounts: a million of them.
 const ANSWER_OCTETS_MAX: u64 = 64 << 20;
@@ -96,6 +99,18 @@ pub enum Question {
     ListAliases {
         /// As one JSON list.
         json: bool,
+    },
+    /// Show an account's script.
+    ShowScript {
+        /// The address, in any spelling.
+        address: String,
+    },
+    /// Give an account a script, or (`None`) take it away.
+    SetScript {
+        /// The address, in any spelling.
+        address: String,
+        /// The script.
+        script: Option<String>,
     },
 }
 
@@ -185,6 +200,20 @@ impl Owner {
                 self.remove_alias(&address, &targets).await.map(|()| Vec::new())
             }
             Question::ListAliases { json } => self.list_aliases(json),
+            Question::ShowScript { address } => {
+                let (address, account) = self.find(&address)?;
+                let script = self.store.script(account.id);
+                script.map(|script| vec![script.to_string()]).ok_or(format!("{} has no script", address.display_name))
+            }
+            Question::SetScript { address, script } => {
+                let (address, account) = self.find(&address)?;
+                let warnings = self.check_script(script.as_deref().unwrap_or_default())?;
+                let (octets, script) = (script.as_ref().map(String::len), script.map(Arc::from));
+                let set = self.store.set_script(account.id, script).await;
+                set.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, ?octets, "script changed");
+                Ok(warnings)
+            }
             Question::ListAccounts => {
                 Ok(self.store.accounts().iter().map(|account| account.display_name.clone()).collect())
             }
@@ -200,6 +229,40 @@ impl Owner {
             None => format!("{used} {what}, no limit"),
         };
         vec![line(usage.octets, "octets", quota.octets), line(usage.messages, "messages", quota.messages)]
+    }
+
+    /// Refuses a script that is wrong; says what may be a mistake in it.
+    fn check_script(&self, script: &str) -> Result<Vec<String>, String> {
+        let script = Script::new(script.as_bytes()).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        let mut warnings: Vec<_> = script
+            .warnings()
+            .iter()
+            .map(|warning| format!("{}: warning: {}", warning.position, warning.text))
+            .collect();
+        for (position, path) in script.redirects() {
+            if !self.may_be_ours(path) {
+                warnings.push(format!(
+                    "{position}: warning: {path} is no address of this server: what is redirected there is kept instead"
+                ));
+            }
+        }
+        for (position, name) in script.mailboxes() {
+            if let Err(error) = canonical_name(name) {
+                warnings.push(format!("{position}: warning: {name:?}: {error}"));
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// Whether mail can be delivered to such an address here, as far as its domain tells.
+    fn may_be_ours(&self, path: &sieve::Path) -> bool {
+        match (&self.membership, canonical_domain(&path.domain)) {
+            (Some(Membership::Closed { domains }), Ok(domain)) => domains.contains(&domain),
+            (_, domain) => domain.is_ok(),
+        }
     }
 
     fn find(&self, address: &str) -> Result<(Address, Arc<Account>), String> {

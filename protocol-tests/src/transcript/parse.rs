@@ -154,6 +154,15 @@ impl Parser<'_> {
                 };
                 Action::Check { left: left.into(), operator: operator.into(), right: right.into() }
             }
+            "rules" => {
+                let of = match rest.strip_prefix("for ") {
+                    Some(of) => of.trim().to_owned(),
+                    None if rest.is_empty() => "user".to_owned(),
+                    None => return Err("rules [for USER], then indented lines".to_owned()),
+                };
+                let script = self.indented(depth).iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
+                Action::Rules { of, script }
+            }
             "repeat" => {
                 let times = rest.parse().map_err(|_| "repeat NUMBER, then indented lines")?;
                 self.at += 1;
