@@ -42,10 +42,10 @@ enum Command {
     Serve(serve::Serve),
     /// Add, change, list and remove accounts, beside a running server too
     Account(account::AccountArgs),
-    /// Add, remove and list addresses that lead to others, beside a running server too
-    Alias(alias::AliasArgs),
     /// Give accounts rules for their mail, or try rules on a message
     Sieve(sieve::Sieve),
+    /// Add, remove and list addresses that lead to others, beside a running server too
+    Alias(alias::AliasArgs),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -58,8 +58,8 @@ pub fn run() -> ExitCode {
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
-        Command::Alias(alias) => alias.run(),
         Command::Sieve(sieve) => sieve.run(),
+        Command::Alias(alias) => alias.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {

@@ -30,8 +30,8 @@ use crate::store::{self, Account, AccountId, Credentials, Quota, Store, canonica
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";
 
-/// A question is a name and two verifiers, an alias and a thousand addresses (a third of this), or a script, whose octets
-/// are six in JSON at the worst.
+/// A question is a name and two verifiers, an alias and a thousand addresses, or a script, whose octets are six in JSON at
+/// the worst.
 const QUESTION_OCTETS_MAX: u64 = 1 << 20;
 const _: () = assert!(6 * SCRIPT_OCTETS_MAX as u64 + 1024 < QUESTION_OCTETS_MAX);
 
@@ -81,6 +81,18 @@ pub enum Question {
         /// What it may hold.
         quota: Option<Quota>,
     },
+    /// Show an account's script.
+    ShowScript {
+        /// The address, in any spelling.
+        address: String,
+    },
+    /// Give an account a script, or (`None`) take it away.
+    SetScript {
+        /// The address, in any spelling.
+        address: String,
+        /// The script.
+        script: Option<String>,
+    },
     /// Let an address lead to others, too.
     AddAlias {
         /// The address, or a whole domain: `@example.org`.
@@ -99,18 +111,6 @@ pub enum Question {
     ListAliases {
         /// As one JSON list.
         json: bool,
-    },
-    /// Show an account's script.
-    ShowScript {
-        /// The address, in any spelling.
-        address: String,
-    },
-    /// Give an account a script, or (`None`) take it away.
-    SetScript {
-        /// The address, in any spelling.
-        address: String,
-        /// The script.
-        script: Option<String>,
     },
 }
 
@@ -195,11 +195,6 @@ impl Owner {
                 tracing::info!(account = address.name, ?quota, "quota changed");
                 Ok(self.quota_lines(account.id))
             }
-            Question::AddAlias { address, targets } => self.add_alias(&address, &targets).await.map(|()| Vec::new()),
-            Question::RemoveAlias { address, targets } => {
-                self.remove_alias(&address, &targets).await.map(|()| Vec::new())
-            }
-            Question::ListAliases { json } => self.list_aliases(json),
             Question::ShowScript { address } => {
                 let (address, account) = self.find(&address)?;
                 let script = self.store.script(account.id);
@@ -214,6 +209,11 @@ impl Owner {
                 tracing::info!(account = address.name, ?octets, "script changed");
                 Ok(warnings)
             }
+            Question::AddAlias { address, targets } => self.add_alias(&address, &targets).await.map(|()| Vec::new()),
+            Question::RemoveAlias { address, targets } => {
+                self.remove_alias(&address, &targets).await.map(|()| Vec::new())
+            }
+            Question::ListAliases { json } => self.list_aliases(json),
             Question::ListAccounts => {
                 Ok(self.store.accounts().iter().map(|account| account.display_name.clone()).collect())
             }
