@@ -30,6 +30,9 @@ pub mod pop3;
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.
 pub mod imap;
 
+/// Where mail comes from, and what follows from it: SPF, DKIM, DMARC, ARC, reverse DNS, blocklists.
+pub mod policy;
+
 /// An accepted transaction becomes stored messages.
 pub mod deliver;
 
