@@ -108,6 +108,20 @@ impl Directory {
         self.resolve(local_part, domain).await
     }
 
+    /// Whether the owner of `account` may send as this address: it comes to that account, or its domain is none of ours. In
+    /// `dev` everybody is whoever they say. Errs where it can't be said now.
+    pub async fn may_send_as(&self, account: &str, local_part: &str, domain: &str) -> Result<bool, Unknown> {
+        if matches!(self.membership, Membership::Open { .. }) {
+            return Ok(true);
+        }
+        match self.resolve(local_part, domain).await {
+            Ok(owner) => Ok(owner.name == account),
+            Err(Unknown::Domain) => Ok(true),
+            Err(Unknown::User) => Ok(false),
+            Err(unavailable) => Err(unavailable),
+        }
+    }
+
     /// A secret of the store: see [`Store::secret`].
     pub(super) fn secret(&self, purpose: &str) -> [u8; 32] {
         self.store.secret(purpose)

@@ -16,6 +16,10 @@ struct Ready<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     smtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    submission: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submissions: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lmtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     imap: Option<SocketAddr>,
@@ -33,6 +37,8 @@ pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
     let ready = Ready {
         ready: true,
         smtp: server.address(Role::Smtp),
+        submission: server.address(Role::Submission),
+        submissions: server.address(Role::Submissions),
         lmtp: server.address(Role::Lmtp),
         imap: server.address(Role::Imap),
         imaps: server.address(Role::Imaps),

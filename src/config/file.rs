@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
@@ -19,6 +20,8 @@ const DATA_DIR: &str = "/var/lib/postbell";
 
 /// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+/// Nobody waits longer than a day for their mail.
+const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
 const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
 
@@ -141,6 +144,8 @@ fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
     section.millis("stalled_output_timeout_ms", &mut limits.write_timeout, TIMEOUT_MS);
     section.number("min_data_octets_per_s", &mut limits.data_rate, 1..=1_000_000);
     section.text("bare_newlines", &mut limits.bare_newlines, bare_newlines);
+    section.text("auth", &mut limits.auth, offered);
+    section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
     keys.extend(section.end());
     limits
 }
@@ -170,6 +175,9 @@ fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits,
     section.millis("stalled_output_timeout_ms", &mut limits.stalled_output, TIMEOUT_MS);
     section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
     section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
+    let mut login_delay_s = limits.login_delay.as_secs();
+    section.number("login_delay_s", &mut login_delay_s, LOGIN_DELAY_S);
+    limits.login_delay = Duration::from_secs(login_delay_s);
     keys.extend(section.end());
     (limits, enabled)
 }
@@ -179,7 +187,8 @@ fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits,
 fn default_port(role: Role, with_tls: bool) -> Option<u16> {
     match role {
         Role::Smtp => Some(25),
-        Role::Lmtp => None,
+        // Whoever has users that send to one another opens it; nothing goes out to others.
+        Role::Submission | Role::Submissions | Role::Lmtp => None,
         Role::Imap => Some(143),
         Role::Imaps => with_tls.then_some(993),
         Role::Pop3 => Some(110),
@@ -238,6 +247,14 @@ fn bare_newlines(text: &str) -> Result<BareNewlines, String> {
         "refuse" => Ok(BareNewlines::Refuse),
         "normalise" => Ok(BareNewlines::Normalise),
         _ => Err("must be \"refuse\" or \"normalise\"".to_owned()),
+    }
+}
+
+fn offered(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "offered" => Ok(true),
+        _ => Err("must be \"off\" or \"offered\"".to_owned()),
     }
 }
 

@@ -135,8 +135,8 @@ impl Config {
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
             store: store::Options::default(),
-            // curl and scripts send files as they are on disk, with LF.
-            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, ..Default::default() },
+            // curl and scripts send files as they are on disk, with LF, and most applications log in to send.
+            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, auth: true, ..Default::default() },
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
             log: Log { format: LogFormat::Text, filter: "warn".to_owned() },

@@ -11,6 +11,7 @@ mod hops;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -53,6 +54,8 @@ pub struct Transaction<'a> {
     connection: u64,
     /// Messages that were opened in this session: with the connection's number it names a message in header and log.
     opened: u64,
+    /// What MAIL began, without the recipients: who sends, from where, and how.
+    envelope: Option<Arc<Envelope>>,
     /// The accepted recipients, each account once.
     recipients: Vec<Recipient>,
     /// Which of them each accepted path named, in the order of the paths.
@@ -76,7 +79,19 @@ struct Message {
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, recipients: Vec::new(), named: Vec::new(), message: None }
+        Self { to, connection, opened: 0, envelope: None, recipients: Vec::new(), named: Vec::new(), message: None }
+    }
+
+    /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
+    /// questions that follow.
+    ///
+    /// Too little space for a message of the declared size is told here already (RFC 1870 §6.1).
+    pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        self.check_login(&envelope).await?;
+        let octets = envelope.parameters.size.unwrap_or(0);
+        self.to.store.incoming().has_room_for(octets).map_err(|error| self.refusal(&error))?;
+        self.envelope = Some(envelope);
+        Ok(())
     }
 
     /// Adds a recipient, if there is room for a message of `size`, where that was declared. The committer has the last word:
@@ -85,7 +100,8 @@ impl<'a> Transaction<'a> {
         let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
         let account = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
-            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
+            let (connection, peer) = (self.connection, self.peer());
+            tracing::info!(connection, peer, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply
         })?;
         let inbox = self.to.store.mailbox(account.id, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
@@ -102,6 +118,26 @@ impl<'a> Transaction<'a> {
             self.recipients.push(Recipient { account, inbox });
         }
         Ok(())
+    }
+
+    /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
+    /// here, and may be used by whoever has them.
+    async fn check_login(&self, envelope: &Envelope) -> Result<(), Reply> {
+        let (Some(account), Some(path)) = (&envelope.account, &envelope.reverse_path) else { return Ok(()) };
+        let allowed = self.to.directory.may_send_as(account, &path.quoted_local_part(), path.domain()).await;
+        let refusal = match allowed {
+            Ok(true) => return Ok(()),
+            Ok(false) => replies::NOT_YOUR_ADDRESS,
+            Err(unknown) => unknown_recipient(&unknown),
+        };
+        let (connection, peer) = (self.connection, envelope.peer);
+        tracing::info!(connection, %peer, account = &**account, sender = %path, reply = refusal.code(), "refused");
+        Err(refusal)
+    }
+
+    /// From where the transaction comes, for the log.
+    fn peer(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+        self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
     /// Begins a message: its trace header is stored first, and where not even that can be stored, nothing need be sent.
@@ -135,6 +171,7 @@ impl<'a> Transaction<'a> {
     pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
         let named = std::mem::take(&mut self.named);
+        self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
         let Message { id, envelope, body, .. } = message;
         let octets = body.len();
@@ -173,6 +210,7 @@ impl<'a> Transaction<'a> {
 
     /// Forgets the recipients and what was stored of the message.
     pub fn abandon(&mut self) {
+        self.envelope = None;
         self.recipients.clear();
         self.named.clear();
         if let Some(message) = self.message.take() {

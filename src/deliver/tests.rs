@@ -62,7 +62,7 @@ impl World {
 
 fn path(text: &str) -> Path {
     match parse_command(format!("RCPT TO:<{text}>").as_bytes()) {
-        Ok(Command::Rcpt(path)) => path,
+        Ok(Command::Rcpt(path, _)) => path,
         other => panic!("{other:?}"),
     }
 }
@@ -73,9 +73,11 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
         client: Client { name: "client.example".into(), extended: true },
         peer: "192.0.2.1".parse().unwrap(),
         tls: None,
+        account: None,
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),
         recipients: recipients.iter().map(|text| path(text)).collect(),
+        recipient_parameters: Vec::new(),
     })
 }
 

@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
 use super::limits::Full;
+use super::smtp::Door;
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
-use crate::smtp::Dialect;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -45,7 +45,11 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(250);
 pub enum Role {
     /// SMTP (RFC 5321), with STARTTLS where TLS is configured.
     Smtp,
-    /// LMTP (RFC 2033), likewise.
+    /// SMTP for those who have an account here and log in (RFC 6409), likewise.
+    Submission,
+    /// The same over implicit TLS (RFC 8314 §3.3).
+    Submissions,
+    /// LMTP (RFC 2033), with STARTTLS where TLS is configured.
     Lmtp,
     /// IMAP (RFC 3501), likewise.
     Imap,
@@ -59,12 +63,15 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Role; 6] = [Role::Smtp, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
+    pub const ALL: [Role; 8] =
+        [Role::Smtp, Role::Submission, Role::Submissions, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
 
     /// Its name in configuration, ready line and logs.
     pub fn name(self) -> &'static str {
         match self {
             Role::Smtp => "smtp",
+            Role::Submission => "submission",
+            Role::Submissions => "submissions",
             Role::Lmtp => "lmtp",
             Role::Imap => "imap",
             Role::Imaps => "imaps",
@@ -75,13 +82,13 @@ impl Role {
 
     /// Whether a connection begins with a TLS handshake.
     pub fn implicit_tls(self) -> bool {
-        matches!(self, Role::Imaps | Role::Pop3s)
+        matches!(self, Role::Submissions | Role::Imaps | Role::Pop3s)
     }
 
     /// What a client hears that finds no place: RFC 5321 §3.8, RFC 3501 §7.1.5, RFC 3206 §3.
     fn refusal(self, full: Full) -> String {
         match self {
-            Role::Smtp | Role::Lmtp => format!("421 4.7.0 {full}\r\n"),
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => format!("421 4.7.0 {full}\r\n"),
             Role::Imap | Role::Imaps => format!("* BYE {full}\r\n"),
             Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {full}\r\n"),
         }
@@ -224,8 +231,9 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 /// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
-        Role::Smtp => Box::pin(smtp::serve(connection, services, Dialect::Smtp)),
-        Role::Lmtp => Box::pin(smtp::serve(connection, services, Dialect::Lmtp)),
+        Role::Smtp => Box::pin(smtp::serve(connection, services, Door::Smtp)),
+        Role::Submission | Role::Submissions => Box::pin(smtp::serve(connection, services, Door::Submission)),
+        Role::Lmtp => Box::pin(smtp::serve(connection, services, Door::Lmtp)),
         Role::Imap | Role::Imaps => Box::pin(imap::serve(connection, services)),
         Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(connection, services)),
     }

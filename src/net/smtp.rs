@@ -9,17 +9,39 @@ use std::sync::Arc;
 
 use tokio::time::timeout_at;
 
+use self::login::Login;
 use super::io::{close, read_some, write_all};
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::deliver::{Destination, TRACE_OCTETS, Transaction};
-use crate::smtp::{Ask, Dialect, Limits, Peer, Reply, Session, Step, Tls};
+use crate::smtp::{Ask, Dialect, Limits, Peer, Reply, Session, Step, Tls, replies};
 
+mod login;
 #[cfg(test)]
 mod tests;
 
+/// Where a client comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Mail from everywhere.
+    Smtp,
+    /// Mail from a server beside this one.
+    Lmtp,
+    /// Mail of those who have an account here (RFC 6409), and log in to send it.
+    Submission,
+}
+
+impl Door {
+    fn dialect(self) -> Dialect {
+        match self {
+            Door::Smtp | Door::Submission => Dialect::Smtp,
+            Door::Lmtp => Dialect::Lmtp,
+        }
+    }
+}
+
 /// Serves a client until one of the two has enough.
-pub async fn serve(connection: Connection, services: Arc<Services>, dialect: Dialect) {
+pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) {
     let (id, peer) = (connection.id, connection.peer);
     let to = Destination {
         hostname: &services.hostname,
@@ -29,18 +51,18 @@ pub async fn serve(connection: Connection, services: Arc<Services>, dialect: Dia
         max_hops: services.smtp.hops,
     };
     let mut transaction = Transaction::new(to, id);
-    let ended = converse(connection, &services, dialect, &mut transaction).await;
+    let ended = converse(connection, &services, door, &mut transaction).await;
     transaction.abandon();
     match ended {
-        Ok(()) => tracing::debug!(connection = id, %peer, ?dialect, "session ended"),
-        Err(error) => tracing::debug!(connection = id, %peer, ?dialect, %error, "connection lost"),
+        Ok(()) => tracing::debug!(connection = id, %peer, ?door, "session ended"),
+        Err(error) => tracing::debug!(connection = id, %peer, ?door, %error, "connection lost"),
     }
 }
 
 async fn converse(
     mut connection: Connection,
     services: &Services,
-    dialect: Dialect,
+    door: Door,
     transaction: &mut Transaction<'_>,
 ) -> io::Result<()> {
     let mut shutdown = services.shutdown.clone();
@@ -49,8 +71,9 @@ async fn converse(
         message_size: services.smtp.message_size.min(services.store.max_message().saturating_sub(TRACE_OCTETS)),
         ..services.smtp.clone()
     });
-    let peer = Peer { address: connection.peer.ip(), tls: tls(&connection, services) };
-    let mut session = Session::new(dialect, services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
+    let mut login = Login::new(services, connection.peer.ip());
+    let peer = peer_of(&connection, services, &login, door);
+    let mut session = Session::new(door.dialect(), services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
         match session.poll() {
             Step::Write(octets) => tokio::select! {
@@ -61,6 +84,11 @@ async fn converse(
                 let outcome = transaction.deliver().await;
                 session.delivered(outcome, now());
             }
+            Step::Ask(Ask::Authenticate(claim)) => tokio::select! {
+                // A login may wait long for its turn.
+                judged = login.judge(claim) => session.authenticated(judged, now()),
+                () = stopping(&mut shutdown) => session.shut_down(),
+            },
             Step::Ask(ask) => {
                 let answer = answer(transaction, ask).await;
                 session.answer(answer, now());
@@ -68,7 +96,8 @@ async fn converse(
             Step::Abandon => transaction.abandon(),
             Step::StartTls => {
                 connection = upgrade(connection, services).await?;
-                session.tls_started(tls_parameters(&connection), now());
+                login.log_out();
+                session.tls_started(peer_of(&connection, services, &login, door), now());
             }
             Step::Close => {
                 close(&mut connection.stream).await;
@@ -95,11 +124,19 @@ async fn converse(
 
 async fn answer(transaction: &mut Transaction<'_>, ask: Ask) -> Result<(), Reply> {
     match ask {
+        Ask::Sender(envelope) => transaction.begin(envelope).await,
         Ask::Recipient { path, size } => transaction.add_recipient(&path, size).await,
         Ask::Open(envelope) => transaction.open(envelope).await,
         Ask::Store(octets) => transaction.push(&octets).await,
         Ask::Deliver => transaction.deliver().await.map(|_| ()),
+        // The loop above asks the authenticator.
+        Ask::Authenticate(_) => Err(replies::LOGIN_UNAVAILABLE),
     }
+}
+
+fn peer_of(connection: &Connection, services: &Services, login: &Login<'_>, door: Door) -> Peer {
+    let (address, tls) = (connection.peer.ip(), tls(connection, services));
+    Peer { address, tls, terms: login.terms(connection, door) }
 }
 
 fn tls(connection: &Connection, services: &Services) -> Tls {

@@ -1,11 +1,12 @@
 //! The commands of SMTP and LMTP as values, the facts about each in one table, and their printer.
 //!
-//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS); the parameters of MAIL: RFC 1870 (SIZE),
-//! RFC 1652 and RFC 3030 §3 (BODY), RFC 6531 §3.4 (SMTPUTF8). The parser is [`super::parse`].
+//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS), RFC 4954 (AUTH). The parameters of MAIL and RCPT are in
+//! [`super::parameters`], the parser is [`super::parse`].
 
 use std::fmt;
 
 use super::Dialect;
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 
 /// What a client wants.
@@ -19,8 +20,8 @@ pub enum Command {
     Lhlo(String),
     /// `MAIL FROM:<reverse-path> [parameters]`; no path is the null path `<>` of notifications.
     Mail(Option<Path>, MailParameters),
-    /// `RCPT TO:<forward-path>`
-    Rcpt(Path),
+    /// `RCPT TO:<forward-path> [parameters]`
+    Rcpt(Path, RcptParameters),
     /// `DATA`
     Data,
     /// `BDAT chunk-size [LAST]`
@@ -37,6 +38,23 @@ pub enum Command {
     Quit,
     /// `STARTTLS`
     StartTls,
+    /// `AUTH mechanism [initial-response]` (RFC 4954 §4)
+    Auth(AuthArguments),
+}
+
+/// What AUTH begins. Debug output hides the response, which may be a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthArguments {
+    /// The mechanism's name, as it came.
+    pub mechanism: String,
+    /// The first response, in base64, or `=` for an empty one.
+    pub initial_response: Option<String>,
+}
+
+impl fmt::Debug for AuthArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthArguments").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
 }
 
 /// What BDAT announces.
@@ -46,29 +64,6 @@ pub struct Chunk {
     pub octets: u64,
     /// Whether the message ends with them.
     pub last: bool,
-}
-
-/// The parameters of MAIL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MailParameters {
-    /// `SIZE`: how many octets the client believes the message to have.
-    pub size: Option<u64>,
-    /// `BODY`: what octets it may be made of.
-    pub body: BodyType,
-    /// `SMTPUTF8`: addresses and header fields may be in UTF-8.
-    pub smtputf8: bool,
-}
-
-/// The values of `BODY`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BodyType {
-    /// Lines of US-ASCII. As in most servers, what comes under this name is not checked for it.
-    #[default]
-    SevenBit,
-    /// Lines of any octets but NUL, CR, LF.
-    EightBitMime,
-    /// Any octets; only by BDAT.
-    BinaryMime,
 }
 
 /// The keyword of a command.
@@ -88,6 +83,7 @@ pub enum Verb {
     Help,
     Quit,
     StartTls,
+    Auth,
 }
 
 /// How far a conversation is, as far as it decides what may be said next.
@@ -127,7 +123,7 @@ const ALWAYS: &[Stage] = &[Fresh, Introduced, Transaction, Chunks, Failed];
 
 /// Where each command is allowed, and what it counts as.
 #[rustfmt::skip]
-pub const FACTS: [Facts; 13] = [
+pub const FACTS: [Facts; 14] = [
     Facts { verb: Verb::Helo, name: "HELO", dialect: Some(Dialect::Smtp), stages: ALWAYS, junk: true },
     Facts { verb: Verb::Ehlo, name: "EHLO", dialect: Some(Dialect::Smtp), stages: ALWAYS, junk: true },
     Facts { verb: Verb::Lhlo, name: "LHLO", dialect: Some(Dialect::Lmtp), stages: ALWAYS, junk: true },
@@ -143,6 +139,8 @@ pub const FACTS: [Facts; 13] = [
     Facts { verb: Verb::Quit, name: "QUIT", dialect: None, stages: ALWAYS, junk: false },
     // TLS forgets what was said, an open transaction too (RFC 3207 §4.2); but not one whose message has begun.
     Facts { verb: Verb::StartTls, name: "STARTTLS", dialect: None, stages: &[Fresh, Introduced, Transaction], junk: false },
+    // RFC 4954 §4: not within a transaction.
+    Facts { verb: Verb::Auth, name: "AUTH", dialect: None, stages: &[Introduced], junk: false },
 ];
 
 impl Verb {
@@ -166,7 +164,7 @@ impl Command {
             Command::Ehlo(_) => Verb::Ehlo,
             Command::Lhlo(_) => Verb::Lhlo,
             Command::Mail(..) => Verb::Mail,
-            Command::Rcpt(_) => Verb::Rcpt,
+            Command::Rcpt(..) => Verb::Rcpt,
             Command::Data => Verb::Data,
             Command::Bdat(_) => Verb::Bdat,
             Command::Rset => Verb::Rset,
@@ -175,6 +173,7 @@ impl Command {
             Command::Help => Verb::Help,
             Command::Quit => Verb::Quit,
             Command::StartTls => Verb::StartTls,
+            Command::Auth(_) => Verb::Auth,
         }
     }
 }
@@ -187,30 +186,16 @@ impl fmt::Display for Command {
             Command::Helo(name) | Command::Ehlo(name) | Command::Lhlo(name) => write!(f, " {name}"),
             Command::Mail(None, parameters) => write!(f, " FROM:<>{parameters}"),
             Command::Mail(Some(path), parameters) => write!(f, " FROM:<{path}>{parameters}"),
-            Command::Rcpt(path) => write!(f, " TO:<{path}>"),
+            Command::Rcpt(path, parameters) => write!(f, " TO:<{path}>{parameters}"),
             Command::Bdat(Chunk { octets, last: false }) => write!(f, " {octets}"),
             Command::Bdat(Chunk { octets, last: true }) => write!(f, " {octets} LAST"),
             Command::Vrfy => f.write_str(" \"\""),
+            Command::Auth(AuthArguments { mechanism, initial_response: None }) => write!(f, " {mechanism}"),
+            Command::Auth(AuthArguments { mechanism, initial_response: Some(text) }) => {
+                write!(f, " {mechanism} {text}")
+            }
             Command::Data | Command::Rset | Command::Noop | Command::Help | Command::Quit | Command::StartTls => Ok(()),
         }
-    }
-}
-
-/// Each with a space before it.
-impl fmt::Display for MailParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(size) = self.size {
-            write!(f, " SIZE={size}")?;
-        }
-        match self.body {
-            BodyType::SevenBit => {}
-            BodyType::EightBitMime => f.write_str(" BODY=8BITMIME")?,
-            BodyType::BinaryMime => f.write_str(" BODY=BINARYMIME")?,
-        }
-        if self.smtputf8 {
-            f.write_str(" SMTPUTF8")?;
-        }
-        Ok(())
     }
 }
 

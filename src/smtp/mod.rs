@@ -1,5 +1,6 @@
 //! SMTP and LMTP reception: RFC 5321 and RFC 2033, with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 1652),
-//! SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), ENHANCEDSTATUSCODES (RFC 2034).
+//! SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), REQUIRETLS (RFC 8689), LIMITS (RFC 9422),
+//! AUTH (RFC 4954), ENHANCEDSTATUSCODES (RFC 2034).
 //!
 //! [`Session`] is a whole state machine over octets: it frames and parses what a client says, and asks its driver for
 //! what it cannot know itself: whose a recipient is, and whether a message was stored. LMTP is a dialect of it. This
@@ -8,22 +9,27 @@
 
 mod body;
 mod command;
+mod parameters;
 mod parse;
 mod path;
 pub(crate) mod replies;
 mod reply;
 mod session;
+mod terms;
 mod trace;
 
-pub use command::{BodyType, Chunk, Command, FACTS, Facts, MailParameters, Stage, Verb};
+pub use command::{AuthArguments, Chunk, Command, FACTS, Facts, Stage, Verb};
+pub use parameters::{BodyType, MailParameters, Notify, OriginalRecipient, RcptParameters, Ret};
 pub use parse::{Error, command as parse_command};
 pub use path::Path;
 pub use reply::Reply;
-pub use session::{Ask, Client, Envelope, Peer, Session, Step, Tls};
+pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Step, Tls};
+pub use terms::{Auth, Terms};
 pub use trace::trace_header;
 
 use std::time::Duration;
 
+use crate::auth::LOGIN_FAILURES_MAX;
 use crate::wire::newline::BareNewlines;
 
 /// Which of the two protocols is spoken.
@@ -50,6 +56,10 @@ pub struct Limits {
     /// Refused commands without a message accepted in between; then the session ends. Who guesses addresses has to
     /// come again, and is counted there.
     pub errors: u32,
+    /// Whether senders may log in at a port for mail from everywhere; they always may at one for submission.
+    pub auth: bool,
+    /// Failed logins of a connection; then it is closed.
+    pub login_failures: u32,
     /// Commands that bring no mail nearer (NOOP, RSET, VRFY, HELP, hello) without a message accepted in between.
     pub junk_commands: u32,
     /// How long a command may take to come: RFC 5321 §4.5.3.2.7 asks for 5 minutes.
@@ -73,6 +83,8 @@ impl Default for Limits {
             recipients: 1_000,
             hops: 100,
             errors: 20,
+            auth: false,
+            login_failures: LOGIN_FAILURES_MAX,
             junk_commands: 100,
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),

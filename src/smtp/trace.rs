@@ -38,19 +38,23 @@ fn address_literal(address: IpAddr) -> String {
     }
 }
 
-/// The registered names of what was spoken: RFC 3848, RFC 6531 §4.3.
+/// The registered names of what was spoken: RFC 3848, RFC 6531 §4.3. In LMTP nobody logs in.
 fn with_protocol(envelope: &Envelope) -> &'static str {
     let utf8 = envelope.parameters.smtputf8;
-    match (envelope.dialect, utf8, envelope.tls.is_some()) {
-        (Dialect::Smtp, false, false) if !envelope.client.extended => "SMTP",
-        (Dialect::Smtp, false, false) => "ESMTP",
-        (Dialect::Smtp, false, true) => "ESMTPS",
-        (Dialect::Smtp, true, false) => "UTF8SMTP",
-        (Dialect::Smtp, true, true) => "UTF8SMTPS",
-        (Dialect::Lmtp, false, false) => "LMTP",
-        (Dialect::Lmtp, false, true) => "LMTPS",
-        (Dialect::Lmtp, true, false) => "UTF8LMTP",
-        (Dialect::Lmtp, true, true) => "UTF8LMTPS",
+    match (envelope.dialect, utf8, envelope.tls.is_some(), envelope.account.is_some()) {
+        (Dialect::Smtp, false, false, false) if !envelope.client.extended => "SMTP",
+        (Dialect::Smtp, false, false, false) => "ESMTP",
+        (Dialect::Smtp, false, false, true) => "ESMTPA",
+        (Dialect::Smtp, false, true, false) => "ESMTPS",
+        (Dialect::Smtp, false, true, true) => "ESMTPSA",
+        (Dialect::Smtp, true, false, false) => "UTF8SMTP",
+        (Dialect::Smtp, true, false, true) => "UTF8SMTPA",
+        (Dialect::Smtp, true, true, false) => "UTF8SMTPS",
+        (Dialect::Smtp, true, true, true) => "UTF8SMTPSA",
+        (Dialect::Lmtp, false, false, _) => "LMTP",
+        (Dialect::Lmtp, false, true, _) => "LMTPS",
+        (Dialect::Lmtp, true, false, _) => "UTF8LMTP",
+        (Dialect::Lmtp, true, true, _) => "UTF8LMTPS",
     }
 }
 
@@ -71,9 +75,11 @@ mod tests {
             client: Client { name: "client.example".into(), extended: true },
             peer: "192.0.2.1".parse().unwrap(),
             tls: None,
+            account: None,
             reverse_path: Some(path("<alice@example.org>")),
             parameters: MailParameters::default(),
             recipients: vec![path("<bob@example.net>")],
+            recipient_parameters: Vec::new(),
         }
     }
 
@@ -111,6 +117,8 @@ mod tests {
         let mut envelope = envelope();
         envelope.client.extended = false;
         assert_eq!(with_protocol(&envelope), "SMTP");
+        envelope.account = Some("alice@example.net".into());
+        assert_eq!(with_protocol(&envelope), "ESMTPA");
         envelope.dialect = Dialect::Lmtp;
         assert_eq!(with_protocol(&envelope), "LMTP");
         envelope.tls = Some(String::new());

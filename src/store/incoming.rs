@@ -127,6 +127,18 @@ impl Incoming {
         Ok(())
     }
 
+    /// Whether `octets` could be added at this moment, and why not. Nothing is kept free for them: who asks learns early what
+    /// [`Incoming::push`] would say later.
+    pub fn has_room_for(&self, octets: u64) -> Result<(), Error> {
+        if self.intake.disk_full.load(Ordering::Relaxed) {
+            return Err(Error::DiskFull);
+        }
+        if self.intake.used.load(Ordering::Relaxed).saturating_add(octets) > self.intake.budget {
+            return Err(Error::Busy);
+        }
+        Ok(())
+    }
+
     /// Octets so far.
     pub fn len(&self) -> u64 {
         self.stored.len()

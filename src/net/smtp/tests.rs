@@ -6,10 +6,10 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::net::testbed::{Client, Server};
 
-async fn connect(server: &Server, dialect: Dialect) -> (Client<TcpStream>, JoinHandle<()>) {
+async fn connect(server: &Server, door: Door) -> (Client<TcpStream>, JoinHandle<()>) {
     let (mut client, connection) = server.connection().await;
-    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), dialect));
-    let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), door));
+    let protocol = if door.dialect() == Dialect::Smtp { "ESMTP" } else { "LMTP" };
     client.hears(&format!("220 mail.example.org {protocol} Postbell")).await;
     (client, served)
 }
@@ -34,7 +34,7 @@ async fn only_message(server: &Server) -> String {
 #[tokio::test]
 async fn a_message_is_in_the_store_when_its_sender_hears_so() {
     let server = Server::start().await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     // Larger than what is read at once.
     let lines = "0123456789 ..\r\n".repeat(100_000);
@@ -50,7 +50,7 @@ async fn a_message_is_in_the_store_when_its_sender_hears_so() {
 #[tokio::test]
 async fn lmtp_answers_for_each_recipient() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Lmtp).await;
+    let (mut client, _served) = connect(&server, Door::Lmtp).await;
     client.says("LHLO client.example").await;
     while client.line().await.starts_with("250-") {}
     client.says("MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nRCPT TO:<bob@example.org>").await;
@@ -68,7 +68,7 @@ async fn lmtp_answers_for_each_recipient() {
 #[tokio::test]
 async fn starttls_drops_what_was_injected_before_it() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     client.says("STARTTLS\r\nEHLO evil.example\r\nMAIL FROM:<evil@example.org>").await;
     client.hears("220 2.0.0 Ready for TLS").await;
     let mut client = client.start_tls(&server).await;
@@ -89,8 +89,8 @@ async fn starttls_drops_what_was_injected_before_it() {
 #[tokio::test]
 async fn a_stop_is_told_and_half_a_message_is_none() {
     let server = Server::start().await;
-    let (mut silent, _served) = connect(&server, Dialect::Smtp).await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut silent, _served) = connect(&server, Door::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     client.says("Subject: half").await;
     server.stop.send_replace(true);
@@ -105,7 +105,7 @@ async fn a_stop_is_told_and_half_a_message_is_none() {
 #[tokio::test]
 async fn a_lost_connection_leaves_nothing() {
     let server = Server::start().await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     client.says("Subject: half\r\n..\r\n").await;
     drop(client);
@@ -116,7 +116,7 @@ async fn a_lost_connection_leaves_nothing() {
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     client.says(&format!("POST / HTTP/1.1\r\nHost: x\r\n\r\n{}", "x".repeat(100_000))).await;
     client.hears("421 4.7.0 This is a mail server").await;
 }
@@ -124,7 +124,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 #[tokio::test(start_paused = true)]
 async fn patience_ends_after_five_minutes() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     let start = tokio::time::Instant::now();
     client.hears("421 4.4.2 Waited too long").await;
     assert_eq!(start.elapsed().as_secs(), 300);

@@ -10,7 +10,7 @@
 //!   an answer waits too (RFC 2920 §3.2). Replies leave together when there is nothing more to read.
 //! - After STARTTLS every octet received in the clear is dropped, and what was said before is forgotten
 //!   (RFC 3207 §4.2).
-//! - Memory: what one `receive` brought, one command line, replies up to 16 KiB, the envelope. A body is never here.
+//! - Memory: what one `receive` brought, one line of a command or a login, replies up to 16 KiB, the envelope. A body is never here.
 
 use std::mem;
 use std::net::IpAddr;
@@ -18,17 +18,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::body::{Pace, Reception};
-use super::command::{Chunk, MailParameters, Stage};
+use super::command::{Chunk, Stage};
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
-use super::{Dialect, Limits, Reply, replies};
+use super::{Dialect, Limits, Reply, Terms, replies};
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
+mod auth;
 mod commands;
+mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
+
+pub use auth::{Claim, Judged};
 
 /// Replies are sent when this many octets wait, even if more commands are there to be read: a client that pipelines
 /// without reading does not fill our memory.
@@ -44,6 +49,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether the connection is encrypted.
     pub tls: Tls,
+    /// What it is offered beside the rest.
+    pub terms: Terms,
 }
 
 /// Whether a connection is encrypted.
@@ -77,12 +84,16 @@ pub struct Envelope {
     pub peer: IpAddr,
     /// TLS version and cipher suite.
     pub tls: Option<String>,
+    /// The name of the account whose owner has logged in to send it (RFC 4954).
+    pub account: Option<Arc<str>>,
     /// Whom to tell when it can't be delivered; `None` is the null path.
     pub reverse_path: Option<Path>,
     /// What MAIL said about it.
     pub parameters: MailParameters,
     /// The accepted recipients, in the order in which they came; the same one may be there twice.
     pub recipients: Vec<Path>,
+    /// What RCPT said about each of them, in the same order.
+    pub recipient_parameters: Vec<RcptParameters>,
 }
 
 /// What the driver is to do next.
@@ -105,6 +116,10 @@ pub enum Step {
 /// What only the driver can know. A refusal is the reply for the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// Is mail taken from this sender now? If so, a transaction begins. The envelope has no recipient yet, and is the one
+    /// that [`Ask::Recipient`] and [`Ask::Open`] belong to: the driver may keep it. What is refused leaves no transaction,
+    /// so no [`Step::Abandon`] follows.
+    Sender(Arc<Envelope>),
     /// Is this somebody here, and has room? If so, it is the transaction's next recipient.
     Recipient {
         /// Who.
@@ -118,6 +133,8 @@ pub enum Ask {
     Store(Vec<u8>),
     /// The message is complete. Yes means: it is on disk, for every recipient. [`Session::delivered`] takes the answer too.
     Deliver,
+    /// Who is it? [`Session::authenticated`] takes the answer.
+    Authenticate(Claim),
 }
 
 /// How far the conversation is. Each state carries what must be known in it.
@@ -127,10 +144,14 @@ enum State {
     Fresh,
     /// No transaction is open.
     Introduced(Client),
+    /// A login is going on.
+    Authenticating(Client, auth::Stage),
+    /// The driver looks whether it takes mail from this sender.
+    Vetting(Arc<Envelope>),
     /// MAIL was accepted, and so were the recipients that are in the envelope.
     Transaction(Box<Envelope>),
     /// The driver looks for this recipient.
-    Resolving(Box<Envelope>, Path),
+    Resolving(Box<Envelope>, Path, RcptParameters),
     /// The driver prepares to store what DATA or BDAT will bring.
     Opening(Arc<Envelope>, Opening),
     /// The octets that come are the message, up to CRLF.CRLF.
@@ -192,6 +213,9 @@ pub struct Session {
     has_read: bool,
     errors: u32,
     junk_commands: u32,
+    /// The account whose owner has logged in.
+    account: Option<Arc<str>>,
+    login_failures: u32,
     /// The latest time we know.
     now: Instant,
     /// When the last command or answer came.
@@ -218,11 +242,13 @@ impl Session {
             has_read: false,
             errors: 0,
             junk_commands: 0,
+            account: None,
+            login_failures: 0,
             now,
             idle_since: now,
         };
-        let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
-        session.say(&Reply::plain(220, "").with_text(format!("{} {protocol} Postbell", session.hostname)));
+        session.framer.set_limit(session.line_octets());
+        session.greet();
         session
     }
 
@@ -299,9 +325,17 @@ impl Session {
         self.asked = false;
         self.idle_since = now;
         self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::Resolving(mut envelope, path) => match answer {
+            State::Vetting(envelope) => match answer {
+                Ok(()) => {
+                    self.say(&replies::SENDER_OK);
+                    State::Transaction(Box::new(Arc::unwrap_or_clone(envelope)))
+                }
+                Err(reply) => self.refuse(&reply, State::Introduced(envelope.client.clone())),
+            },
+            State::Resolving(mut envelope, path, parameters) => match answer {
                 Ok(()) => {
                     envelope.recipients.push(path);
+                    envelope.recipient_parameters.push(parameters);
                     self.say(&replies::RECIPIENT_OK);
                     State::Transaction(envelope)
                 }
@@ -330,13 +364,14 @@ impl Session {
         };
     }
 
-    /// The TLS handshake is done; `parameters` are version and cipher suite.
-    pub fn tls_started(&mut self, parameters: String, now: Instant) {
+    /// The TLS handshake is done, and this is who is at the other end now.
+    pub fn tls_started(&mut self, peer: Peer, now: Instant) {
         self.now = now;
         self.idle_since = now;
-        self.peer.tls = Tls::On(parameters);
+        self.peer = peer;
+        self.account = None;
         self.state = State::Fresh;
-        self.framer = Framer::new(self.limits.command_line);
+        self.framer = Framer::new(self.line_octets());
         self.has_read = false;
     }
 
@@ -372,6 +407,7 @@ impl Session {
             State::Data(reception, decoder) => self.advance_data(reception, decoder),
             State::Chunk(reception, newlines, chunk) => self.advance_chunk(reception, newlines, chunk),
             State::Skipping { left, pace, reply, times, then } => self.advance_skipping(left, pace, reply, times, then),
+            State::Authenticating(client, stage) => self.advance_exchange(client, stage),
             state @ (State::Handshake | State::Closed) => {
                 self.discard_input();
                 self.state = state;

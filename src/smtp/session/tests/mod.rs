@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::*;
 
+mod auth;
 mod commands;
 mod limits;
 mod message;
@@ -28,7 +29,7 @@ struct Fake {
 impl Fake {
     fn new(dialect: Dialect, tls: Tls, limits: Limits) -> Self {
         let now = Instant::now();
-        let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls };
+        let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls, terms: Terms::default() };
         let session = Session::new(dialect, "mx.example".into(), peer, Arc::new(limits), now);
         let mut fake = Self { session, now, message: None, events: Vec::new(), closed: false };
         fake.run();
@@ -61,7 +62,7 @@ impl Fake {
                 Step::StartTls => {
                     self.flush(&mut output);
                     self.note("-- tls");
-                    self.session.tls_started("TLSv1_3".into(), self.now);
+                    self.session.tls_started(under_tls(), self.now);
                 }
                 Step::Close => {
                     self.flush(&mut output);
@@ -94,6 +95,11 @@ impl Fake {
 
     fn reply_to(&mut self, ask: Ask) -> Result<(), Reply> {
         match ask {
+            Ask::Sender(envelope) => match envelope.reverse_path.as_ref().map(Path::local_part) {
+                Some("unwanted") => Err(replies::NOT_OUR_DOMAIN),
+                Some("later") => Err(replies::STORE_FAILED),
+                _ => Ok(()),
+            },
             Ask::Recipient { path, .. } => match (path.local_part(), path.domain()) {
                 (_, "elsewhere.example") => Err(replies::NOT_OUR_DOMAIN),
                 ("alice" | "bob" | "full" | "broken" | "postmaster" | "käthe", _) => Ok(()),
@@ -110,6 +116,7 @@ impl Fake {
                 self.message.as_mut().expect("nothing is stored before it was opened").extend_from_slice(&octets);
                 Ok(())
             }
+            Ask::Authenticate(_) => panic!("there is nothing to log in to"),
             Ask::Deliver => {
                 let message = self.message.take().expect("nothing is delivered that was abandoned");
                 if message.starts_with(b"broken:") {
@@ -120,6 +127,11 @@ impl Fake {
             }
         }
     }
+}
+
+/// Who is at the other end when TLS has begun.
+fn under_tls() -> Peer {
+    Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::On("TLSv1_3".into()), terms: Terms::default() }
 }
 
 /// The octets of a `C:` or `C|` line.

@@ -15,6 +15,7 @@ fn nothing_survives_starttls() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250-STARTTLS
          S: 250 HELP
          C: MAIL FROM:<>
@@ -36,6 +37,8 @@ fn nothing_survives_starttls() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
+         S: 250-REQUIRETLS
          S: 250 HELP
          C: STARTTLS
          S: 503 5.5.1 TLS is on already";
@@ -45,14 +48,14 @@ fn nothing_survives_starttls() {
 #[test]
 fn octets_between_starttls_and_the_handshake_are_dropped() {
     let now = Instant::now();
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Offered };
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Offered, terms: Terms::default() };
     let mut session = Session::new(Dialect::Smtp, "mx.example".into(), peer, Arc::default(), now);
     session.receive(b"STARTTLS\r\n", now);
     assert!(matches!(session.poll(), Step::Write(_)));
     session.receive(b"EHLO evil.example\r\n", now);
     assert_eq!(session.poll(), Step::StartTls);
     session.receive(b"EHLO evil.example\r\n", now);
-    session.tls_started("TLSv1_3".into(), now);
+    session.tls_started(under_tls(), now);
     assert_eq!(session.poll(), Step::NeedInput);
 }
 
