@@ -501,7 +501,7 @@ mod tests {
             (good.replace("a=rsa-sha256", "a=rsa-sha1"), permanent("rsa-sha1 is not accepted")),
             (good.replace("h=Message-ID:Date:Subject:To:From:From", "h=To:Subject"), permanent("From is not signed")),
             (MESSAGE.to_owned(), (Outcome::None, None)),
-            ("\r\nno header\r\n".to_owned(), (Outcome::None, None)),
+            ("\r\nno header\r\n".to_owned(), (Outcome::None, Some("no header".to_owned()))),
         ] {
             assert_eq!(first(&message).await, verdict, "{message}");
         }
