@@ -1,5 +1,7 @@
 //! Transactions against a real store.
 
+mod filing;
+
 use std::sync::Mutex;
 
 use super::*;
@@ -48,8 +50,13 @@ impl World {
 
     /// The bodies in an account's INBOX.
     async fn inbox(&self, account: &str) -> Vec<String> {
+        self.mailbox(account, INBOX).await
+    }
+
+    /// The bodies in a mailbox.
+    async fn mailbox(&self, account: &str, name: &str) -> Vec<String> {
         let account = self.store.account(account).unwrap();
-        let inbox = self.store.mailbox(account.id, INBOX).unwrap();
+        let inbox = self.store.mailbox(account.id, name).unwrap();
         let inbox = self.store.open_mailbox(&inbox).await.unwrap();
         let mut bodies = Vec::new();
         for message in inbox.messages(&inbox.snapshot().uids) {
@@ -189,7 +196,8 @@ async fn a_circle_is_cut() {
 
 #[tokio::test]
 async fn refusals_of_directory_and_store_are_replies() {
-    let options = Options { max_message_octets: 1_000, in_flight_octets: 1_500, ..Options::default() };
+    let (max_message_octets, in_flight_octets) = (TRACE_OCTETS + 1_000, 2 * TRACE_OCTETS + 1_300);
+    let options = Options { max_message_octets, in_flight_octets, ..Options::default() };
     let world = World::new(options).await;
     let mut transaction = world.transaction();
     for recipient in ["alice", "bob", "carol"] {
@@ -198,7 +206,7 @@ async fn refusals_of_directory_and_store_are_replies() {
     let fourth = transaction.add_recipient(&path("dave"), None).await;
     assert_eq!(fourth.map_err(|reply| reply.code()), Err(451), "no more than three accounts");
     transaction.open(envelope(&["alice"])).await.unwrap();
-    assert_eq!(transaction.push(&[b'a'; 1_000]).await, Err(replies::TOO_LARGE));
+    assert_eq!(transaction.push(&[b'a'; 1_001]).await, Err(replies::TOO_LARGE));
     transaction.push(&[b'a'; 700]).await.unwrap();
 
     let mut other = world.transaction();
@@ -207,6 +215,25 @@ async fn refusals_of_directory_and_store_are_replies() {
     assert_eq!(other.push(&[b'a'; 700]).await, Err(replies::STORE_BUSY));
     transaction.abandon();
     other.push(&[b'a'; 700]).await.unwrap();
+}
+
+/// What goes in front has its room from the first: who can't have that much is told before it sends anything, and who had
+/// it is not refused in the end.
+#[tokio::test]
+async fn no_room_for_the_trace_is_told_before_the_message() {
+    let options = Options { in_flight_octets: TRACE_OCTETS + 100, ..Options::default() };
+    let world = World::new(options).await;
+    let (mut first, mut second) = (world.transaction(), world.transaction());
+    for transaction in [&mut first, &mut second] {
+        transaction.add_recipient(&path("alice"), None).await.unwrap();
+    }
+    first.open(envelope(&["alice"])).await.unwrap();
+    assert_eq!(second.open(envelope(&["alice"])).await, Err(replies::STORE_BUSY));
+    first.push(&[b'a'; 100]).await.unwrap();
+    first.deliver().await.unwrap();
+    let [stored] = world.inbox("alice@localhost").await.try_into().unwrap();
+    assert!(stored.starts_with("Return-Path: ") && stored.ends_with(&"a".repeat(100)));
+    second.open(envelope(&["alice"])).await.unwrap();
 }
 
 #[tokio::test]

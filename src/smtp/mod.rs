@@ -25,7 +25,7 @@ pub use path::Path;
 pub use reply::Reply;
 pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Step, Tls};
 pub use terms::{Auth, Terms};
-pub use trace::trace_header;
+pub use trace::{received, return_path};
 
 use std::time::Duration;
 

@@ -2,21 +2,28 @@
 //!
 //! All recipients of a transaction read identical bytes, since a message is stored once. So there is a `for` clause
 //! only where there is one recipient: nobody learns of the others (RFC 5321 §7.2).
+//!
+//! They are two functions, since what is found out about a message is told between the two: `Return-Path` is the first of
+//! all (RFC 5321 §4.4), and a verdict stands above the `Received` of the host that gave it (RFC 8601 §4, RFC 7208 §9.1).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{Dialect, Envelope};
 
-/// The lines to put before the message, CRLF at their ends. `by` is our host name, `id` what our logs call this
-/// message, `date` an RFC 5322 date-time.
-pub fn trace_header(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
+/// Where the message comes from, as a line with its CRLF.
+pub fn return_path(envelope: &Envelope) -> String {
+    match &envelope.reverse_path {
+        None => "Return-Path: <>\r\n".to_owned(),
+        Some(path) => format!("Return-Path: <{path}>\r\n"),
+    }
+}
+
+/// How it came here, as lines with their CRLFs. `by` is our host name, `id` what our logs call this message, `date` an
+/// RFC 5322 date-time.
+pub fn received(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
     let mut header = String::with_capacity(400);
     // Writing to a String can't fail.
-    let _ = match &envelope.reverse_path {
-        None => write!(header, "Return-Path: <>\r\n"),
-        Some(path) => write!(header, "Return-Path: <{path}>\r\n"),
-    };
     let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, address_literal(envelope.peer));
     let _ = write!(header, " with {}", with_protocol(envelope));
     if let Some(tls) = &envelope.tls {
@@ -86,9 +93,8 @@ mod tests {
     #[test]
     fn one_recipient_is_named() {
         assert_eq!(
-            trace_header(&envelope(), "mx.example.net", "1f", "Mon, 23 Nov 2026 15:00:00 +0000"),
-            "Return-Path: <alice@example.org>\r\n\
-             Received: from client.example ([192.0.2.1])\r\n\
+            received(&envelope(), "mx.example.net", "1f", "Mon, 23 Nov 2026 15:00:00 +0000"),
+            "Received: from client.example ([192.0.2.1])\r\n\
              \tby mx.example.net with ESMTP\r\n\
              \tid 1f\r\n\
              \tfor <bob@example.net>; Mon, 23 Nov 2026 15:00:00 +0000\r\n"
@@ -96,17 +102,23 @@ mod tests {
     }
 
     #[test]
+    fn the_null_path_is_told_too() {
+        let mut envelope = envelope();
+        assert_eq!(return_path(&envelope), "Return-Path: <alice@example.org>\r\n");
+        envelope.reverse_path = None;
+        assert_eq!(return_path(&envelope), "Return-Path: <>\r\n");
+    }
+
+    #[test]
     fn two_recipients_are_not_and_tls_is_told() {
         let mut envelope = envelope();
         envelope.recipients.push(path("<carol@example.net>"));
-        envelope.reverse_path = None;
         envelope.peer = "::ffff:192.0.2.1".parse().unwrap();
         envelope.tls = Some("TLSv1_3 TLS13_AES_128_GCM_SHA256".into());
         envelope.parameters.smtputf8 = true;
         assert_eq!(
-            trace_header(&envelope, "mx", "1f", "D"),
-            "Return-Path: <>\r\n\
-             Received: from client.example ([192.0.2.1])\r\n\
+            received(&envelope, "mx", "1f", "D"),
+            "Received: from client.example ([192.0.2.1])\r\n\
              \tby mx with UTF8SMTPS (TLSv1_3 TLS13_AES_128_GCM_SHA256)\r\n\
              \tid 1f; D\r\n"
         );

@@ -17,6 +17,7 @@ mod histories;
 mod metadata;
 mod quota;
 mod rebuild;
+mod recipients;
 mod special_use;
 
 fn nobody() -> Credentials {
