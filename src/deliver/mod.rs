@@ -24,6 +24,8 @@ use crate::auth::Directory;
 use crate::auth::directory::Unknown;
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
+use crate::policy::checks::{Checks, Conclusion, Policy};
+use crate::policy::decision::Decision;
 use crate::smtp::{Dialect, Envelope, Path, Reply, received, replies, return_path};
 use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placement, Store, Usage};
 
@@ -48,6 +50,8 @@ pub struct Destination<'a> {
     pub observer: &'a dyn Observer,
     /// `Received` fields above which a message is refused.
     pub max_hops: usize,
+    /// What is asked about the client and its mail; `None`: nothing.
+    pub policy: Option<&'a Policy>,
 }
 
 /// One transaction after another of one session.
@@ -62,6 +66,8 @@ pub struct Transaction<'a> {
     /// The accepted recipients.
     recipients: Recipients,
     message: Option<Message>,
+    /// Where it comes from.
+    checks: Option<Checks<'a>>,
 }
 
 /// A message that is coming in.
@@ -72,12 +78,22 @@ struct Message {
     date: String,
     body: Incoming,
     hops: HopCounter,
+    /// It comes from a stranger, and is checked.
+    is_checked: bool,
 }
 
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, envelope: None, recipients: Recipients::default(), message: None }
+        Self {
+            to,
+            connection,
+            opened: 0,
+            envelope: None,
+            recipients: Recipients::default(),
+            message: None,
+            checks: to.policy.map(Checks::new),
+        }
     }
 
     /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
@@ -86,6 +102,9 @@ impl<'a> Transaction<'a> {
     /// Too little space for a message of the declared size is told here already (RFC 1870 §6.1).
     pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
         self.check_login(&envelope).await?;
+        if let Some(checks) = &mut self.checks {
+            checks.forget();
+        }
         let octets = envelope.parameters.size.unwrap_or(0);
         self.to.store.incoming().has_room_for(octets).map_err(|error| self.refusal(&error))?;
         self.envelope = Some(envelope);
@@ -115,8 +134,24 @@ impl<'a> Transaction<'a> {
             })?;
             named.push((addressee, inbox));
         }
+        self.check_origin(path).await?;
         self.recipients.add(named);
         Ok(())
+    }
+
+    /// Whether mail from this client and sender is taken for this recipient.
+    async fn check_origin(&mut self, recipient: &Path) -> Result<(), Reply> {
+        let (Some(checks), Some(envelope)) = (&mut self.checks, &self.envelope) else { return Ok(()) };
+        // Who has logged in is no stranger.
+        if envelope.account.is_some() {
+            return Ok(());
+        }
+        checks.recipient(envelope, recipient).await.inspect_err(|reply| {
+            let (connection, peer) = (self.connection, envelope.peer);
+            let sender = envelope.reverse_path.as_ref().map(Path::to_string).unwrap_or_default();
+            let (code, why) = (reply.code(), reply.text());
+            tracing::info!(connection, %peer, helo = envelope.client.name, sender, %recipient, reply = code, why, "refused");
+        })
     }
 
     /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
@@ -149,7 +184,11 @@ impl<'a> Transaction<'a> {
         let date = Zoned { unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX), offset_min: 0 }.to_string();
         let mut body = self.to.store.incoming();
         body.reserve(TRACE_OCTETS).map_err(|error| self.refusal(&error))?;
-        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new() });
+        let is_checked = self.checks.is_some() && envelope.account.is_none();
+        if let (true, Some(checks)) = (is_checked, &mut self.checks) {
+            checks.open();
+        }
+        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), is_checked });
         Ok(())
     }
 
@@ -159,7 +198,11 @@ impl<'a> Transaction<'a> {
         if message.hops.count(octets) > self.to.max_hops {
             return Err(replies::TOO_MANY_HOPS);
         }
-        message.body.push(octets).await.map_err(|error| self.refusal(&error))
+        let pushed = match &mut self.checks {
+            Some(checks) if message.is_checked => message.body.push(&checks.push(octets)).await,
+            _ => message.body.push(octets).await,
+        };
+        pushed.map_err(|error| self.refusal(&error))
     }
 
     /// Stores the message for all recipients. When this says yes, it is on disk.
@@ -171,18 +214,21 @@ impl<'a> Transaction<'a> {
         let recipients = std::mem::take(&mut self.recipients);
         self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
-        let Message { id, envelope, date, mut body, .. } = message;
+        let Message { id, envelope, date, body, is_checked, .. } = message;
+        let judged = match &mut self.checks {
+            Some(checks) if is_checked => Some(checks.conclude(&envelope).await),
+            _ => None,
+        };
         let trace = received(&envelope, self.to.hostname, &id, &date);
-        let prepended = body.prepend((return_path(&envelope) + &trace).as_bytes());
-        let octets = body.len();
-        let outcome = match prepended {
-            Ok(()) => {
-                // Nobody says yet that a message is junk.
-                let mut filing = Filing::new(self.to.store, false);
+        let mut octets = body.len();
+        let outcome = match self.complete(body, judged, &return_path(&envelope), &trace).await {
+            Ok((body, is_junk)) => {
+                octets = body.len();
+                let mut filing = Filing::new(self.to.store, is_junk);
                 let places = recipients.file(|recipient| filing.placements(recipient));
                 self.store(body, places, envelope.dialect).await
             }
-            Err(error) => Err(self.refusal(&error)),
+            Err(reply) => Err(reply),
         };
         tracing::info!(
             connection = self.connection,
@@ -196,6 +242,30 @@ impl<'a> Transaction<'a> {
             "message"
         );
         outcome
+    }
+
+    /// Puts in front of the message what belongs there, unless it is refused, and says whether it is junk. What was found
+    /// out about it stands above `Received` (RFC 8601 §4.1, RFC 7208 §9.1).
+    async fn complete(
+        &self,
+        mut body: Incoming,
+        judged: Option<Conclusion>,
+        return_path: &str,
+        trace: &str,
+    ) -> Result<(Incoming, bool), Reply> {
+        let mut verdicts = String::new();
+        let mut junk = false;
+        if let Some(Conclusion { fields, decision, rest }) = judged {
+            match decision {
+                Decision::Refuse(reply) => return Err(reply),
+                Decision::Take { is_junk } => junk = is_junk,
+            }
+            body.push(&rest).await.map_err(|error| self.refusal(&error))?;
+            verdicts = fields;
+        }
+        let front = [return_path, &verdicts, trace].concat();
+        body.prepend(front.as_bytes()).map_err(|error| self.refusal(&error))?;
+        Ok((body, junk))
     }
 
     /// Stores the message in the places of each path, and says which paths were refused. INTERNALDATE is the moment of
@@ -237,6 +307,9 @@ impl<'a> Transaction<'a> {
     pub fn abandon(&mut self) {
         self.envelope = None;
         self.recipients = Recipients::default();
+        if let Some(checks) = &mut self.checks {
+            checks.forget();
+        }
         if let Some(message) = self.message.take() {
             let octets = message.body.len();
             tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");

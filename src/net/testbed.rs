@@ -56,6 +56,8 @@ impl Server {
             imap: Default::default(),
             imap_workspace: Default::default(),
             sessions: Sessions::new(SessionLimits::default()),
+            policy: None,
+            trusted_senders: Vec::new(),
             shutdown,
         };
         change(&mut services);
