@@ -9,6 +9,9 @@ pub mod wire;
 /// What is inside a message: envelope, structure, sections, addresses, dates. Knows no protocol state.
 pub mod message;
 
+/// Sieve (RFC 5228): rules for mail that comes in, as a language. Knows no store.
+pub mod sieve;
+
 /// Wakes whoever listens to a key. Knows nothing of mail.
 pub mod notify;
 
@@ -30,7 +33,8 @@ pub mod pop3;
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.
 pub mod imap;
 
-/// Where mail comes from, and what follows from it: SPF, DKIM, DMARC, ARC, reverse DNS, blocklists.
+/// What is taken from whom, how much of it, and where it comes from: SPF, DKIM, DMARC, ARC, blocklists. Knows no socket of
+/// a client.
 pub mod policy;
 
 /// An accepted transaction becomes stored messages.

@@ -65,6 +65,17 @@ pub enum Unknown {
     Unavailable(String),
 }
 
+/// Whose an address is, seen from an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Mail for it comes to that account.
+    Own,
+    /// Its domain is ours, and it is somebody else's or nobody's.
+    OfAnother,
+    /// Its domain is none of ours.
+    Foreign,
+}
+
 impl From<BadAddress> for Unknown {
     fn from(bad: BadAddress) -> Self {
         match bad {
@@ -129,16 +140,20 @@ impl Directory {
         self.resolve(local_part, domain).await
     }
 
-    /// Whether the owner of `account` may send as this address: it comes to that account, or its domain is none of ours. In
-    /// `dev` everybody is whoever they say. Errs where it can't be said now.
-    pub async fn may_send_as(&self, account: &str, local_part: &str, domain: &str) -> Result<bool, Unknown> {
-        if matches!(self.membership, Membership::Open { .. }) {
-            return Ok(true);
+    /// Whether any address makes its account: then there is no foreign one.
+    pub fn is_open(&self) -> bool {
+        matches!(self.membership, Membership::Open { .. })
+    }
+
+    /// Whose an address is, seen from `account`. In `dev` everybody is whoever they say. Errs where it can't be said now.
+    pub async fn ownership(&self, account: &str, local_part: &str, domain: &str) -> Result<Ownership, Unknown> {
+        if self.is_open() {
+            return Ok(Ownership::Own);
         }
-        match self.resolve(local_part, domain).await {
-            Ok(owner) => Ok(owner.name == account),
-            Err(Unknown::Domain) => Ok(true),
-            Err(Unknown::User) => Ok(false),
+        match self.addressees(local_part, domain).await {
+            Ok(owners) if owners.iter().any(|owner| owner.account.name == account) => Ok(Ownership::Own),
+            Ok(_) | Err(Unknown::User) => Ok(Ownership::OfAnother),
+            Err(Unknown::Domain) => Ok(Ownership::Foreign),
             Err(unavailable) => Err(unavailable),
         }
     }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
+use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
 use crate::net::tls;
@@ -40,6 +41,8 @@ pub struct Config {
     pub tls: tls::Source,
     /// How many sessions there may be.
     pub sessions: SessionLimits,
+    /// What is done against abuse.
+    pub abuse: guard::Settings,
     /// Limits and sizes of the store.
     pub store: store::Options,
     /// What an SMTP or LMTP client may do.
@@ -150,6 +153,8 @@ impl Config {
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
+            // Whoever develops a client errs often, and is not kept waiting.
+            abuse: guard::Settings::OFF,
             store: store::Options::default(),
             // curl and scripts send files as they are on disk, with LF, and most applications log in to send.
             smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, auth: true, ..Default::default() },

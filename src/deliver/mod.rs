@@ -9,24 +9,28 @@
 
 mod filing;
 mod hops;
+mod notice;
 mod recipient;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::filing::Filing;
 use self::hops::HopCounter;
+use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
 use crate::auth::Directory;
-use crate::auth::directory::Unknown;
+use crate::auth::directory::{Ownership, Unknown};
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
 use crate::policy::checks::{Checks, Conclusion, Policy};
 use crate::policy::decision::Decision;
-use crate::smtp::{Dialect, Envelope, Path, Reply, received, replies, return_path};
+use crate::smtp::{
+    Client, Dialect, Envelope, MailParameters, Path, RcptParameters, Reply, received, replies, return_path,
+};
 use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placement, Store, Usage};
 
 /// What we put in front of a message has this much room, in octets: a trace header with names, addresses and TLS
@@ -80,6 +84,8 @@ struct Message {
     hops: HopCounter,
     /// It comes from a stranger, and is checked.
     is_checked: bool,
+    /// For a notice of its delivery, where one was asked for.
+    copy: Option<HeaderCopy>,
 }
 
 impl<'a> Transaction<'a> {
@@ -155,13 +161,15 @@ impl<'a> Transaction<'a> {
     }
 
     /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
-    /// here, and may be used by whoever has them.
+    /// here, and may be used by whoever has them; but not at a port for submission, where every sender has to be one whom a
+    /// notice of delivery reaches.
     async fn check_login(&self, envelope: &Envelope) -> Result<(), Reply> {
         let (Some(account), Some(path)) = (&envelope.account, &envelope.reverse_path) else { return Ok(()) };
-        let allowed = self.to.directory.may_send_as(account, &path.quoted_local_part(), path.domain()).await;
-        let refusal = match allowed {
-            Ok(true) => return Ok(()),
-            Ok(false) => replies::NOT_YOUR_ADDRESS,
+        let owned = self.to.directory.ownership(account, &path.quoted_local_part(), path.domain()).await;
+        let refusal = match owned {
+            Ok(Ownership::Own) => return Ok(()),
+            Ok(Ownership::Foreign) if !envelope.is_submission => return Ok(()),
+            Ok(Ownership::Foreign | Ownership::OfAnother) => replies::NOT_YOUR_ADDRESS,
             Err(unknown) => unknown_recipient(&unknown),
         };
         let (connection, peer) = (self.connection, envelope.peer);
@@ -177,18 +185,18 @@ impl<'a> Transaction<'a> {
     /// Begins a message: room for what goes in front is taken first, and where not even that can be stored, nothing need be
     /// sent.
     pub async fn open(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
-        let now_unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (now_unix_s, date) = now();
         self.opened += 1;
         // An atom, as the ID clause wants it (RFC 5321 §4.4).
         let id = format!("{now_unix_s:x}-{:x}-{:x}", self.connection, self.opened);
-        let date = Zoned { unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX), offset_min: 0 }.to_string();
         let mut body = self.to.store.incoming();
         body.reserve(TRACE_OCTETS).map_err(|error| self.refusal(&error))?;
         let is_checked = self.checks.is_some() && envelope.account.is_none();
         if let (true, Some(checks)) = (is_checked, &mut self.checks) {
             checks.open();
         }
-        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), is_checked });
+        let copy = HeaderCopy::for_envelope(&envelope);
+        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), copy, is_checked });
         Ok(())
     }
 
@@ -198,11 +206,63 @@ impl<'a> Transaction<'a> {
         if message.hops.count(octets) > self.to.max_hops {
             return Err(replies::TOO_MANY_HOPS);
         }
+        if let Some(copy) = &mut message.copy {
+            copy.push(octets);
+        }
         let pushed = match &mut self.checks {
             Some(checks) if message.is_checked => message.body.push(&checks.push(octets)).await,
             _ => message.body.push(octets).await,
         };
         pushed.map_err(|error| self.refusal(&error))
+    }
+
+    /// Stores the message ([`Transaction::deliver`]), and a notice for its sender where that was asked for.
+    pub async fn complete(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
+        let asked = self.message.as_mut().and_then(|message| {
+            let copy = message.copy.take()?;
+            Some((copy, Arc::clone(&message.envelope), message.id.clone()))
+        });
+        let outcome = self.deliver().await;
+        if let (Some((copy, envelope, id)), Ok(refusals)) = (asked, &outcome) {
+            let arrived = |number: usize| refusals.get(number).is_none_or(Option::is_none);
+            let told = Told { hostname: self.to.hostname, id: &id, date: &now().1 };
+            if let Some(notice) = notice::of_delivery(&envelope, arrived, &copy, &told) {
+                self.notify(notice).await;
+            }
+        }
+        outcome
+    }
+
+    /// Delivers a notice: a message of ours, from the null path.
+    async fn notify(&mut self, Notice { to, octets }: Notice) {
+        let envelope = Envelope {
+            dialect: Dialect::Smtp,
+            client: Client { name: self.to.hostname.to_owned(), extended: false },
+            peer: Ipv4Addr::LOCALHOST.into(),
+            tls: None,
+            account: None,
+            is_submission: false,
+            reverse_path: None,
+            parameters: MailParameters::default(),
+            recipients: vec![to.clone()],
+            recipient_parameters: vec![RcptParameters::default()],
+        };
+        // Nobody need be asked about us.
+        let to_ourselves = Destination { policy: None, ..self.to };
+        let mut transaction = Transaction { opened: self.opened, ..Transaction::new(to_ourselves, self.connection) };
+        let delivered = async {
+            transaction.add_recipient(&to, Some(octets.len() as u64)).await?;
+            transaction.open(Arc::new(envelope)).await?;
+            transaction.push(&octets).await?;
+            transaction.deliver().await
+        };
+        let delivered = delivered.await;
+        // The next message has a name of its own.
+        self.opened = transaction.opened;
+        // Nobody is told of a notice that can't be delivered (RFC 3461 §5.2, RFC 5321 §4.5.5).
+        if let Err(reply) = delivered {
+            tracing::warn!(connection = self.connection, %to, reply = reply.text(), "a notice of delivery is lost");
+        }
     }
 
     /// Stores the message for all recipients. When this says yes, it is on disk.
@@ -221,7 +281,7 @@ impl<'a> Transaction<'a> {
         };
         let trace = received(&envelope, self.to.hostname, &id, &date);
         let mut octets = body.len();
-        let outcome = match self.complete(body, judged, &return_path(&envelope), &trace).await {
+        let outcome = match self.finish(body, judged, &return_path(&envelope), &trace).await {
             Ok((body, is_junk)) => {
                 octets = body.len();
                 let mut filing = Filing::new(self.to.store, is_junk);
@@ -246,7 +306,7 @@ impl<'a> Transaction<'a> {
 
     /// Puts in front of the message what belongs there, unless it is refused, and says whether it is junk. What was found
     /// out about it stands above `Received` (RFC 8601 §4.1, RFC 7208 §9.1).
-    async fn complete(
+    async fn finish(
         &self,
         mut body: Incoming,
         judged: Option<Conclusion>,
@@ -353,6 +413,13 @@ impl<'a> Transaction<'a> {
             }
         }
     }
+}
+
+/// The time as Unix seconds, and as RFC 5322 writes it.
+fn now() -> (u64, String) {
+    let unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let date = Zoned { unix_s: i64::try_from(unix_s).unwrap_or(i64::MAX), offset_min: 0 };
+    (unix_s, date.to_string())
 }
 
 /// What to say about a recipient that is nobody's here.

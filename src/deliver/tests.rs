@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::auth::directory::Membership;
-use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
+use crate::smtp::{Client, Command, Dialect, MailParameters, Notify, RcptParameters, parse_command};
 use crate::store::{Options, Quota};
 
 /// Writes down what it is told.
@@ -82,6 +82,7 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
         peer: "192.0.2.1".parse().unwrap(),
         tls: None,
         account: None,
+        is_submission: false,
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),
         recipients: recipients.iter().map(|text| path(text)).collect(),
@@ -122,6 +123,39 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     assert_eq!(told, [("alice@x.example", 1, "Grüße"), ("bob@x.example", 1, "Grüße")]);
     assert_eq!(notes[0].octets, alice[0].len() as u64);
     assert_eq!(notes[0].mailbox, "INBOX");
+}
+
+/// RFC 3461 §5.2.3: the notice is there when the message is answered; where it can't be delivered (here no fourth account is
+/// made), that is no trouble of the message.
+#[tokio::test]
+async fn a_sender_who_asks_has_a_notice_where_it_can_be_told() {
+    let world = World::new(Options::default()).await;
+    store_with_notice(&world, &["alice@x.example", "bob@x.example", "carol@x.example"]).await;
+    assert_eq!(world.store.accounts().len(), 3);
+    assert_eq!(world.inbox("alice@x.example").await.len(), 1);
+
+    let world = World::new(Options::default()).await;
+    store_with_notice(&world, &["alice@x.example"]).await;
+    let notices = world.inbox("sender@example.org").await;
+    assert_eq!(notices.len(), 1);
+    let trace = "Return-Path: <>\r\nReceived: from mx.example ([127.0.0.1])\r\n";
+    assert!(notices[0].starts_with(trace), "{}", notices[0]);
+    let told = "\r\nFinal-Recipient: rfc822; alice@x.example\r\nAction: delivered\r\n";
+    assert!(notices[0].contains(told), "{}", notices[0]);
+}
+
+/// Stores a message whose sender asks for notices of delivery.
+async fn store_with_notice(world: &World, recipients: &[&str]) {
+    let mut envelope = Arc::unwrap_or_clone(envelope(recipients));
+    let asked = Notify { success: true, ..Notify::NEVER };
+    envelope.recipient_parameters = vec![RcptParameters { notify: Some(asked), orcpt: None }; recipients.len()];
+    let mut transaction = world.transaction();
+    for recipient in recipients {
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
+    }
+    transaction.open(Arc::new(envelope)).await.unwrap();
+    transaction.push(MESSAGE).await.unwrap();
+    transaction.complete().await.unwrap();
 }
 
 /// RFC 2033 §4.2: LMTP tells of each recipient, by all the names it was given. In SMTP one who is full stops all.

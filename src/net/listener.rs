@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,8 @@ use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
-use super::limits::Full;
+use super::guard::NoPlace;
+use super::limits::ConnectionSlot;
 use super::smtp::Door;
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
 
@@ -86,11 +87,11 @@ impl Role {
     }
 
     /// What a client hears that finds no place: RFC 5321 §3.8, RFC 3501 §7.1.5, RFC 3206 §3.
-    fn refusal(self, full: Full) -> String {
+    fn refusal(self, reason: NoPlace) -> String {
         match self {
-            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => format!("421 4.7.0 {full}\r\n"),
-            Role::Imap | Role::Imaps => format!("* BYE {full}\r\n"),
-            Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {full}\r\n"),
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => format!("421 4.7.0 {reason}\r\n"),
+            Role::Imap | Role::Imaps => format!("* BYE {reason}\r\n"),
+            Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {reason}\r\n"),
         }
     }
 }
@@ -170,14 +171,14 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let slot = match services.sessions.admit(peer.ip()) {
+    let slot = match admit(role, peer.ip(), services) {
         Ok(slot) => slot,
-        Err(full) => {
-            tracing::info!(role = role.name(), %peer, %full, "connection refused");
+        Err(reason) => {
+            tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
             if !role.implicit_tls() {
                 // One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is
                 // refused by the close all the same.
-                let _told = stream.try_write(role.refusal(full).as_bytes());
+                let _told = stream.try_write(role.refusal(reason).as_bytes());
             }
             return;
         }
@@ -205,6 +206,14 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
             serve(role, connection, services).await;
         }
     });
+}
+
+/// A place for a connection, if there is one and its peer has not done too much of late.
+fn admit(role: Role, peer: IpAddr, services: &Services) -> Result<ConnectionSlot, NoPlace> {
+    if role != Role::Lmtp {
+        services.guard.watch(peer).connect().map_err(NoPlace::Excess)?;
+    }
+    services.sessions.admit(peer).map_err(NoPlace::Full)
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {

@@ -1,6 +1,7 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
 mod compression;
+pub mod guard;
 pub mod imap;
 mod io;
 pub mod limits;
@@ -57,6 +58,8 @@ pub struct Services {
     pub policy: Option<Policy>,
     /// About whom nothing is asked.
     pub trusted_senders: Vec<limits::Network>,
+    /// Counts what strangers do.
+    pub guard: Arc<guard::Guard>,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
 }

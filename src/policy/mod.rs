@@ -1,5 +1,7 @@
-//! Where mail comes from, and what follows from it.
+//! What is taken from whom: decisions that are made before mail is delivered, by how much somebody brings ([`abuse`]) and by
+//! where it comes from ([`checks`]). Knows no client's socket.
 
+pub mod abuse;
 pub mod arc;
 pub mod blocklist;
 pub mod checks;

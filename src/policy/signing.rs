@@ -61,3 +61,33 @@ pub(super) async fn sealed(domain: &str, message: &str) -> String {
         .unwrap();
     set.to_header() + message
 }
+
+/// The messages that transcripts send. They are signed anew with `POSTBELL_SIGN=1 cargo test --lib policy::signing`, which
+/// changes their dates alone.
+#[tokio::test]
+async fn the_messages_of_the_transcripts_are_signed_as_their_names_say() {
+    use super::results::Outcome;
+    use Canonicalization::{Relaxed, Simple};
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol-tests/messages");
+    let rsa_signed = signed(rsa(), "rsa", [Relaxed, Relaxed], MESSAGE);
+    let altered = rsa_signed.replace("Hello  Bob", "Hello  Rob");
+    let listed = rsa_signed.replace("Subject:  Of", "Subject: [list] Of") + "-- \r\nTo leave the list, say so.\r\n";
+    let sealed = sealed("list.example", &listed).await;
+    let ed_signed = signed(ed25519(), "ed", [Relaxed, Simple], MESSAGE);
+    let (dns, _server) = super::tests::resolver(KEYS).await;
+    for (name, made, dkim, arc) in [
+        ("signed-rsa.eml", rsa_signed, Outcome::Pass, Outcome::None),
+        ("signed-ed25519.eml", ed_signed, Outcome::Pass, Outcome::None),
+        ("signed-altered.eml", altered, Outcome::Fail, Outcome::None),
+        ("list-sealed.eml", sealed, Outcome::Fail, Outcome::Pass),
+    ] {
+        let file = folder.join(name);
+        if std::env::var_os("POSTBELL_SIGN").is_some() {
+            std::fs::write(&file, made).unwrap();
+        }
+        let mut reading = super::dkim::Reading::default();
+        reading.push(&std::fs::read(&file).unwrap());
+        let verdicts = reading.verify(&dns).await;
+        assert_eq!((verdicts.dkim[0].outcome, verdicts.arc.outcome), (dkim, arc), "{name} {verdicts:?}");
+    }
+}

@@ -45,6 +45,8 @@ pub(crate) const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, "5.5.2", "Comm
 /// RFC 5321 §4.1.1.11: one that was not offered, here or at all.
 pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "A parameter that was not offered");
 pub(crate) const TLS_FIRST_WAS_SPOKEN: Reply = Reply::new(421, "4.7.0", "TLS begins with STARTTLS at this port");
+pub(crate) const GREETING_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for the greeting");
+pub(crate) const GO_AHEAD_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for 354 behind DATA");
 pub(crate) const NO_WEB_SERVER: Reply = Reply::new(421, "4.7.0", "This is a mail server");
 
 // Refused for what was said before.
@@ -72,6 +74,18 @@ pub(crate) const TOO_MANY_ERRORS: Reply = Reply::new(421, "4.7.0", "Too many err
 pub(crate) const TOO_MUCH_JUNK: Reply = Reply::new(421, "4.7.0", "Too many commands that bring no mail");
 pub(crate) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "Waited too long");
 pub(crate) const SHUTTING_DOWN: Reply = Reply::new(421, "4.3.2", "The server is shutting down");
+
+// Refused for what others in its place have done, or it has done before.
+pub(crate) const TOO_MANY_ERRORS_OF_LATE: Reply = Reply::new(421, "4.7.0", "Too many errors from you; try again later");
+pub(crate) const TOO_MANY_MESSAGES_OF_LATE: Reply =
+    Reply::new(450, "4.7.1", "Too many messages from you; try again later");
+/// RFC 5321 §4.5.3.1.10: the sender keeps this recipient for another time, and delivers to the others.
+pub(crate) const TOO_MANY_RECIPIENTS_OF_LATE: Reply =
+    Reply::new(452, "4.5.3", "Too many recipients from you; send the others later");
+/// Said to every recipient, known or not: whoever guesses learns nothing more.
+pub(crate) const TOO_MANY_UNKNOWN_OF_LATE: Reply =
+    Reply::new(450, "4.7.1", "Too many unknown recipients from you; try again later");
+pub(crate) const GUESSES_TOO_MUCH: Reply = Reply::new(421, "4.7.0", "Too many unknown recipients from you");
 
 // Refused for what a message is.
 pub(crate) const BARE_NEWLINE: Reply = Reply::new(550, "5.6.11", "The message has a CR or LF that stands alone");

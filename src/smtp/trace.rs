@@ -83,6 +83,7 @@ mod tests {
             peer: "192.0.2.1".parse().unwrap(),
             tls: None,
             account: None,
+            is_submission: false,
             reverse_path: Some(path("<alice@example.org>")),
             parameters: MailParameters::default(),
             recipients: vec![path("<bob@example.net>")],

@@ -18,6 +18,7 @@ mod metadata;
 mod quota;
 mod rebuild;
 mod recipients;
+mod script;
 mod special_use;
 
 fn nobody() -> Credentials {

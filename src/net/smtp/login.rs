@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::LoginError;
 use crate::auth::sasl::Offer;
 use crate::net::limits::UserSlot;
 use crate::net::{Connection, Services};
-use crate::smtp::{Auth, Claim, Judged, Reply, Terms, replies};
+use crate::smtp::{Auth, Claim, Haste, Judged, Reply, Terms, replies};
 use crate::store::Account;
 
 use super::Door;
@@ -38,7 +39,15 @@ impl<'s> Login<'s> {
             }
             Door::Smtp | Door::Submission => Auth::UnderTls,
         };
-        Terms { auth, needs_login: door == Door::Submission }
+        let haste = match door {
+            Door::Lmtp => Haste::Tolerated,
+            _ if services.sessions.is_exempt(self.peer) => Haste::Tolerated,
+            // Only strangers wait: mail clients show a spinner meanwhile.
+            Door::Submission => Haste::Refused { greeting_delay: Duration::ZERO },
+            Door::Smtp => Haste::Refused { greeting_delay: services.smtp.greeting_delay },
+        };
+        let needs_login = door == Door::Submission;
+        Terms { auth, needs_login, notifies: needs_login || services.directory.is_open(), haste }
     }
 
     /// Asks the authenticator, which may take its time over somebody who has failed before.

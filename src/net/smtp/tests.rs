@@ -1,10 +1,15 @@
 //! Clients that talk to the driver through a real socket, over a real store.
 
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::net::guard::{Guard, Settings};
+use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::testbed::{Client, Server};
+use crate::smtp::Tarpit;
 
 async fn connect(server: &Server, door: Door) -> (Client<TcpStream>, JoinHandle<()>) {
     let (mut client, connection) = server.connection().await;
@@ -129,4 +134,57 @@ async fn patience_ends_after_five_minutes() {
     client.hears("421 4.4.2 Waited too long").await;
     assert_eq!(start.elapsed().as_secs(), 300);
     client.is_closed().await;
+}
+
+/// Who errs waits for an hour.
+async fn server_with_tarpit() -> Server {
+    Server::with(|services| {
+        services.sessions = Sessions::new(SessionLimits { exempt: Vec::new(), ..SessionLimits::default() });
+        let hour = Duration::from_secs(3_600);
+        let settings = Settings { tarpit: Tarpit { from_error: 1, step: hour, longest: hour }, ..Settings::OFF };
+        services.guard = Arc::new(Guard::new(settings, Arc::clone(&services.sessions)));
+    })
+    .await
+}
+
+/// Errs, and waits until the server has read that.
+async fn err(client: &mut Client<TcpStream>, line: &str) {
+    client.says("HELO client.example").await;
+    client.hears("250 mail.example.org").await;
+    client.says(line).await;
+}
+
+#[tokio::test]
+async fn who_leaves_the_tarpit_is_gone_at_once() {
+    let server = server_with_tarpit().await;
+    for rest in ["EXPN all", &format!("EXPN all\r\n{}", "NOOP\r\n".repeat(10_000))] {
+        let (mut client, served) = connect(&server, Door::Smtp).await;
+        err(&mut client, rest).await;
+        drop(client);
+        // It would take an hour.
+        served.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_tarpit() {
+    let server = server_with_tarpit().await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
+    err(&mut client, "EXPN all").await;
+    server.stop.send_replace(true);
+    let mut lines = vec![client.line().await];
+    if lines[0].starts_with("502") {
+        lines.push(client.line().await);
+    }
+    assert_eq!(lines.last().map(String::as_str), Some("421 4.3.2 The server is shutting down"));
+    client.is_closed().await;
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn neighbours_who_deliver_by_lmtp_wait_for_nothing() {
+    let server = server_with_tarpit().await;
+    let (mut client, _served) = connect(&server, Door::Lmtp).await;
+    client.says("EXPN all").await;
+    client.hears("502 5.5.1 Not implemented").await;
 }

@@ -180,7 +180,7 @@ impl Session {
 
     /// Whether MAIL has to wait for a login, and what is said then.
     pub(super) fn login_missing(&self) -> Option<Reply> {
-        let Terms { auth, needs_login } = &self.peer.terms;
+        let Terms { auth, needs_login, .. } = &self.peer.terms;
         match auth {
             _ if !needs_login || self.account.is_some() => None,
             Auth::UnderTls => Some(replies::TLS_AND_LOGIN_FIRST),

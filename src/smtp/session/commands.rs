@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
-use crate::smtp::command::{Chunk, Command, Stage};
+use crate::smtp::command::{Chunk, Command, Stage, Verb};
 use crate::smtp::parameters::{BodyType, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
 use crate::smtp::{parse, replies};
@@ -63,6 +63,12 @@ impl Session {
         let facts = command.verb().facts();
         if facts.dialect.is_some_and(|dialect| dialect != self.dialect) {
             self.refuse_here(&replies::wrong_dialect(facts.verb));
+            return Progress::Made;
+        }
+        if facts.verb == Verb::Data && self.hurries() {
+            tracing::info!(peer = %self.peer.address, "did not wait for 354");
+            self.abandon();
+            self.close_with(&replies::GO_AHEAD_COMES_FIRST);
             return Progress::Made;
         }
         let stage = self.stage();
@@ -142,6 +148,7 @@ impl Session {
                     peer,
                     tls,
                     account: self.account.clone(),
+                    is_submission: self.peer.terms.needs_login,
                     reverse_path,
                     parameters,
                     recipients,

@@ -14,6 +14,7 @@ fn answers(terms: Terms, limits: Limits, octets: &[u8], piece: usize) -> Vec<Str
         session.receive(piece, now);
         loop {
             match session.poll() {
+                Step::Pause(_) => panic!("nobody waits in these tests"),
                 Step::Write(octets) => said.extend(octets),
                 Step::Ask(Ask::Authenticate(claim)) => session.authenticated(judge(claim), now),
                 Step::Ask(_) => session.answer(Ok(()), now),
@@ -38,7 +39,7 @@ fn judge(claim: Claim) -> Result<Judged, Reply> {
 
 fn offered() -> Terms {
     let auth = Auth::Offered { offer: Offer { scram: false, channel: false }, channel: None };
-    Terms { auth, needs_login: true }
+    Terms { auth, needs_login: true, ..Terms::default() }
 }
 
 fn talk(terms: Terms, lines: &[&str], codes: &[&str]) {
@@ -85,7 +86,7 @@ fn three_failures_are_enough() {
 #[test]
 fn without_an_offer_there_is_none() {
     talk(Terms::default(), &["AUTH PLAIN AHRpbQBzZWNyZXQ=", "MAIL FROM:<>"], &["502", "250"]);
-    let under_tls = Terms { auth: Auth::UnderTls, needs_login: true };
+    let under_tls = Terms { auth: Auth::UnderTls, needs_login: true, ..Terms::default() };
     talk(under_tls, &["AUTH PLAIN AHRpbQBzZWNyZXQ=", "MAIL FROM:<>"], &["538", "530"]);
 }
 

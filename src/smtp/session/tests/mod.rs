@@ -2,7 +2,7 @@
 //!
 //! `C:` is a line from the client, with its CRLF; `C|` octets with `\r`, `\n`, `\0` and `\xNN` written out, and no CRLF
 //! added. `S:` is a line from the server. `--` is what the driver was told to do: `stored` (with the octets), `abandoned`,
-//! `tls`, `closed`. Recipients are `alice`, `bob`, and some whose names say what goes wrong.
+//! `waits`, `tls`, `closed`. Recipients are `alice`, `bob`, and some whose names say what goes wrong.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use super::*;
 
 mod auth;
 mod commands;
+mod haste;
 mod limits;
 mod message;
 mod starttls;
@@ -63,6 +64,11 @@ impl Fake {
                     self.flush(&mut output);
                     self.note("-- tls");
                     self.session.tls_started(under_tls(), self.now);
+                }
+                Step::Pause(until) => {
+                    self.note(&format!("-- waits {} s", (until - self.now).as_secs()));
+                    self.now = until;
+                    self.session.resume(until);
                 }
                 Step::Close => {
                     self.flush(&mut output);
