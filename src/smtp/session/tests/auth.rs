@@ -1,5 +1,7 @@
 //! AUTH: the session's side of an exchange, with an authenticator that knows one name.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::auth::sasl::{Login, Offer};
 use crate::smtp::{Auth, Claim, Judged};
@@ -94,4 +96,18 @@ fn without_an_offer_there_is_none() {
 fn nothing_shows_a_password() {
     let Ok(command) = crate::smtp::parse_command(b"AUTH PLAIN AHRpbQBzZWNyZXQ=") else { panic!() };
     assert!(!format!("{command:?}").contains("AHRpbQ"), "{command:?}");
+}
+
+proptest! {
+    /// Whatever comes, however it is split: the same answers, and no panic.
+    #[test]
+    fn any_octets_are_survived(pieces in proptest::collection::vec(prop_oneof![
+        Just("EHLO c\r\n"), Just("AUTH PLAIN\r\n"), Just("AUTH LOGIN\r\n"), Just("AUTH PLAIN AHRpbQBzZWNyZXQ=\r\n"),
+        Just("dGlt\r\n"), Just("c2VjcmV0\r\n"), Just("*\r\n"), Just("=\r\n"), Just("\r\n"), Just("MAIL FROM:<>\r\n"),
+        Just("RCPT TO:<bob>\r\n"), Just("RSET\r\n"), Just("\n"), Just("\r"), Just("AUTH SCRAM-SHA-256 =\r\n"), Just("x")
+    ], 0..20)) {
+        let octets = pieces.concat();
+        let whole = answers(offered(), Limits::default(), octets.as_bytes(), octets.len().max(1));
+        prop_assert_eq!(answers(offered(), Limits::default(), octets.as_bytes(), 1), whole);
+    }
 }
