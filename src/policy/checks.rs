@@ -314,3 +314,89 @@ impl<T: Clone + Send + 'static> Pending<T> {
 async fn wait<T: Clone + Send + 'static>(pending: &mut Option<Pending<T>>, deadline: Instant) -> Option<T> {
     pending.as_mut()?.get(deadline).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decision::Action;
+    use super::super::signing::{KEYS, MESSAGE};
+    use super::super::tests::resolver;
+    use super::*;
+    use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
+
+    fn path(text: &str) -> Path {
+        match parse_command(format!("RCPT TO:{text}").as_bytes()) {
+            Ok(Command::Rcpt(path, _)) => path,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn envelope(sender: &str) -> Envelope {
+        Envelope {
+            dialect: Dialect::Smtp,
+            client: Client { name: "mx.example.org".into(), extended: true },
+            // As a socket of both families has it.
+            peer: "::ffff:192.0.2.1".parse().unwrap(),
+            tls: None,
+            account: None,
+            is_submission: false,
+            reverse_path: Some(path(sender)),
+            parameters: MailParameters::default(),
+            recipients: Vec::new(),
+            recipient_parameters: Vec::new(),
+        }
+    }
+
+    fn policy(dns: Resolver, rules: Rules) -> Policy {
+        Policy {
+            dns,
+            settings: Settings { rules, timeout: Duration::from_secs(5) },
+            authserv_id: "here.example".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn postmaster_is_within_reach_of_whoever_is_refused() {
+        let (dns, _server) = resolver("bad.example TXT \"v=spf1 -all\"\n").await;
+        let policy = policy(dns, Rules { spf_fail: Action::Refuse, ..Rules::default() });
+        let mut checks = Checks::new(&policy);
+        let envelope = envelope("<a@bad.example>");
+        assert_eq!(checks.recipient(&envelope, &path("<alice@here.example>")).await.unwrap_err().enhanced(), "5.7.23");
+        assert_eq!(checks.recipient(&envelope, &path("<PostMaster@here.example>")).await, Ok(()));
+        // The next sender is another.
+        checks.forget();
+        let other = self::envelope("<a@good.example>");
+        assert_eq!(checks.recipient(&other, &path("<alice@here.example>")).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_comes_to_conclusions_is_the_message_as_it_came() {
+        let zone = format!("{KEYS}\n1.2.0.192.in-addr.arpa PTR mx.example.org\nmx.example.org A 192.0.2.1\n");
+        let (dns, _server) = resolver(&zone).await;
+        let policy = policy(dns, Rules::default());
+        let mut checks = Checks::new(&policy);
+        checks.open();
+        let forged = format!("Authentication-Results: here.example; none\r\n{MESSAGE}");
+        let mut kept = checks.push(forged.as_bytes());
+        let conclusion = checks.conclude(&envelope("<a@nothing.example>")).await;
+        kept.extend(conclusion.rest);
+        assert_eq!(String::from_utf8(kept).unwrap(), MESSAGE);
+        let passed =
+            "Authentication-Results: here.example;\r\n\tiprev=pass (mx.example.org) policy.iprev=192.0.2.1;\r\n";
+        assert!(conclusion.fields.starts_with(passed), "{}", conclusion.fields);
+        assert_eq!(conclusion.decision, Decision::Take { is_junk: false });
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_or_is_late_is_no_answer_and_never_a_lost_message() {
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut panics: Pending<u8> = Pending::new(async { panic!("of a test") });
+        assert_eq!(panics.get(Instant::now() + Duration::from_secs(5)).await, None);
+        assert_eq!(panics.get(soon()).await, None);
+        let (send, receive) = tokio::sync::oneshot::channel::<u8>();
+        let mut late = Pending::new(async { receive.await.unwrap_or(0) });
+        assert_eq!(late.get(soon()).await, None);
+        send.send(7).unwrap();
+        assert_eq!(late.get(Instant::now() + Duration::from_secs(5)).await, Some(7));
+        assert_eq!(late.get(soon()).await, Some(7));
+    }
+}
