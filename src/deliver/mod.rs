@@ -11,6 +11,7 @@ mod filing;
 mod hops;
 mod notice;
 mod recipient;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use self::filing::Filing;
 use self::hops::HopCounter;
 use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
+use self::rules::ruled;
 use crate::auth::Directory;
 use crate::auth::directory::{Ownership, Unknown};
 use crate::message::date::Zoned;
@@ -284,9 +286,18 @@ impl<'a> Transaction<'a> {
         let outcome = match self.finish(body, judged, &return_path(&envelope), &trace).await {
             Ok((body, is_junk)) => {
                 octets = body.len();
-                let mut filing = Filing::new(self.to.store, is_junk);
-                let places = recipients.file(|recipient| filing.placements(recipient));
-                self.store(body, places, envelope.dialect).await
+                match ruled(self.to, &recipients, &envelope, &id, body).await {
+                    Ok((body, places)) => {
+                        let mut places = places.into_iter();
+                        let mut filing = Filing::new(self.to.store, is_junk);
+                        let places = recipients.file(|recipient| match places.next().flatten() {
+                            Some(places) => filing.placements_of(places),
+                            None => filing.placements(recipient),
+                        });
+                        self.store(body, places, envelope.dialect).await
+                    }
+                    Err(error) => Err(self.refusal(&error)),
+                }
             }
             Err(reply) => Err(reply),
         };
