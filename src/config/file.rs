@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::policy::{read_dns, read_policy};
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::{Address, canonical_domain};
@@ -102,6 +103,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
 
     let listeners = read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
 
+    let dns = read_dns(root.section("dns"), &mut keys);
+    let strangers = read_policy(root.section("policy"), &mut keys);
+
     let mut section = root.section("log");
     let mut log = Log { format: LogFormat::Text, filter: "info".to_owned() };
     section.text("format", &mut log.format, log_format);
@@ -123,6 +127,8 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         smtp,
         imap,
         pop3,
+        dns,
+        strangers,
         log,
     };
     match document.into_problems() {

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Authenticator, Directory};
 use crate::observe::Observer;
+use crate::policy::checks::Policy;
 use crate::store::Store;
 
 /// What every connection shares.
@@ -54,6 +55,10 @@ pub struct Services {
     pub(crate) imap_workspace: crate::imap::exec::Workspace,
     /// Who may have how many sessions; a driver asks for its place when its user has logged in.
     pub sessions: Arc<limits::Sessions>,
+    /// What is asked about those who send mail from outside, and what follows.
+    pub policy: Option<Policy>,
+    /// About whom nothing is asked.
+    pub trusted_senders: Vec<limits::Network>,
     /// Counts what strangers do.
     pub guard: Arc<guard::Guard>,
     /// Turns true when the server stops: every driver says goodbye and ends.
@@ -61,6 +66,13 @@ pub struct Services {
 }
 
 impl Services {
+    /// What holds for a stranger's mail from `peer`; `None`: nothing is asked about it.
+    pub(crate) fn policy_for(&self, peer: IpAddr) -> Option<&Policy> {
+        let peer = peer.to_canonical();
+        let is_trusted = self.trusted_senders.iter().any(|network| network.contains(peer));
+        self.policy.as_ref().filter(|_| !is_trusted)
+    }
+
     /// Whether `peer` may give its password without TLS.
     pub(crate) fn plaintext_login(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();

@@ -60,6 +60,8 @@ pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) 
         store: &services.store,
         observer: &*services.observer,
         max_hops: services.smtp.hops,
+        // Neighbours have asked already, and who submits logs in.
+        policy: services.policy_for(peer.ip()).filter(|_| door == Door::Smtp),
     };
     let watched = match door {
         Door::Smtp | Door::Submission => services.guard.watch(peer.ip()),

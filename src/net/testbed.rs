@@ -59,6 +59,8 @@ impl Server {
             imap_workspace: Default::default(),
             guard: Arc::new(Guard::new(Settings::OFF, Arc::clone(&sessions))),
             sessions,
+            policy: None,
+            trusted_senders: Vec::new(),
             shutdown,
         };
         change(&mut services);

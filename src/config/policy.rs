@@ -1,0 +1,54 @@
+//! The keys about where mail comes from: `[dns]` and `[policy]`.
+
+use std::ops::RangeInclusive;
+
+use super::Strangers;
+use super::read::Section;
+use crate::auth::address::canonical_domain;
+use crate::net::limits::Network;
+use crate::policy::blocklist::List;
+use crate::policy::resolver::DnsSettings;
+
+/// Lists that may be asked about each client: each costs it a question, and its hit a line before the message.
+const LISTS_MAX: usize = 10;
+
+/// A question to the DNS, or all of them about a message.
+const TIMEOUT_MS: RangeInclusive<u64> = 100..=120_000;
+
+/// Whom to ask.
+pub(super) fn read_dns(mut section: Section<'_>, keys: &mut Vec<String>) -> DnsSettings {
+    let mut dns = DnsSettings::default();
+    section.list("servers", &mut dns.servers, |text| {
+        text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:53 or [::1]:53"))
+    });
+    section.millis("timeout_ms", &mut dns.timeout, TIMEOUT_MS);
+    section.number("cache_entries", &mut dns.cache_entries, 0..=1_000_000);
+    keys.extend(section.end());
+    dns
+}
+
+/// What is asked, and what follows; `None` where nothing is.
+pub(super) fn read_policy(mut section: Section<'_>, keys: &mut Vec<String>) -> Option<Strangers> {
+    let mut enabled = true;
+    let mut strangers = Strangers { trusted: Network::LOOPBACK.to_vec(), policy: Default::default() };
+    section.flag("checks", &mut enabled);
+    section.list("trusted_networks", &mut strangers.trusted, str::parse);
+    section.millis("timeout_ms", &mut strangers.policy.timeout, TIMEOUT_MS);
+    let rules = &mut strangers.policy.rules;
+    section.text("reverse_dns_fail", &mut rules.reverse_dns_fail, str::parse);
+    section.text("spf_fail", &mut rules.spf_fail, str::parse);
+    section.text("dmarc_quarantine", &mut rules.dmarc_quarantine, str::parse);
+    section.text("dmarc_reject", &mut rules.dmarc_reject, str::parse);
+    section.list("trusted_arc_sealers", &mut rules.trusted_arc_sealers, |text| match canonical_domain(text) {
+        Ok(domain) if !domain.starts_with('[') => Ok(domain),
+        _ => Err(format!("{text:?} is not a domain name")),
+    });
+    section.list("blocklists", &mut rules.blocklists, str::parse);
+    section.list("allowlists", &mut rules.allowlists, List::allowlist);
+    if rules.blocklists.len() + rules.allowlists.len() > LISTS_MAX {
+        let key = if section.has("blocklists") { "blocklists" } else { "allowlists" };
+        section.refuse(key, &format!("more than {LISTS_MAX} lists of both kinds"));
+    }
+    keys.extend(section.end());
+    enabled.then_some(strangers)
+}
