@@ -71,6 +71,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("max_connections", &mut sessions.max_connections, 1..=1_000_000);
     section.number("max_per_address", &mut sessions.max_per_address, 1..=1_000_000);
     section.number("max_per_user_and_address", &mut sessions.max_per_user_and_address, 1..=1_000_000);
+    section.number("reserved_percent", &mut sessions.reserved_percent, 0..=90);
+    section.number("stressed_from_percent", &mut sessions.stressed_from_percent, 0..=100);
+    section.millis("stressed_timeout_ms", &mut sessions.stressed_timeout, TIMEOUT_MS);
     section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
     keys.extend(section.end());
 
@@ -423,6 +426,11 @@ mod tests {
             (
                 "[imap]\nadmin = \"the postmaster\"",
                 "5: \"admin\" in [imap]: \"the postmaster\" is not a URI such as \"mailto:postmaster@example.org\"",
+            ),
+            ("[smtp]\nauth = \"on\"", "5: \"auth\" in [smtp]: must be \"off\" or \"offered\""),
+            (
+                "[listen]\nsubmissions = [\"[::]:465\"]",
+                "5: \"submissions\" in [listen]: needs certificate_file and key_file in [tls]",
             ),
             ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
             ("sessions = 5", "4: \"sessions\": must be a section, not a number"),
