@@ -52,3 +52,42 @@ pub(super) fn read_policy(mut section: Section<'_>, keys: &mut Vec<String>) -> O
     keys.extend(section.end());
     enabled.then_some(strangers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::read;
+    use super::*;
+    use crate::policy::decision::Action;
+
+    const LEAST: &str = "[server]\nhostname = \"mail.example.org\"\ndomains = [\"example.org\"]\n[policy]\n";
+
+    #[test]
+    fn checks_are_on_and_careful_unless_they_are_turned_off() {
+        let strangers = read(LEAST).unwrap().strangers.unwrap();
+        assert_eq!(strangers.trusted, Network::LOOPBACK);
+        let rules = strangers.policy.rules;
+        assert!(!rules.may_refuse_early());
+        assert_eq!([rules.spf_fail, rules.reverse_dns_fail], [Action::Tag; 2]);
+        assert_eq!([rules.dmarc_quarantine, rules.dmarc_reject], [Action::Junk; 2]);
+        assert_eq!(read(&format!("{LEAST}checks = false\n")).unwrap().strangers, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let many: Vec<String> = (0..11).map(|number| format!("\"l{number}.example tag\"")).collect();
+        for (text, complaint) in [
+            ("spf_fail = \"drop\"".to_owned(), "\"drop\" is not one of \"tag\", \"junk\" or \"refuse\""),
+            (
+                "blocklists = [\"a.example\"]".to_owned(),
+                "what happens to whom a.example lists: \"tag\", \"junk\" or \"refuse\"",
+            ),
+            (format!("blocklists = [{}]", many.join(", ")), "more than 10 lists of both kinds"),
+            ("trusted_arc_sealers = [\"[192.0.2.1]\"]".to_owned(), "\"[192.0.2.1]\" is not a domain name"),
+        ] {
+            let problems = read(&format!("{LEAST}{text}\n")).unwrap_err();
+            let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let key = text.split(' ').next().unwrap_or("");
+            assert_eq!(texts, [format!("5: {key:?} in [policy]: {complaint}")]);
+        }
+    }
+}

@@ -213,7 +213,13 @@ impl<'a> Transaction<'a> {
             copy.push(octets);
         }
         let pushed = match &mut self.checks {
-            Some(checks) if message.is_checked => message.body.push(&checks.push(octets)).await,
+            Some(checks) if message.is_checked => {
+                let (kept, gone) = checks.push(octets);
+                match message.body.reserve(gone as u64) {
+                    Ok(()) => message.body.push(&kept).await,
+                    Err(error) => Err(error),
+                }
+            }
             _ => message.body.push(octets).await,
         };
         pushed.map_err(|error| self.refusal(&error))

@@ -113,17 +113,19 @@ impl<'p> Checks<'p> {
         self.message = Some((Reading::default(), Filter::new(&self.policy.authserv_id)));
     }
 
-    /// The next octets of the message have come; returns those that are to be kept.
-    pub fn push(&mut self, octets: &[u8]) -> Vec<u8> {
+    /// The next octets of the message have come; returns those that are to be kept, and how many are not. A header stays in
+    /// memory until it is checked, with what is not kept of it: whoever counts memory counts both.
+    pub fn push(&mut self, octets: &[u8]) -> (Vec<u8>, usize) {
         let mut kept = Vec::with_capacity(octets.len());
+        let mut gone = 0;
         match &mut self.message {
             Some((reading, filter)) => {
                 reading.push(octets);
-                filter.push(octets, &mut kept);
+                gone = filter.push(octets, &mut kept);
             }
             None => kept.extend_from_slice(octets),
         }
-        kept
+        (kept, gone)
     }
 
     /// The message has come.
@@ -376,7 +378,8 @@ mod tests {
         let mut checks = Checks::new(&policy);
         checks.open();
         let forged = format!("Authentication-Results: here.example; none\r\n{MESSAGE}");
-        let mut kept = checks.push(forged.as_bytes());
+        let (mut kept, gone) = checks.push(forged.as_bytes());
+        assert_eq!(gone, forged.len() - MESSAGE.len());
         let conclusion = checks.conclude(&envelope("<a@nothing.example>")).await;
         kept.extend(conclusion.rest);
         assert_eq!(String::from_utf8(kept).unwrap(), MESSAGE);

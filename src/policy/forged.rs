@@ -56,8 +56,15 @@ impl Filter {
         Filter { own, at: At::Held, held: Vec::new(), line_ended: false, taken: 0 }
     }
 
-    /// Appends to `out` what stays of the next octets.
-    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    /// Appends to `out` what stays of the next octets, and says how many octets are out of the message now: some may have
+    /// been held back before.
+    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) -> usize {
+        let before = self.held.len() + out.len();
+        self.sift(octets, out);
+        (before + octets.len()).saturating_sub(self.held.len() + out.len())
+    }
+
+    fn sift(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         let mut rest = octets;
         while let Some((&octet, behind)) = rest.split_first() {
             if self.at == At::Body {
@@ -202,7 +209,9 @@ mod tests {
     fn filter(message: &[u8], pieces: usize) -> (Vec<u8>, usize) {
         let mut filter = Filter::new("mx.example.org");
         let mut out = Vec::new();
-        message.chunks(pieces).for_each(|piece| filter.push(piece, &mut out));
+        let gone: usize = message.chunks(pieces).map(|piece| filter.push(piece, &mut out)).sum();
+        let held = filter.held.len();
+        assert_eq!(out.len() + held + gone, message.len());
         let taken = filter.end(&mut out);
         (out, taken)
     }
