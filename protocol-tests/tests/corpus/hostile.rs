@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::doors::{self, Door};
 use crate::server::{Imap, Pop3, Sender, Server};
 
 /// About as large as most of the messages are; what grows with more than the size of a message shows at it.
@@ -216,10 +217,11 @@ fn times(imap: &mut Imap, server: &Server, number: usize, message: &[u8]) -> Vec
     });
     time("LMTP", &mut || {
         let mut sender = Sender::connect(&server.lmtp, "LHLO");
-        sender.command("MAIL FROM:<a@example.net> BODY=BINARYMIME SMTPUTF8");
-        sender.command("RCPT TO:<delivered@example.org>");
-        sender.write(&[format!("BDAT {} LAST\r\n", message.len()).as_bytes(), message].concat());
-        let reply = sender.reply();
+        // By DATA, where DATA takes it.
+        let reply = match Door::LmtpData.stored(message) {
+            Some(_) => doors::data(&mut sender, "delivered", message),
+            None => doors::bdat(&mut sender, "delivered", message),
+        };
         assert!(reply.starts_with("250"), "{reply}");
     });
     times

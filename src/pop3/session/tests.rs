@@ -652,13 +652,15 @@ fn an_answer_that_was_not_asked_for_ends_the_session() {
     talk.is_closed();
 }
 
-/// A conversation with everything in it.
-const ALL: &[u8] =
-    b"CAPA\r\nUSER alice\r\nPASS wrong\r\nAUTH PLAIN\r\n*\r\nAUTH PLAIN\r\nAGFsaWNlAHNlY3JldA==\r\nSTAT\r\n\
-    LIST\r\nUIDL 1\r\nRETR 2\r\nTOP 1 0\r\nXYZZY\r\nNOOP\nDELE 1\r\nRSET\r\nDELE 2\r\nQUIT\r\n";
+/// A conversation with everything in it; SCRAM is given up at its last line.
+const ALL: &[u8] = b"CAPA\r\nUTF8\r\nLANG en\r\nUSER alice\r\nPASS wrong\r\nAUTH PLAIN\r\n*\r\nAUTH SCRAM-SHA-256\r\n\
+    biwsbj1hbGljZSxyPWFiYw==\r\n\
+    Yz1iaXdzLHI9YWJjc2VydmVyLHA9QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQT0=\r\n*\r\n\
+    AUTH PLAIN\r\nAGFsaWNlAHNlY3JldA==\r\nSTAT\r\nLANG\r\nLIST\r\nUIDL 1\r\nRETR 2\r\nTOP 1 0\r\nXYZZY\r\nNOOP\n\
+    DELE 1\r\nRSET\r\nDELE 2\r\nQUIT\r\n";
 
 fn all_split_at(cuts: &[usize]) -> (String, BTreeMap<u32, Vec<u8>>) {
-    let mut talk = Talk::connect();
+    let mut talk = with_scram();
     let mut answer = String::new();
     let mut from = 0;
     for cut in cuts.iter().copied().chain([ALL.len()]) {
@@ -672,6 +674,7 @@ fn all_split_at(cuts: &[usize]) -> (String, BTreeMap<u32, Vec<u8>>) {
 #[test]
 fn a_split_at_any_octet_makes_no_difference() {
     let whole = all_split_at(&[]);
+    assert!(whole.0.contains("+ dj1zaWc=\r\n-ERR cancelled\r\n"), "{}", whole.0);
     assert!(whole.0.ends_with("+OK message 2 deleted\r\n+OK goodbye, 1 message (23 octets) left\r\n"), "{}", whole.0);
     assert_eq!(whole.1.keys().copied().collect::<Vec<_>>(), [3]);
     for cut in 0..ALL.len() {
