@@ -18,7 +18,10 @@ const LARGEST_OCTETS: usize = 48 * 1024 * 1024;
 
 /// Nothing a message does may take longer, or, on a slow machine, than so many times what it takes for an ordinary one.
 const LONGEST: Duration = Duration::from_secs(5);
-const TIMES_AN_ORDINARY_ONE: u32 = 20;
+const TIMES_AN_ORDINARY_ONE: u32 = 40;
+
+/// A message is too slow if it is each time: the machine may have had something else to do.
+const TRIES: usize = 3;
 
 /// How much more memory the server may have had at its peak than with the ordinary message alone: whatever a message of some
 /// megabytes holds; and where it is of the largest, ten times as much as that: what is read, decoded, brought to UTF-8 and
@@ -275,11 +278,20 @@ fn hold_up(ordinary: &[u8], messages: Vec<(&str, Vec<u8>)>, memory_octets: u64) 
     let (mut slowest, bystander) = std::thread::scope(|scope| {
         let bystander = scope.spawn(|| bystander(&server, &stop));
         let stop = Stop(&stop);
-        let mut slowest = Vec::new();
-        for (number, (name, message)) in (2..).zip(messages) {
-            for (what, took) in times(&mut imap, &server, number, &message) {
-                assert!(took <= limit(&what), "{name}: {what} took {took:?}, and may take {:?}", limit(&what));
-                slowest.push((took, format!("{name}: {what}")));
+        let (mut slowest, mut numbers) = (Vec::new(), 2..);
+        for (name, message) in messages {
+            for tries_left in (0..TRIES).rev() {
+                let times = times(&mut imap, &server, numbers.next().unwrap_or_default(), &message);
+                match times.iter().find(|(what, took)| *took > limit(what)) {
+                    Some((what, took)) if tries_left == 0 => {
+                        panic!("{name}: {what} took {took:?}, and may take {:?}", limit(what))
+                    }
+                    Some(_) => {}
+                    None => {
+                        slowest.extend(times.into_iter().map(|(what, took)| (took, format!("{name}: {what}"))));
+                        break;
+                    }
+                }
             }
         }
         // All of them together take as long as they take; but they take an end.
