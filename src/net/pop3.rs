@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
+use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::auth::LoginError;
@@ -60,6 +61,7 @@ impl Client<'_> {
         let services = self.services;
         let limits = &services.pop3;
         let mut shutdown = services.shutdown.clone();
+        let login_by = now() + services.sessions.patience(limits.autologout);
         let line = self.line(&connection);
         let mut session = Session::new(&services.hostname, line, limits.clone(), now());
         loop {
@@ -73,10 +75,14 @@ impl Client<'_> {
                 },
                 Step::Ask(request) => {
                     // A login may wait long for its turn; what else is asked is soon answered, and an UPDATE is finished.
-                    let may_wait = matches!(request, Request::Login(_) | Request::Prove(_));
+                    let is_login = matches!(request, Request::Login(_) | Request::Prove(_));
+                    if is_login {
+                        connection.place.stands(Rank::Checking);
+                    }
                     tokio::select! {
                         answer = self.find_out(request) => session.answer(answer),
-                        () = stopping(&mut shutdown), if may_wait => {}
+                        () = connection.gone(), if is_login => return Ok(()),
+                        () = stopping(&mut shutdown), if is_login => {}
                     }
                 }
                 Step::StartTls => {
@@ -95,13 +101,19 @@ impl Client<'_> {
                         self.bad_commands = bad_commands;
                     }
                     let mut arrived = Vec::new();
+                    let is_stranger = self.inbox.is_none();
+                    connection.place.stands(if is_stranger { Rank::Nameless } else { Rank::Settled });
+                    let asked_to_leave = connection.place.asked_to_leave();
+                    let timeout = session.next_timeout();
+                    let timeout = if is_stranger { timeout.min(login_by) } else { timeout };
                     tokio::select! {
+                        () = asked_to_leave, if is_stranger => return Ok(()),
                         read = read_some(&mut connection.stream, &mut arrived) => match read? {
                             // Without QUIT there is no UPDATE (RFC 1939 §6).
                             0 => return Ok(()),
                             _ => session.receive(&arrived),
                         },
-                        () = tokio::time::sleep_until(session.next_timeout().into()) => session.timed_out(),
+                        () = tokio::time::sleep_until(timeout.into()) => session.timed_out(),
                         () = stopping(&mut shutdown) => {}
                     }
                 }
