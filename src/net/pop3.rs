@@ -73,32 +73,18 @@ impl Client<'_> {
                     written = write_all(&mut connection.stream, &octets, limits.stalled_output) => written?,
                     () = grace_is_over(&mut shutdown) => return Ok(()),
                 },
-                Step::Ask(Request::Login(login)) => {
-                    connection.place.stands(Rank::Checking);
+                Step::Ask(request) => {
+                    // A login may wait long for its turn; what else is asked is soon answered, and an UPDATE is finished.
+                    let is_login = matches!(request, Request::Login(_) | Request::Prove(_));
+                    if is_login {
+                        connection.place.stands(Rank::Checking);
+                    }
                     tokio::select! {
-                        // A login may wait long for its turn.
-                        maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
-                        () = connection.gone() => return Ok(()),
-                        () = stopping(&mut shutdown) => {}
+                        answer = self.find_out(request) => session.answer(answer),
+                        () = connection.gone(), if is_login => return Ok(()),
+                        () = stopping(&mut shutdown), if is_login => {}
                     }
                 }
-                Step::Ask(Request::Challenge(first)) => session.answer(Answer::Challenge(self.challenge(first).await)),
-                Step::Ask(Request::Prove(attempt)) => {
-                    connection.place.stands(Rank::Checking);
-                    tokio::select! {
-                        signature = self.prove(attempt) => session.answer(Answer::Proved(signature)),
-                        () = connection.gone() => return Ok(()),
-                        () = stopping(&mut shutdown) => {}
-                    }
-                }
-                Step::Ask(Request::Open) => session.answer(Answer::Login(self.open_proven().await)),
-                Step::Ask(Request::Downgrade(body)) => {
-                    session.answer(Answer::Downgraded(surrogate::patches(&services.store, body).await));
-                }
-                Step::Ask(Request::Read { body, offset, len }) => {
-                    session.answer(Answer::Read(services.store.read_range(body, offset, len).await));
-                }
-                Step::Ask(Request::Remove(uids)) => session.answer(Answer::Removed(self.remove(&uids).await)),
                 Step::StartTls => {
                     // What the client sent behind STLS was in the session, and the session has dropped it.
                     connection = upgrade(connection, services).await?;
@@ -132,6 +118,19 @@ impl Client<'_> {
                     }
                 }
             }
+        }
+    }
+
+    async fn find_out(&mut self, request: Request) -> Answer {
+        let store = &self.services.store;
+        match request {
+            Request::Login(login) => Answer::Login(self.log_in(login).await),
+            Request::Challenge(first) => Answer::Challenge(self.challenge(first).await),
+            Request::Prove(attempt) => Answer::Proved(self.prove(attempt).await),
+            Request::Open => Answer::Login(self.open_proven().await),
+            Request::Downgrade(body) => Answer::Downgraded(surrogate::patches(store, body).await),
+            Request::Read { body, offset, len } => Answer::Read(store.read_range(body, offset, len).await),
+            Request::Remove(uids) => Answer::Removed(self.remove(&uids).await),
         }
     }
 
