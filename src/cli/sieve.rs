@@ -13,7 +13,9 @@ use super::account::{ask, existing};
 use super::{Failure, Place};
 use crate::message::header::header_octets;
 use crate::server::control::Question;
-use crate::sieve::{Action, FileInto, Flags, Mail, Mailboxes, Outcome, Problem, SCRIPT_OCTETS_MAX, Script};
+use crate::sieve::{
+    Action, FileInto, Flags, Mail, Mailboxes, NamedMailbox, Outcome, Problem, SCRIPT_OCTETS_MAX, Script,
+};
 use crate::store::canonical_name;
 
 /// The largest message that is tried: more than any server takes by default.
@@ -109,7 +111,7 @@ impl SieveCheck {
             let text = format!("{path} has to be an address of the same server; mail for others is kept instead");
             tell(&self.file, &Problem { position, text }, "warning: ");
         }
-        for (position, name) in script.mailboxes() {
+        for NamedMailbox { position, name, .. } in script.mailboxes() {
             if let Err(error) = canonical_name(name) {
                 tell(&self.file, &Problem { position, text: format!("{name:?}: {error}") }, "warning: ");
             }

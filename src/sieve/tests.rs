@@ -4,6 +4,7 @@ mod extensions;
 mod hostile;
 mod language;
 mod round_trip;
+mod shown;
 mod wrong;
 
 use super::*;
