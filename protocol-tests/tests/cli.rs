@@ -179,6 +179,10 @@ impl Site {
         run(postbell(&["account"]).args(arguments).args(["--config", &self.config()]))
     }
 
+    fn alias(&self, arguments: &[&str]) -> Output {
+        run(postbell(&["alias"]).args(arguments).args(["--config", &self.config()]))
+    }
+
     fn account_with_password(&self, action: &str, address: &str, password: &str) -> Output {
         let mut command = postbell(&["account", action, address, "--password-stdin", "--config", &self.config()]);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -561,6 +565,63 @@ fn a_folder_without_a_store_stays_as_it_is() {
         }
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn aliases_are_kept_with_and_without_a_running_server() {
+    let site = Site::new();
+    for name in ["alice@example.org", "bob@example.org"] {
+        assert_eq!(code(&site.account_with_password("add", name, "secret")), 0);
+    }
+    assert_eq!(code(&site.alias(&["add", "Info@example.org", "alice@example.org"])), 0);
+    let server = site.serve();
+    assert_eq!(code(&site.alias(&["add", "info@EXAMPLE.org", "alice@Example.org", "bob+info@example.org"])), 0);
+    assert_eq!(code(&site.alias(&["add", "@example.org", "info@example.org"])), 0);
+    let list = ["@example.org → info@example.org", "Info@example.org → alice@example.org, bob+info@example.org"];
+    assert_eq!(stdout_lines(&site.alias(&["list"])), list);
+    let mut smtp = server.connect("smtp");
+    smtp.ask("EHLO client.example", "250 ");
+    smtp.ask("MAIL FROM:<a@elsewhere.example>", "250");
+    smtp.ask("RCPT TO:<INFO@example.org>", "250");
+    smtp.ask("RCPT TO:<anybody@example.org>", "250");
+    smtp.ask("RSET", "250");
+
+    for (arguments, complaint) in [
+        (&["add", "alice@example.org", "bob@example.org"][..], "is an account: its mail stays there"),
+        (&["add", "all@example.org", "carol@elsewhere.example"], "is none of this server's domains: example.org"),
+        (&["add", "x@elsewhere.example", "alice@example.org"], "is none of this server's domains: example.org"),
+        (&["add", "info@example.org", "@example.org"], "only a whole domain leads to a whole domain"),
+        (&["add", "info@example.org", "info@example.org"], "info@example.org leads back to itself"),
+        (&["add", "@example.org", "@example.org"], "only a whole domain leads to a whole domain, and to nothing else"),
+        (&["add", "info", "alice@example.org"], "neither an address such as info@example.org nor @example.org"),
+        (&["remove", "all@example.org"], "all@example.org is no alias"),
+        (&["remove", "info@example.org", "carol@example.org"], "does not lead to carol@example.org"),
+    ] {
+        let output = site.alias(arguments);
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
+    }
+    assert_eq!(code(&site.alias(&["add", "info@example.org"])), 2, "it leads nowhere");
+    assert!(stderr(&site.account_with_password("add", "info@example.org", "secret")).contains("is an alias; first"));
+    assert!(stderr(&site.account_with_password("add", "carol+x@example.org", "secret")).contains("has no detail"));
+
+    // Who is gone is told at once and in the list; those who are there go on.
+    let removed = site.account(&["remove", "bob@example.org", "--yes"]);
+    assert_eq!(code(&site.alias(&["remove", "@example.org"])), 0);
+    assert_eq!(code(&removed), 0);
+    let list = ["Info@example.org → alice@example.org, bob+info@example.org (nobody: bob+info@example.org)"];
+    assert_eq!(stdout_lines(&site.alias(&["list"])), list);
+    assert_eq!(code(&site.alias(&["remove", "info@example.org", "alice@example.org"])), 0);
+    smtp.ask("MAIL FROM:<a@elsewhere.example>", "250");
+    smtp.ask("RCPT TO:<info@example.org>", "550 5.1.1");
+    let output = server.terminate();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+
+    let json: serde_json::Value = serde_json::from_slice(&site.alias(&["list", "--json"]).stdout).unwrap();
+    assert_eq!(json[0]["alias"], "Info@example.org");
+    assert_eq!(json[0]["nobody"], serde_json::json!(["bob+info@example.org"]));
+    assert_eq!(code(&site.alias(&["remove", "info@example.org"])), 0);
+    assert_eq!(stdout_lines(&site.alias(&["list"])), [""; 0]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub mod address;
 pub mod directory;
 pub mod password;
 mod remembered;
+pub mod resolution;
 pub mod sasl;
 pub mod scram;
 #[cfg(test)]

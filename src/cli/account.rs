@@ -130,7 +130,7 @@ fn new_credentials(address: &str, from_stdin: bool) -> Result<Credentials, Failu
 }
 
 /// Asks, and prints the answer.
-fn show(place: &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+pub(super) fn show(place: &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
     for line in ask(place, question)? {
         println!("{line}");
     }
@@ -154,7 +154,11 @@ pub(super) fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Ques
 fn answer_here(data_dir: &Path, config: Option<&Config>, question: Question) -> Result<Answer, Failure> {
     let options = config.map(|config| config.store.clone()).unwrap_or_default();
     let store = open_store(data_dir, options)?;
-    let owner = Owner { store: store.clone(), membership: config.map(|config| config.membership.clone()) };
+    let owner = Owner::new(
+        store.clone(),
+        config.map(|config| config.membership.clone()),
+        config.map(|config| config.addresses.clone()).unwrap_or_default(),
+    );
     small_runtime()?.block_on(async {
         let answer = owner.answer(question).await;
         store.close().await.map_err(Failure::new)?;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
-use crate::auth::address::canonical_domain;
+use crate::auth::address::{Address, canonical_domain};
 use crate::auth::directory::Membership;
+use crate::auth::resolution::Rules;
 use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::Role;
@@ -49,6 +50,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let mut plaintext_login = Network::LOOPBACK.to_vec();
     server.text("hostname", &mut hostname, domain);
     server.list("domains", &mut domains, domain);
+    let mut addresses = Rules::default();
+    server.text("subaddress_separators", &mut addresses.separators, separators);
+    server.text("postmaster", &mut addresses.postmaster, |address| postmaster(address, &domains));
     let data_dir = server.path("data_dir").unwrap_or_else(|| PathBuf::from(DATA_DIR));
     server.list("plaintext_login_networks", &mut plaintext_login, str::parse);
     if !server.has("hostname") {
@@ -106,6 +110,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         hostname,
         data_dir,
         membership: Membership::Closed { domains },
+        addresses,
         plaintext_login,
         listeners,
         tls,
@@ -251,6 +256,29 @@ fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &m
     }
     keys.extend(section.end());
     endpoints
+}
+
+/// Characters that separate the user from the detail, of those that a local part has unquoted (RFC 5321 §4.1.2). Letters and
+/// digits would cut every name.
+fn separators(text: &str) -> Result<String, String> {
+    match text.chars().find(|character| !"!#$%&'*+-/=?^_`{|}~.".contains(*character)) {
+        Some(other) => Err(format!("{other:?} can't separate a name from its detail; \"+\" is common, \"\" is none")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// An address of ours, or empty.
+fn postmaster(text: &str, domains: &[String]) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (local_part, domain) = text.rsplit_once('@').ok_or("must be a full address such as alice@example.org")?;
+    let address = Address::new(local_part, domain).map_err(|bad| bad.to_string())?;
+    let domain = address.name.rsplit_once('@').map_or("", |(_, domain)| domain);
+    match domains.iter().any(|ours| ours == domain) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(format!("{domain} is none of this server's domains")),
+    }
 }
 
 fn domain(text: &str) -> Result<String, String> {
