@@ -70,6 +70,9 @@ struct SieveCheck {
     /// Its recipient in the envelope, with its +detail
     #[arg(long, value_name = "ADDRESS", default_value = "alice@example.org", requires = "message")]
     to: String,
+    /// The characters that separate a user from its +detail, as the configuration's subaddress_separators
+    #[arg(long, value_name = "CHARACTERS", default_value = "+", requires = "message")]
+    separators: String,
     /// The account has this mailbox, with this special use: Spam or Spam=\Junk; can be said again
     #[arg(long = "mailbox", value_name = "NAME[=USE]", requires = "message")]
     mailboxes: Vec<String>,
@@ -120,7 +123,8 @@ impl SieveCheck {
         let message = read(file, MESSAGE_OCTETS_MAX)?;
         let (from, to) = (path(&self.from), path(&self.to).ok_or_else(|| Failure::usage("--to needs an address"))?);
         let header = &message[..header_octets(&message)];
-        let mail = Mail { header, octets: message.len() as u64, from: from.as_ref(), to: &to };
+        let mail =
+            Mail { header, octets: message.len() as u64, from: from.as_ref(), to: &to, separators: &self.separators };
         let outcome = script.run(&mail, &Told::new(&self.mailboxes));
         for line in explain(&outcome) {
             println!("{line}");

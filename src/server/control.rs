@@ -21,8 +21,8 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::Membership;
-use crate::auth::address::{Address, canonical_domain};
-use crate::auth::resolution::Rules;
+use crate::auth::address::Address;
+use crate::auth::resolution::{Rules, meaning};
 use crate::net::stopping;
 use crate::sieve::{self, NamedMailbox, SCRIPT_OCTETS_MAX, Script};
 use crate::store::{self, Account, AccountId, Credentials, Quota, Store, canonical_name};
@@ -243,9 +243,9 @@ impl Owner {
             .map(|warning| format!("{}: warning: {}", warning.position, warning.text))
             .collect();
         for (position, path) in script.redirects() {
-            if !self.may_be_ours(path) {
+            if !self.is_ours(path) {
                 warnings.push(format!(
-                    "{position}: warning: {path} is no address of this server: what is redirected there is kept instead"
+                    "{position}: warning: {path} is nobody's address here: what is redirected there goes to INBOX instead"
                 ));
             }
         }
@@ -262,11 +262,11 @@ impl Owner {
         Ok(warnings)
     }
 
-    /// Whether mail can be delivered to such an address here, as far as its domain tells.
-    fn may_be_ours(&self, path: &sieve::Path) -> bool {
-        match (&self.membership, canonical_domain(&path.domain)) {
-            (Some(Membership::Closed { domains }), Ok(domain)) => domains.contains(&domain),
-            (_, domain) => domain.is_ok(),
+    /// Whether an address leads to somebody now, an alias or an account; where it can't be said, it does.
+    fn is_ours(&self, path: &sieve::Path) -> bool {
+        match (&self.membership, meaning(&self.store, &self.rules, &path.quoted_local_part(), &path.domain)) {
+            (Some(Membership::Closed { .. }), Ok(meaning)) => !meaning.accounts.is_empty(),
+            (_, meaning) => meaning.is_ok(),
         }
     }
 

@@ -178,3 +178,16 @@ async fn a_mailbox_that_rules_make() {
     assert_eq!(world.store.mailbox(alice, "Rubbish").unwrap().head().special_use, Some(SpecialUse::Junk));
     assert!(world.store.subscriptions(alice).contains(&"Rubbish".to_owned()));
 }
+
+/// All of them together: an alias of many is many.
+#[tokio::test]
+async fn redirects_of_one_message_are_counted() {
+    let world = World::new(Options::default()).await;
+    world.rules("alice", "redirect \"bob@localhost\"; redirect \"carol@localhost\";").await;
+    let recipients: Vec<_> = (0..600).map(|number| format!("alice+{number}")).collect();
+    let recipients: Vec<_> = recipients.iter().map(String::as_str).collect();
+    assert_eq!(world.deliver(&recipients, MESSAGE).await, Ok(vec![None; 600]));
+    for user in ["alice", "bob", "carol"] {
+        assert_eq!(world.shown(user).await, ["INBOX"], "{user}");
+    }
+}

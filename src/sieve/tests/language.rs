@@ -184,7 +184,7 @@ fn envelope() {
     assert!(is_true("envelope :domain [\"from\", \"to\"] [\"example.com\"]"));
     assert!(!is_true("envelope \"from\" \"coyote@desert.example.org\""));
     let to = Path { local_part: "ken".into(), domain: String::new() };
-    let mail = Mail { header: b"", octets: 0, from: None, to: &to };
+    let mail = Mail { header: b"", octets: 0, from: None, to: &to, separators: "+" };
     for (test, expected) in [
         ("envelope \"from\" \"\"", true),
         ("envelope :localpart \"from\" \"\"", true),

@@ -24,7 +24,7 @@ fn the_script_that_people_are_shown() {
         ("alice", "Subject: Make =?utf-8?q?money?= really fast", "\\Junk or Junk"),
     ] {
         let to = path(&format!("{to}@example.org"));
-        let mail = Mail { header: header.as_bytes(), octets: 5, from: None, to: &to };
+        let mail = Mail { header: header.as_bytes(), octets: 5, from: None, to: &to, separators: "+" };
         let outcome = script.run(&mail, &known);
         assert_eq!((show(&outcome.actions).as_str(), outcome.failure), (expected, None), "{header}");
     }
