@@ -418,6 +418,11 @@ mod tests {
                 "[imap]\nadmin = \"the postmaster\"",
                 "5: \"admin\" in [imap]: \"the postmaster\" is not a URI such as \"mailto:postmaster@example.org\"",
             ),
+            ("[smtp]\nauth = \"on\"", "5: \"auth\" in [smtp]: must be \"off\" or \"offered\""),
+            (
+                "[listen]\nsubmissions = [\"[::]:465\"]",
+                "5: \"submissions\" in [listen]: needs certificate_file and key_file in [tls]",
+            ),
             ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
             ("sessions = 5", "4: \"sessions\": must be a section, not a number"),
         ] {
