@@ -1,6 +1,7 @@
 //! Recipients' own rules: what they say comes true, and what they can't have costs no mail.
 
 use super::*;
+use crate::auth::resolution::Rules;
 use crate::sieve::EXTENSIONS;
 use crate::store::{Flags, SpecialUse};
 
@@ -190,4 +191,17 @@ async fn redirects_of_one_message_are_counted() {
     for user in ["alice", "bob", "carol"] {
         assert_eq!(world.shown(user).await, ["INBOX"], "{user}");
     }
+}
+
+/// RFC 5228 §5.4: the path by which it came to this recipient, cut where addresses are cut here (RFC 5233 §4).
+#[tokio::test]
+async fn each_recipient_has_the_path_that_named_it() {
+    let mut world = World::new(Options::default()).await;
+    let separators = Rules { separators: "-".to_owned(), ..Rules::default() };
+    world.directory = world.directory.with_rules(separators);
+    world.rules("alice", "if envelope :detail \"to\" \"shop\" { fileinto \"Archive\"; }").await;
+    assert_eq!(world.deliver(&["bob", "alice-shop", "alice"], MESSAGE).await, Ok(vec![None; 3]));
+    assert_eq!(world.shown("alice").await, ["Archive", "INBOX"]);
+    assert_eq!(world.deliver(&["alice", "bob-shop"], MESSAGE).await, Ok(vec![None; 2]));
+    assert_eq!(world.shown("alice").await, ["Archive", "INBOX", "INBOX"]);
 }

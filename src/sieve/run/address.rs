@@ -43,7 +43,15 @@ impl Path {
 
     /// What of it a test looks at; `None`: it has no such part.
     pub(super) fn part(&self, part: AddressPart, separators: &str) -> Option<Cow<'_, [u8]>> {
-        Found { local_part: self.local_part.as_bytes(), domain: self.domain.as_bytes() }.part(part, separators)
+        // A name alone is a good address in an envelope (RFC 5321 §4.1.1.3), and has all parts but a domain.
+        match (self.domain.as_str(), part) {
+            ("", AddressPart::All) => Some(self.local_part.as_bytes().into()),
+            ("", AddressPart::Domain) => None,
+            (domain, _) => {
+                let domain = if domain.is_empty() { b"." } else { domain.as_bytes() };
+                Found { local_part: self.local_part.as_bytes(), domain }.part(part, separators)
+            }
+        }
     }
 }
 

@@ -191,7 +191,8 @@ fn envelope() {
         ("envelope :domain \"from\" \"\"", true),
         ("envelope :matches \"from\" \"?*\"", false),
         ("envelope :all \"to\" \"ken\"", true),
-        ("envelope :domain \"to\" \"\"", false),
+        ("envelope :localpart \"to\" \"ken\"", true),
+        ("envelope :matches :domain \"to\" \"*\"", false),
     ] {
         let script = script(&format!("require \"envelope\"; if {test} {{ discard; }}"));
         assert_eq!(script.run(&mail, &NoMailboxes).actions.is_empty(), expected, "{test}");
