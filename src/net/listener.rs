@@ -22,6 +22,7 @@ use super::guard::NoPlace;
 use super::limits::ConnectionSlot;
 use super::smtp::Door;
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
+use crate::policy::abuse::Deed;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -171,8 +172,8 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let slot = match admit(role, peer.ip(), services) {
-        Ok(slot) => slot,
+    let place = match admit(role, peer.ip(), services) {
+        Ok(place) => Box::new(place),
         Err(reason) => {
             tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
             if !role.implicit_tls() {
@@ -192,11 +193,10 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
         }
     };
     let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
-    let connection = Connection { stream: Stream::Plain(stream), peer, local, id };
+    let connection = Connection { stream: Stream::Plain(stream), peer, local, id, place };
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     let services = Arc::clone(services);
     sessions.spawn(async move {
-        let _slot = slot;
         if !role.implicit_tls() {
             return serve(role, connection, services).await;
         }
@@ -210,10 +210,12 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
 
 /// A place for a connection, if there is one and its peer has not done too much of late.
 fn admit(role: Role, peer: IpAddr, services: &Services) -> Result<ConnectionSlot, NoPlace> {
-    if role != Role::Lmtp {
-        services.guard.watch(peer).connect().map_err(NoPlace::Excess)?;
-    }
-    services.sessions.admit(peer).map_err(NoPlace::Full)
+    let watched = if role == Role::Lmtp { services.guard.trust() } else { services.guard.watch(peer) };
+    watched.may_connect().map_err(NoPlace::Excess)?;
+    let place = services.sessions.admit(peer).map_err(NoPlace::Full)?;
+    // Whoever found no place is not reproached with it.
+    watched.note(Deed::Connection, 1);
+    Ok(place)
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {

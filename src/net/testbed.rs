@@ -89,7 +89,8 @@ impl Server {
         let local = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
         let (tcp, peer): (TcpStream, SocketAddr) = accepted.unwrap();
-        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, local, id: 1 })
+        let place = Box::new(self.services.sessions.admit(peer.ip()).unwrap());
+        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, local, id: 1, place })
     }
 }
 
