@@ -43,14 +43,11 @@ impl Path {
 
     /// What of it a test looks at; `None`: it has no such part.
     pub(super) fn part(&self, part: AddressPart, separators: &str) -> Option<Cow<'_, [u8]>> {
-        // A name alone is a good address in an envelope (RFC 5321 §4.1.1.3), and has all parts but a domain.
-        match (self.domain.as_str(), part) {
-            ("", AddressPart::All) => Some(self.local_part.as_bytes().into()),
-            ("", AddressPart::Domain) => None,
-            (domain, _) => {
-                let domain = if domain.is_empty() { b"." } else { domain.as_bytes() };
-                Found { local_part: self.local_part.as_bytes(), domain }.part(part, separators)
-            }
+        let found = Found { local_part: self.local_part.as_bytes(), domain: self.domain.as_bytes() };
+        match part {
+            // A name alone is a good address in an envelope (RFC 5321 §4.1.1.3), and has all parts but a domain.
+            AddressPart::LocalPart | AddressPart::User | AddressPart::Detail => found.of_local_part(part, separators),
+            AddressPart::All | AddressPart::Domain => found.part(part, separators),
         }
     }
 }
@@ -89,10 +86,15 @@ impl<'f> Found<'f> {
         if domain.is_empty() || local_part.is_empty() {
             return None;
         }
-        // Cut as where accounts are looked up (RFC 5233 §4): what begins with a separator has no user to cut from.
+        if part == AddressPart::Domain { Some(domain.into()) } else { self.of_local_part(part, separators) }
+    }
+
+    /// The local part, or what of it is asked for. It is cut as where accounts are looked up (RFC 5233 §4): what begins with a
+    /// separator has no user to cut from.
+    fn of_local_part(self, part: AddressPart, separators: &str) -> Option<Cow<'f, [u8]>> {
+        let local_part = self.local_part;
         let separator = local_part.iter().position(|octet| separators.as_bytes().contains(octet)).filter(|at| *at > 0);
         match (part, separator) {
-            (AddressPart::Domain, _) => Some(domain.into()),
             (AddressPart::User, Some(at)) => Some(local_part[..at].into()),
             (AddressPart::Detail, at) => at.map(|at| local_part[at + 1..].into()),
             _ => Some(local_part.into()),
