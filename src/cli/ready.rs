@@ -18,6 +18,8 @@ struct Ready<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lmtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lmtp_socket: Option<&'r Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     imap: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     imaps: Option<SocketAddr>,
@@ -34,6 +36,7 @@ pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
         ready: true,
         smtp: server.address(Role::Smtp),
         lmtp: server.address(Role::Lmtp),
+        lmtp_socket: server.socket(Role::Lmtp),
         imap: server.address(Role::Imap),
         imaps: server.address(Role::Imaps),
         pop3: server.address(Role::Pop3),

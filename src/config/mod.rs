@@ -10,12 +10,11 @@ mod read;
 pub use read::Problem;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
 use crate::net::limits::{Network, SessionLimits};
-use crate::net::listener::Role;
+use crate::net::listener::{Address, Role};
 use crate::net::tls;
 use crate::store;
 use crate::wire::newline::BareNewlines;
@@ -50,12 +49,12 @@ pub struct Config {
 }
 
 /// An address to listen at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// What is spoken there.
     pub role: Role,
     /// Port 0 takes a free one.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Whether the server starts without it when the address is not to be had: the second face of loopback in `dev`.
     pub optional: bool,
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::auth::Origin;
 use crate::auth::directory::Membership;
 use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
 use crate::store::{Options, Quota};
@@ -71,7 +72,7 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
     Arc::new(Envelope {
         dialect: Dialect::Smtp,
         client: Client { name: "client.example".into(), extended: true },
-        peer: "192.0.2.1".parse().unwrap(),
+        peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
         tls: None,
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),

@@ -8,19 +8,19 @@ pub mod listener;
 pub mod pop3;
 pub mod port_owner;
 pub mod smtp;
+pub mod socket_file;
 pub mod stream;
 #[cfg(test)]
 mod testbed;
 pub mod tls;
 pub use stream::{Connection, Stream};
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::auth::{Authenticator, Directory};
+use crate::auth::{Authenticator, Directory, Origin};
 use crate::observe::Observer;
 use crate::store::Store;
 
@@ -55,10 +55,9 @@ pub struct Services {
 }
 
 impl Services {
-    /// Whether `peer` may give its password without TLS.
-    pub(crate) fn plaintext_login(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.plaintext_login.iter().any(|network| network.contains(peer))
+    /// Whether `peer` may give its password without TLS: who has no address is in none of the networks.
+    pub(crate) fn plaintext_login(&self, peer: &Origin) -> bool {
+        peer.address().is_some_and(|peer| self.plaintext_login.iter().any(|network| network.contains(peer)))
     }
 }
 

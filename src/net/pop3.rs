@@ -4,15 +4,14 @@
 //! calls of the authenticator and the store, and ends the session when the client leaves or the server stops.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
-use crate::auth::LoginError;
 use crate::auth::sasl::Login;
+use crate::auth::{LoginError, Origin};
 use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
 use crate::store::{self, Mailbox, UidSet};
 
@@ -22,7 +21,7 @@ mod tests;
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
     let (id, peer) = (connection.id, connection.peer);
-    let mut client = Client { peer: peer.ip(), connection: id, services: &services, inbox: None, slot: None };
+    let mut client = Client { peer, connection: id, services: &services, inbox: None, slot: None };
     match client.serve(connection).await {
         Ok(()) => tracing::debug!(connection = id, %peer, "POP3 session ended"),
         Err(error) => tracing::debug!(connection = id, %peer, %error, "POP3 connection lost"),
@@ -31,7 +30,7 @@ pub async fn serve(connection: Connection, services: Arc<Services>) {
 
 /// What a driver knows of its client.
 struct Client<'a> {
-    peer: IpAddr,
+    peer: Origin,
     connection: u64,
     services: &'a Services,
     /// The INBOX of who has logged in. Its index is not kept in memory: the session has its own list of it.
@@ -95,18 +94,19 @@ impl Client<'_> {
             return Security::Tls;
         }
         // Nobody listens on loopback who could not read the store.
-        let plaintext_login = self.services.plaintext_login(self.peer);
-        Security::Clear { stls: self.services.tls.is_some(), plaintext_login }
+        let plaintext_login = self.services.plaintext_login(&self.peer);
+        Security::Clear { stls: connection.can_start_tls() && self.services.tls.is_some(), plaintext_login }
     }
 
     async fn log_in(&mut self, login: Login) -> Result<Maildrop, LoginRefused> {
         let Services { authenticator, sessions, store, .. } = self.services;
-        let account =
-            authenticator.login(&login.name, &login.password, self.peer).await.map_err(|error| match error {
+        let account = authenticator.login(&login.name, &login.password, self.peer.counts_as()).await.map_err(
+            |error| match error {
                 LoginError::Refused => LoginRefused::Credentials,
                 LoginError::Unavailable => LoginRefused::Unavailable,
-            })?;
-        let slot = sessions.admit_user(account.id, self.peer).ok_or(LoginRefused::TooManySessions)?;
+            },
+        )?;
+        let slot = sessions.admit_user(account.id, &self.peer).ok_or(LoginRefused::TooManySessions)?;
         let inbox = store.mailbox(account.id, "INBOX").ok_or(store::Error::NoSuchMailbox);
         let opened = match inbox {
             Ok(inbox) => store.open_mailbox(&inbox).await,

@@ -49,7 +49,7 @@ async fn converse(
         message_size: services.smtp.message_size.min(services.store.max_message().saturating_sub(TRACE_OCTETS)),
         ..services.smtp.clone()
     });
-    let peer = Peer { address: connection.peer.ip(), tls: tls(&connection, services) };
+    let peer = Peer { origin: connection.peer, tls: tls(&connection, services) };
     let mut session = Session::new(dialect, services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
         match session.poll() {
@@ -105,8 +105,8 @@ async fn answer(transaction: &mut Transaction<'_>, ask: Ask) -> Result<(), Reply
 fn tls(connection: &Connection, services: &Services) -> Tls {
     match (connection.is_tls(), &services.tls) {
         (true, _) => Tls::On(tls_parameters(connection)),
-        (false, Some(_)) => Tls::Offered,
-        (false, None) => Tls::Unavailable,
+        (false, Some(_)) if connection.can_start_tls() => Tls::Offered,
+        (false, _) => Tls::Unavailable,
     }
 }
 

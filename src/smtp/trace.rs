@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{Dialect, Envelope};
+use crate::auth::Origin;
 
 /// The lines to put before the message, CRLF at their ends. `by` is our host name, `id` what our logs call this
 /// message, `date` an RFC 5322 date-time.
@@ -17,7 +18,7 @@ pub fn trace_header(envelope: &Envelope, by: &str, id: &str, date: &str) -> Stri
         None => write!(header, "Return-Path: <>\r\n"),
         Some(path) => write!(header, "Return-Path: <{path}>\r\n"),
     };
-    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, address_literal(envelope.peer));
+    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, tcp_info(&envelope.peer));
     let _ = write!(header, " with {}", with_protocol(envelope));
     if let Some(tls) = &envelope.tls {
         let _ = write!(header, " ({tls})");
@@ -30,11 +31,14 @@ pub fn trace_header(envelope: &Envelope, by: &str, id: &str, date: &str) -> Stri
     header
 }
 
-/// `address-literal` (RFC 5321 §4.1.3).
-fn address_literal(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("[{address}]"),
-        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+/// `TCP-info` (RFC 5321 §4.4): an `address-literal` (§4.1.3), and where there is no address a comment (RFC 5322 §3.2.2)
+/// that says so.
+fn tcp_info(peer: &Origin) -> String {
+    match (peer, peer.address()) {
+        (_, Some(IpAddr::V4(address))) => format!("[{address}]"),
+        (_, Some(IpAddr::V6(address))) => format!("[IPv6:{address}]"),
+        (Origin::Socket, None) => "unix".to_owned(),
+        (_, None) => "unknown".to_owned(),
     }
 }
 
@@ -69,7 +73,7 @@ mod tests {
         Envelope {
             dialect: Dialect::Smtp,
             client: Client { name: "client.example".into(), extended: true },
-            peer: "192.0.2.1".parse().unwrap(),
+            peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
             tls: None,
             reverse_path: Some(path("<alice@example.org>")),
             parameters: MailParameters::default(),
@@ -94,7 +98,7 @@ mod tests {
         let mut envelope = envelope();
         envelope.recipients.push(path("<carol@example.net>"));
         envelope.reverse_path = None;
-        envelope.peer = "::ffff:192.0.2.1".parse().unwrap();
+        envelope.peer = Origin::from("[::ffff:192.0.2.1]:4711".parse::<std::net::SocketAddr>().unwrap());
         envelope.tls = Some("TLSv1_3 TLS13_AES_128_GCM_SHA256".into());
         envelope.parameters.smtputf8 = true;
         assert_eq!(
@@ -104,6 +108,18 @@ mod tests {
              \tby mx with UTF8SMTPS (TLSv1_3 TLS13_AES_128_GCM_SHA256)\r\n\
              \tid 1f; D\r\n"
         );
+    }
+
+    #[test]
+    fn a_peer_without_an_address_has_none() {
+        let from = |peer| {
+            let header = trace_header(&Envelope { peer, ..envelope() }, "mx", "1f", "D");
+            header.lines().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(from(Origin::Socket), "Received: from client.example (unix)");
+        assert_eq!(from(Origin::Hidden("192.0.2.9".parse().unwrap())), "Received: from client.example (unknown)");
+        let six = Origin::Address("[2001:db8::1]:4711".parse().unwrap());
+        assert_eq!(from(six), "Received: from client.example ([IPv6:2001:db8::1])");
     }
 
     #[test]

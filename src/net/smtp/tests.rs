@@ -66,6 +66,32 @@ async fn lmtp_answers_for_each_recipient() {
 }
 
 #[tokio::test]
+async fn a_unix_socket_has_no_address_and_no_tls() {
+    let server = Server::start().await;
+    let (mut client, connection) = server.socket_connection();
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), Dialect::Lmtp));
+    client.hears("220 mail.example.org LMTP Postbell").await;
+    client.says("LHLO client.example").await;
+    loop {
+        let line = client.line().await;
+        assert_ne!(&line[4..], "STARTTLS");
+        if line.starts_with("250 ") {
+            break;
+        }
+    }
+    client.says("STARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nBDAT 3 LAST\r\na").await;
+    client.hears("502 5.5.1 TLS is not configured here").await;
+    client.hears("250 2.1.0 Sender accepted").await;
+    client.hears("250 2.1.5 Recipient accepted").await;
+    client.hears("250 2.0.0 Stored on disk").await;
+    assert!(only_message(&server).await.contains("\r\nReceived: from client.example (unix)\r\n"));
+    client.says("QUIT").await;
+    client.hears("221 2.0.0 Goodbye").await;
+    client.is_closed().await;
+    served.await.unwrap();
+}
+
+#[tokio::test]
 async fn starttls_drops_what_was_injected_before_it() {
     let server = Server::start().await;
     let (mut client, _served) = connect(&server, Dialect::Smtp).await;

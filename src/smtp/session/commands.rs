@@ -130,7 +130,7 @@ impl Session {
                     Tls::On(parameters) => Some(parameters.clone()),
                     Tls::Offered | Tls::Unavailable => None,
                 };
-                let (dialect, peer) = (self.dialect, self.peer.address);
+                let (dialect, peer) = (self.dialect, self.peer.origin);
                 let recipients = Vec::new();
                 self.say(&replies::SENDER_OK);
                 State::Transaction(Box::new(Envelope {

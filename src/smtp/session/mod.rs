@@ -13,7 +13,6 @@
 //! - Memory: what one `receive` brought, one command line, replies up to 16 KiB, the envelope. A body is never here.
 
 use std::mem;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use super::body::{Pace, Reception};
 use super::command::{Chunk, MailParameters, Stage};
 use super::path::Path;
 use super::{Dialect, Limits, Reply, replies};
+use crate::auth::Origin;
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
@@ -40,8 +40,8 @@ const TLS_HANDSHAKE_RECORD: u8 = 22;
 /// Who is at the other end, as far as the driver knows.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub origin: Origin,
     /// Whether the connection is encrypted.
     pub tls: Tls,
 }
@@ -73,8 +73,8 @@ pub struct Envelope {
     pub dialect: Dialect,
     /// From whom it came, by name.
     pub client: Client,
-    /// From whom it came, by address.
-    pub peer: IpAddr,
+    /// From where it came.
+    pub peer: Origin,
     /// TLS version and cipher suite.
     pub tls: Option<String>,
     /// Whom to tell when it can't be delivered; `None` is the null path.
@@ -422,7 +422,7 @@ impl Session {
     /// temporary one is not the client's fault.
     fn refuse_times(&mut self, reply: &Reply, times: usize, then: State) -> State {
         if reply.is_permanent_refusal() {
-            tracing::debug!(peer = %self.peer.address, code = reply.code(), text = reply.text(), "refused");
+            tracing::debug!(peer = %self.peer.origin, code = reply.code(), text = reply.text(), "refused");
             self.errors += 1;
             if self.errors >= self.limits.errors {
                 self.say(&replies::TOO_MANY_ERRORS);

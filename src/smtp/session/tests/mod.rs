@@ -28,7 +28,7 @@ struct Fake {
 impl Fake {
     fn new(dialect: Dialect, tls: Tls, limits: Limits) -> Self {
         let now = Instant::now();
-        let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls };
+        let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls };
         let session = Session::new(dialect, "mx.example".into(), peer, Arc::new(limits), now);
         let mut fake = Self { session, now, message: None, events: Vec::new(), closed: false };
         fake.run();
