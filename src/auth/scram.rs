@@ -245,6 +245,13 @@ fn is_attribute(attribute: &str) -> bool {
     matches!(attribute.as_bytes(), [letter, b'=', _, ..] if letter.is_ascii_alphabetic()) && !attribute.contains('\0')
 }
 
+/// What comes behind a client's first message, for tests of profiles.
+#[cfg(test)]
+pub(crate) fn challenge_for_tests(first: ClientFirst) -> super::sasl::Step {
+    let (challenge, pending) = first.challenge_with("server", b"salt", 4096);
+    super::sasl::Exchange::scram(&challenge, pending)
+}
+
 /// The client's half, for tests.
 #[cfg(test)]
 pub(crate) mod client {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
@@ -19,6 +20,8 @@ const DATA_DIR: &str = "/var/lib/postbell";
 
 /// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+/// Nobody waits longer than a day for their mail.
+const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
 const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
 
@@ -173,6 +176,9 @@ fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits,
     section.millis("stalled_output_timeout_ms", &mut limits.stalled_output, TIMEOUT_MS);
     section.number("max_bad_commands", &mut limits.bad_commands, 1..=1_000);
     section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
+    let mut login_delay_s = limits.login_delay.as_secs();
+    section.number("login_delay_s", &mut login_delay_s, LOGIN_DELAY_S);
+    limits.login_delay = Duration::from_secs(login_delay_s);
     keys.extend(section.end());
     (limits, enabled)
 }

@@ -11,6 +11,7 @@ mod hops;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -53,6 +54,8 @@ pub struct Transaction<'a> {
     connection: u64,
     /// Messages that were opened in this session: with the connection's number it names a message in header and log.
     opened: u64,
+    /// What MAIL began, without the recipients: who sends, from where, and how.
+    envelope: Option<Arc<Envelope>>,
     /// The accepted recipients, each account once.
     recipients: Vec<Recipient>,
     /// Which of them each accepted path named, in the order of the paths.
@@ -76,7 +79,14 @@ struct Message {
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, recipients: Vec::new(), named: Vec::new(), message: None }
+        Self { to, connection, opened: 0, envelope: None, recipients: Vec::new(), named: Vec::new(), message: None }
+    }
+
+    /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
+    /// questions that follow.
+    pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        self.envelope = Some(envelope);
+        Ok(())
     }
 
     /// Adds a recipient, if there is room for a message of `size`, where that was declared. The committer has the last word:
@@ -85,7 +95,8 @@ impl<'a> Transaction<'a> {
         let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
         let account = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
-            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), ?unknown, "refused");
+            let (connection, peer) = (self.connection, self.peer());
+            tracing::info!(connection, peer, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply
         })?;
         let inbox = self.to.store.mailbox(account.id, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
@@ -102,6 +113,11 @@ impl<'a> Transaction<'a> {
             self.recipients.push(Recipient { account, inbox });
         }
         Ok(())
+    }
+
+    /// From where the transaction comes, for the log.
+    fn peer(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+        self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
     /// Begins a message: its trace header is stored first, and where not even that can be stored, nothing need be sent.
@@ -135,6 +151,7 @@ impl<'a> Transaction<'a> {
     pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
         let named = std::mem::take(&mut self.named);
+        self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
         let Message { id, envelope, body, .. } = message;
         let octets = body.len();
@@ -173,6 +190,7 @@ impl<'a> Transaction<'a> {
 
     /// Forgets the recipients and what was stored of the message.
     pub fn abandon(&mut self) {
+        self.envelope = None;
         self.recipients.clear();
         self.named.clear();
         if let Some(message) = self.message.take() {

@@ -63,7 +63,7 @@ impl World {
 
 fn path(text: &str) -> Path {
     match parse_command(format!("RCPT TO:<{text}>").as_bytes()) {
-        Ok(Command::Rcpt(path)) => path,
+        Ok(Command::Rcpt(path, _)) => path,
         other => panic!("{other:?}"),
     }
 }
@@ -77,6 +77,7 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),
         recipients: recipients.iter().map(|text| path(text)).collect(),
+        recipient_parameters: Vec::new(),
     })
 }
 

@@ -24,6 +24,7 @@ mod charset;
 pub mod collation;
 mod common;
 pub mod date;
+pub mod downgrade;
 pub mod envelope;
 pub mod header;
 mod mime;

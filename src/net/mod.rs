@@ -44,6 +44,8 @@ pub struct Services {
     pub smtp: crate::smtp::Limits,
     /// What a POP3 client may do.
     pub pop3: crate::pop3::Limits,
+    /// Which users of POP3 have to wait for their next login.
+    pub pop3_logins: std::sync::Mutex<crate::pop3::LoginDelay>,
     /// What an IMAP client may do.
     pub imap: crate::imap::Limits,
     /// What IMAP clients share of the memory.

@@ -4,24 +4,26 @@
 //! calls of the authenticator and the store, and ends the session when the client leaves or the server stops.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
-use crate::auth::sasl::Login;
+use crate::auth::sasl::{self, Login};
+use crate::auth::scram::{Attempt, ClientFirst};
 use crate::auth::{LoginError, Origin};
-use crate::pop3::{Answer, LoginRefused, Maildrop, Request, Security, Session, Step};
-use crate::store::{self, Mailbox, UidSet};
+use crate::pop3::{Answer, Line, LoginRefused, Maildrop, Request, Security, Session, Step};
+use crate::store::{self, Account, Mailbox, UidSet};
 
+mod surrogate;
 #[cfg(test)]
 mod tests;
 
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
     let (id, peer) = (connection.id, connection.peer);
-    let mut client = Client { peer, connection: id, services: &services, inbox: None, slot: None };
+    let mut client = Client { peer, connection: id, services: &services, proven: None, inbox: None, slot: None };
     match client.serve(connection).await {
         Ok(()) => tracing::debug!(connection = id, %peer, "POP3 session ended"),
         Err(error) => tracing::debug!(connection = id, %peer, %error, "POP3 connection lost"),
@@ -33,6 +35,8 @@ struct Client<'a> {
     peer: Origin,
     connection: u64,
     services: &'a Services,
+    /// Who has proved it, and takes note of it.
+    proven: Option<Arc<Account>>,
     /// The INBOX of who has logged in. Its index is not kept in memory: the session has its own list of it.
     inbox: Option<Arc<Mailbox>>,
     /// The place of who has logged in.
@@ -44,8 +48,8 @@ impl Client<'_> {
         let services = self.services;
         let limits = &services.pop3;
         let mut shutdown = services.shutdown.clone();
-        let security = self.security(&connection);
-        let mut session = Session::new(&services.hostname, security, limits.clone(), now());
+        let line = self.line(&connection);
+        let mut session = Session::new(&services.hostname, line, limits.clone(), now());
         loop {
             if *shutdown.borrow() {
                 session.shut_down();
@@ -60,6 +64,15 @@ impl Client<'_> {
                     maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
                     () = stopping(&mut shutdown) => {}
                 },
+                Step::Ask(Request::Challenge(first)) => session.answer(Answer::Challenge(self.challenge(first).await)),
+                Step::Ask(Request::Prove(attempt)) => tokio::select! {
+                    signature = self.prove(attempt) => session.answer(Answer::Proved(signature)),
+                    () = stopping(&mut shutdown) => {}
+                },
+                Step::Ask(Request::Open) => session.answer(Answer::Login(self.open_proven().await)),
+                Step::Ask(Request::Downgrade(body)) => {
+                    session.answer(Answer::Downgraded(surrogate::patches(&services.store, body).await));
+                }
                 Step::Ask(Request::Read { body, offset, len }) => {
                     session.answer(Answer::Read(services.store.read_range(body, offset, len).await));
                 }
@@ -67,7 +80,7 @@ impl Client<'_> {
                 Step::StartTls => {
                     // What the client sent behind STLS was in the session, and the session has dropped it.
                     connection = upgrade(connection, services).await?;
-                    session.tls_started();
+                    session.tls_started(connection.channel_binding());
                 }
                 Step::Close => {
                     close(&mut connection.stream).await;
@@ -89,24 +102,60 @@ impl Client<'_> {
         }
     }
 
-    fn security(&self, connection: &Connection) -> Security {
-        if connection.is_tls() {
-            return Security::Tls;
-        }
-        // Nobody listens on loopback who could not read the store.
-        let plaintext_login = self.services.plaintext_login(&self.peer);
-        Security::Clear { stls: connection.can_start_tls() && self.services.tls.is_some(), plaintext_login }
+    fn line(&self, connection: &Connection) -> Line {
+        let security = if connection.is_tls() {
+            Security::Tls
+        } else {
+            // Nobody listens on loopback who could not read the store.
+            let plaintext_login = self.services.plaintext_login(&self.peer);
+            Security::Clear { stls: connection.can_start_tls() && self.services.tls.is_some(), plaintext_login }
+        };
+        let scram = self.services.authenticator.offers_scram();
+        Line { security, scram, channel: connection.channel_binding() }
     }
 
     async fn log_in(&mut self, login: Login) -> Result<Maildrop, LoginRefused> {
-        let Services { authenticator, sessions, store, .. } = self.services;
-        let account = authenticator.login(&login.name, &login.password, self.peer.counts_as()).await.map_err(
-            |error| match error {
-                LoginError::Refused => LoginRefused::Credentials,
-                LoginError::Unavailable => LoginRefused::Unavailable,
-            },
-        )?;
+        let authenticator = &self.services.authenticator;
+        let account =
+            authenticator.login(&login.name, &login.password, self.peer.counts_as()).await.map_err(refused)?;
+        self.open(account).await
+    }
+
+    async fn challenge(&self, first: ClientFirst) -> Result<sasl::Step, LoginRefused> {
+        self.services.authenticator.challenge(first).await.map_err(refused)
+    }
+
+    async fn prove(&mut self, attempt: Attempt) -> Result<String, LoginRefused> {
+        let (account, signature) =
+            self.services.authenticator.prove(&attempt, self.peer.counts_as()).await.map_err(refused)?;
+        self.proven = Some(account);
+        Ok(signature)
+    }
+
+    async fn open_proven(&mut self) -> Result<Maildrop, LoginRefused> {
+        let account = self.proven.take().ok_or(LoginRefused::Unavailable)?;
+        self.open(account).await
+    }
+
+    /// The maildrop of somebody who is who he says he is, if nothing else is in the way.
+    async fn open(&mut self, account: Arc<Account>) -> Result<Maildrop, LoginRefused> {
+        let Services { sessions, pop3_logins, pop3: limits, .. } = self.services;
         let slot = sessions.admit_user(account.id, &self.peer).ok_or(LoginRefused::TooManySessions)?;
+        // Both tables are whole after each step, so a panic elsewhere while one was locked does no harm to it.
+        let logins = || pop3_logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if !logins().admit(account.id, limits.login_delay, now()) {
+            return Err(LoginRefused::TooSoon);
+        }
+        let opened = self.open_inbox(&account).await;
+        match opened {
+            Ok(_) => self.slot = Some(slot),
+            Err(_) => logins().take_back(account.id),
+        }
+        opened
+    }
+
+    async fn open_inbox(&mut self, account: &Account) -> Result<Maildrop, LoginRefused> {
+        let store = &self.services.store;
         let inbox = store.mailbox(account.id, "INBOX").ok_or(store::Error::NoSuchMailbox);
         let opened = match inbox {
             Ok(inbox) => store.open_mailbox(&inbox).await,
@@ -114,13 +163,12 @@ impl Client<'_> {
         };
         let inbox = opened.map_err(|error| {
             tracing::error!(connection = self.connection, account = account.name, %error, "no INBOX for POP3");
-            LoginRefused::Unavailable
+            if error.is_temporary() { LoginRefused::Unavailable } else { LoginRefused::Broken }
         })?;
         let snapshot = inbox.snapshot();
         let maildrop = Maildrop::new(snapshot.head.uid_validity, inbox.messages(&snapshot.uids));
         tracing::info!(connection = self.connection, peer = %self.peer, account = account.name, "POP3 login");
         self.inbox = Some(Arc::clone(&inbox));
-        self.slot = Some(slot);
         Ok(maildrop)
     }
 
@@ -131,5 +179,12 @@ impl Client<'_> {
         store.expunge(&inbox, uids, false).await.map(|_removed| ()).inspect_err(|error| {
             tracing::warn!(connection = self.connection, %error, "POP3 could not remove messages");
         })
+    }
+}
+
+fn refused(error: LoginError) -> LoginRefused {
+    match error {
+        LoginError::Refused => LoginRefused::Credentials,
+        LoginError::Unavailable => LoginRefused::Unavailable,
     }
 }

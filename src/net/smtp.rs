@@ -95,6 +95,7 @@ async fn converse(
 
 async fn answer(transaction: &mut Transaction<'_>, ask: Ask) -> Result<(), Reply> {
     match ask {
+        Ask::Sender(envelope) => transaction.begin(envelope).await,
         Ask::Recipient { path, size } => transaction.add_recipient(&path, size).await,
         Ask::Open(envelope) => transaction.open(envelope).await,
         Ask::Store(octets) => transaction.push(&octets).await,

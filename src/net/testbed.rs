@@ -52,6 +52,7 @@ impl Server {
             plaintext_login: Network::LOOPBACK.to_vec(),
             smtp: Default::default(),
             pop3: Default::default(),
+            pop3_logins: Default::default(),
             imap: Default::default(),
             imap_workspace: Default::default(),
             sessions: Sessions::new(SessionLimits::default()),

@@ -7,6 +7,11 @@ use std::fmt;
 pub enum Command {
     /// In both states (RFC 2449 §5).
     Capa,
+    /// In both states (RFC 6856 §3).
+    Lang {
+        /// The language range; none asks which there are.
+        range: Option<String>,
+    },
     /// In both states, with another meaning in each (RFC 1939 §4, §6).
     Quit,
     /// Before the login only.
@@ -15,7 +20,7 @@ pub enum Command {
     Transaction(Transaction),
 }
 
-/// A command of the AUTHORIZATION state (RFC 1939 §7, RFC 2595 §4, RFC 5034 §4).
+/// A command of the AUTHORIZATION state (RFC 1939 §7, RFC 2595 §4, RFC 5034 §4, RFC 6856 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the RFCs name them")]
 pub enum Authorization {
@@ -23,6 +28,7 @@ pub enum Authorization {
     Pass { password: Secret },
     Stls,
     User { name: String },
+    Utf8,
 }
 
 /// A command of the TRANSACTION state (RFC 1939 §5, §7).

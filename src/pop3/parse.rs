@@ -11,7 +11,7 @@
 
 use nom::bytes::complete::{take_while, take_while1};
 use nom::character::complete::{char, digit1};
-use nom::combinator::{all_consuming, eof, opt, value};
+use nom::combinator::{all_consuming, eof, opt, value, verify};
 use nom::sequence::{preceded, separated_pair};
 use nom::{IResult, Parser};
 
@@ -19,8 +19,7 @@ use super::command::{Authorization, BadCommand, Command, Secret, Transaction};
 
 /// Reads a line without its CRLF.
 pub(super) fn command(line: &[u8]) -> Result<Command, BadCommand> {
-    // Names and passwords may be in UTF-8 (RFC 6856 §2 lets only a server that advertises it promise so; ours takes them
-    // as they come, which hurts nobody).
+    // Names and passwords may be in UTF-8, before the UTF8 command too (RFC 6856 §2.2).
     let line = std::str::from_utf8(line).map_err(|_| BadCommand::Characters)?;
     if line.chars().any(char::is_control) {
         return Err(BadCommand::Characters);
@@ -30,6 +29,7 @@ pub(super) fn command(line: &[u8]) -> Result<Command, BadCommand> {
         "AUTH" => ("AUTH mechanism [initial-response]", before(auth, rest)),
         "CAPA" => ("CAPA", run(value(Command::Capa, eof), rest)),
         "DELE" => ("DELE message", after(argument(number).map(|number| Transaction::Dele { number }), rest)),
+        "LANG" => ("LANG [language]", run(opt(argument(language)).map(|range| Command::Lang { range }), rest)),
         "LIST" => ("LIST [message]", after(opt(argument(number)).map(|number| Transaction::List { number }), rest)),
         "NOOP" => ("NOOP", after(value(Transaction::Noop, eof), rest)),
         "PASS" => {
@@ -44,6 +44,7 @@ pub(super) fn command(line: &[u8]) -> Result<Command, BadCommand> {
         "TOP" => ("TOP message lines", after(top, rest)),
         "UIDL" => ("UIDL [message]", after(opt(argument(number)).map(|number| Transaction::Uidl { number }), rest)),
         "USER" => ("USER name", before(argument(text).map(|name| Authorization::User { name }), rest)),
+        "UTF8" => ("UTF8", before(value(Authorization::Utf8, eof), rest)),
         _ => return Err(BadCommand::Unknown),
     };
     parsed.ok_or(BadCommand::Arguments { usage })
@@ -103,6 +104,19 @@ fn auth(input: &str) -> IResult<&str, Authorization> {
         .parse(input)
 }
 
+/// RFC 4647 §2.1: `language-range = (1*8ALPHA *("-" 1*8alphanum)) / "*"`
+fn language(input: &str) -> IResult<&str, String> {
+    verify(take_while1(is_vchar), is_language_range).map(str::to_owned).parse(input)
+}
+
+fn is_language_range(text: &str) -> bool {
+    let is_subtag = |tag: &str, fits: fn(&u8) -> bool| (1..=8).contains(&tag.len()) && tag.as_bytes().iter().all(fits);
+    let mut subtags = text.split('-');
+    text == "*"
+        || subtags.next().is_some_and(|tag| is_subtag(tag, u8::is_ascii_alphabetic))
+            && subtags.all(|tag| is_subtag(tag, u8::is_ascii_alphanumeric))
+}
+
 /// RFC 1939 §7: `TOP msg n`
 fn top(input: &str) -> IResult<&str, Transaction> {
     argument(separated_pair(number, char(' '), number))
@@ -146,6 +160,9 @@ mod tests {
             ),
             ("Capa", Command::Capa),
             ("DELE 1", after_login(Transaction::Dele { number: 1 })),
+            ("LANG", Command::Lang { range: None }),
+            ("lang *", Command::Lang { range: Some("*".into()) }),
+            ("LANG en-boont-x1", Command::Lang { range: Some("en-boont-x1".into()) }),
             ("LIST", after_login(Transaction::List { number: None })),
             ("list 007", after_login(Transaction::List { number: Some(7) })),
             ("NOOP", after_login(Transaction::Noop)),
@@ -158,6 +175,7 @@ mod tests {
             ("TOP 1 0", after_login(Transaction::Top { number: 1, lines: 0 })),
             ("UIDL", after_login(Transaction::Uidl { number: None })),
             ("uidl 2", after_login(Transaction::Uidl { number: Some(2) })),
+            ("utf8", before_login(Authorization::Utf8)),
             (
                 "USER j\u{fc}rgen@example.org",
                 before_login(Authorization::User { name: "j\u{fc}rgen@example.org".into() }),
@@ -195,6 +213,13 @@ mod tests {
             "QUIT now",
             "CAPA x",
             "STLS x",
+            "UTF8 USER",
+            "LANG ",
+            "LANG en de",
+            "LANG e1",
+            "LANG en-",
+            "LANG abcdefghi",
+            "LANG *-en",
         ] {
             assert!(matches!(command(line.as_bytes()), Err(BadCommand::Arguments { .. })), "{line}");
         }

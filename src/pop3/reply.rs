@@ -11,10 +11,14 @@ pub(super) enum Code {
     Auth,
     /// `IN-USE`: the credentials were good, but other sessions are in the way (RFC 2449 §8.1.2).
     InUse,
+    /// `LOGIN-DELAY`: the credentials were good, but the last login was a moment ago (RFC 2449 §8.1.1).
+    LoginDelay,
     /// `SYS/TEMP`: it may work later (RFC 3206 §4).
     SysTemp,
     /// `SYS/PERM`: somebody has to repair something (RFC 3206 §5).
     SysPerm,
+    /// `UTF8`: the message can't be shown without UTF8 (RFC 6856 §5).
+    Utf8,
 }
 
 impl fmt::Display for Code {
@@ -22,8 +26,10 @@ impl fmt::Display for Code {
         f.write_str(match self {
             Code::Auth => "AUTH",
             Code::InUse => "IN-USE",
+            Code::LoginDelay => "LOGIN-DELAY",
             Code::SysTemp => "SYS/TEMP",
             Code::SysPerm => "SYS/PERM",
+            Code::Utf8 => "UTF8",
         })
     }
 }

@@ -8,8 +8,14 @@
 //! most POP3 clients end a line there too: to them, LF `.` LF inside such a message would be the end of the answer, and
 //! what follows, which a stranger wrote, the answer to their next command. So a dot behind a bare LF is stuffed as well:
 //! we differ from RFC 1939 §3 on purpose. Those clients take the dot away again; a strict one shows one dot more.
+//!
+//! To a client that has not said UTF8, headers with UTF-8 in them are shown as `message::downgrade` writes them (RFC 6856 §2.1):
+//! patches, put in the place of those headers on the way.
+
+use std::vec;
 
 use super::maildrop::Entry;
+use crate::message::downgrade::Patch;
 use crate::wire::dot;
 
 /// How much is read at a time for RETR: what is handed to the socket in one step (DESIGN §4).
@@ -23,7 +29,13 @@ const TOP_PIECE_OCTETS: usize = 16 * 1024;
 pub(super) struct Retrieval {
     number: u32,
     entry: Entry,
+    /// How much of the message is out, or was left out for a patch.
     offset: u64,
+    /// What is shown in the place of headers, in their order; those behind `offset` are left.
+    patches: vec::IntoIter<Patch>,
+    /// How many octets the message has with its patches.
+    octets: u64,
+    started: bool,
     top: Option<Top>,
     encoder: Stuffing,
 }
@@ -42,7 +54,30 @@ pub(super) enum Progress {
 impl Retrieval {
     /// The whole message, or with `lines` its header and so many lines of its body.
     pub(super) fn new(number: u32, entry: Entry, lines: Option<u32>) -> Self {
-        Self { number, entry, offset: 0, top: lines.map(Top::new), encoder: Stuffing::new() }
+        Self {
+            number,
+            entry,
+            offset: 0,
+            patches: Vec::new().into_iter(),
+            octets: entry.octets.into(),
+            started: false,
+            top: lines.map(Top::new),
+            encoder: Stuffing::new(),
+        }
+    }
+
+    /// The same with these in the place of the message's headers; they lie in their order, none in another.
+    pub(super) fn patched(mut self, patches: Vec<Patch>) -> Self {
+        for Patch { place, octets } in &patches {
+            self.octets = self.octets - u64::from(place.len()) + octets.len() as u64;
+        }
+        self.patches = patches.into_iter();
+        self
+    }
+
+    /// How many octets are sent by RETR, dots not counted.
+    pub(super) fn octets(&self) -> u64 {
+        self.octets
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -60,31 +95,62 @@ impl Retrieval {
 
     /// Whether nothing of it is out.
     pub(super) fn is_at_start(&self) -> bool {
-        self.offset == 0
+        !self.started
     }
 
     /// Where the next piece begins, and how long it may be.
     pub(super) fn next_piece(&self) -> (u64, usize) {
-        (self.offset, if self.is_top() { TOP_PIECE_OCTETS } else { PIECE_OCTETS })
+        let len = if self.is_top() { TOP_PIECE_OCTETS } else { PIECE_OCTETS };
+        let (mut offset, mut until) = (self.offset, u64::MAX);
+        for Patch { place, .. } in self.patches.as_slice() {
+            if u64::from(place.start) > offset {
+                until = place.start.into();
+                break;
+            }
+            offset = place.end.into();
+        }
+        (offset, usize::try_from(until - offset).unwrap_or(usize::MAX).min(len))
     }
 
     /// Appends to `out` what the piece becomes; and the end of the answer, where it was the last.
     pub(super) fn push(mut self, piece: &[u8], out: &mut Vec<u8>) -> Progress {
+        self.started = true;
+        let mut done = self.patches_here(out);
         let total = u64::from(self.entry.octets);
-        if piece.is_empty() && self.offset < total {
+        if !done && piece.is_empty() && self.offset < total {
             return Progress::CutShort;
         }
         self.offset += piece.len() as u64;
-        let (wanted, done) = match &mut self.top {
-            Some(top) => top.cut(piece),
-            None => (piece, false),
-        };
-        self.encoder.encode(wanted, out);
+        done = done || self.show(piece, out);
+        // The message may end with a header.
+        done = done || self.patches_here(out);
         if done || self.offset >= total {
             self.encoder.finish(out);
             return Progress::Done;
         }
         Progress::More(self)
+    }
+
+    /// Shows the patches that begin where we are; whether nothing behind them is wanted.
+    fn patches_here(&mut self, out: &mut Vec<u8>) -> bool {
+        while self.patches.as_slice().first().is_some_and(|patch| u64::from(patch.place.start) == self.offset) {
+            let Some(Patch { place, octets }) = self.patches.next() else { return false };
+            self.offset = place.end.into();
+            if self.show(&octets, out) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Shows what of these octets is wanted; whether nothing behind them is.
+    fn show(&mut self, octets: &[u8], out: &mut Vec<u8>) -> bool {
+        let (wanted, done) = match &mut self.top {
+            Some(top) => top.cut(octets),
+            None => (octets, false),
+        };
+        self.encoder.encode(wanted, out);
+        done
     }
 }
 
@@ -163,18 +229,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::Span;
     use crate::store::BodyId;
 
     const MESSAGE: &[u8] = b"Subject: a\r\nX: y\r\n\r\n.one\r\ntwo\r\nthree";
 
     /// What the client gets when the message is read in pieces of `step` octets.
     fn retrieve(message: &[u8], lines: Option<u32>, step: usize) -> Vec<u8> {
+        retrieve_patched(message, Vec::new(), lines, step)
+    }
+
+    fn retrieve_patched(message: &[u8], patches: Vec<Patch>, lines: Option<u32>, step: usize) -> Vec<u8> {
         let entry = Entry { uid: 1, octets: message.len() as u32, body: BodyId(1) };
-        let mut retrieval = Retrieval::new(1, entry, lines);
+        let mut retrieval = Retrieval::new(1, entry, lines).patched(patches);
         let mut out = Vec::new();
         loop {
-            let offset = retrieval.next_piece().0 as usize;
-            let piece = &message[offset..message.len().min(offset + step)];
+            let (offset, len) = retrieval.next_piece();
+            let offset = offset as usize;
+            let piece = &message[offset..message.len().min(offset + step.min(len))];
             match retrieval.push(piece, &mut out) {
                 Progress::More(rest) => retrieval = rest,
                 Progress::Done => return out,
@@ -212,6 +284,22 @@ mod tests {
         let Progress::More(rest) = Retrieval::new(1, entry, None).push(b"12345", &mut out) else { panic!("more") };
         assert!(matches!(rest.push(b"", &mut out), Progress::CutShort));
         assert_eq!(out, b"12345");
+    }
+
+    #[test]
+    fn patches_stand_in_the_place_of_headers() {
+        let message = b"A: 1\r\n\r\nbody\r\nB: 2\r\n\r\n.x\r\nC: 3\r\n";
+        let patch = |start, end, octets: &[u8]| Patch { place: Span::new(start, end), octets: octets.to_vec() };
+        let patches = || vec![patch(0, 8, b".A: long\r\n\r\n"), patch(14, 22, b"\r\n"), patch(26, 32, b"")];
+        let shown = b"..A: long\r\n\r\nbody\r\n\r\n..x\r\n.\r\n";
+        for step in 1..40 {
+            assert_eq!(retrieve_patched(message, patches(), None, step), shown, "in pieces of {step}");
+            assert_eq!(retrieve_patched(message, patches(), Some(0), step), b"..A: long\r\n\r\n.\r\n");
+            assert_eq!(retrieve_patched(message, patches(), Some(2), step), b"..A: long\r\n\r\nbody\r\n\r\n.\r\n");
+            assert_eq!(retrieve_patched(b"A: 1\r\n", vec![patch(0, 6, b"B\r\n")], None, step), b"B\r\n.\r\n");
+        }
+        let entry = Entry { uid: 1, octets: message.len() as u32, body: BodyId(1) };
+        assert_eq!(Retrieval::new(1, entry, None).patched(patches()).octets(), 24);
     }
 
     proptest! {

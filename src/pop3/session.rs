@@ -17,16 +17,19 @@ use super::command::{self, BadCommand, Command};
 use super::maildrop::{Maildrop, Total};
 use super::reply::{self, Code};
 use super::{LINE_OCTETS_MAX, Limits, parse};
-use crate::auth::sasl::{Login, Mechanism};
+use crate::auth::sasl::{self, Login, Mechanism, Offer};
+use crate::auth::scram::{Attempt, ChannelBinding, ClientFirst};
+use crate::message::downgrade::Patch;
 use crate::store::{self, BodyId, UidSet};
 use crate::wire::line::{Framed, Framer};
 
 mod authorization;
+mod language;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
-use authorization::{Authorization, MECHANISMS};
+use authorization::{Authorization, mechanisms};
 use transaction::{Doing, list};
 
 /// Answers are collected up to this before they are written: a few TCP windows, and all a session holds beside a piece
@@ -57,6 +60,23 @@ impl Security {
     }
 }
 
+/// What a session has to know of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whether others can listen.
+    pub security: Security,
+    /// Passwords are checked: there is something to prove.
+    pub scram: bool,
+    /// What the TLS channel is known by, where that is safe.
+    pub channel: Option<ChannelBinding>,
+}
+
+impl Line {
+    fn offer(&self) -> Offer {
+        Offer { scram: self.scram, channel: self.channel.is_some() }
+    }
+}
+
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -77,6 +97,14 @@ pub enum Step {
 pub enum Request {
     /// Is this a user of ours, and what is in the INBOX? [`Answer::Login`].
     Login(Login),
+    /// What comes behind the first message of SCRAM? [`Answer::Challenge`].
+    Challenge(ClientFirst),
+    /// Is this proof good? [`Answer::Proved`].
+    Prove(Attempt),
+    /// What is in the INBOX of who has just proved it? [`Answer::Login`].
+    Open,
+    /// What of this message is to be shown otherwise to a client that has not said UTF8? [`Answer::Downgraded`].
+    Downgrade(BodyId),
     /// Octets of a message, at most `len` from `offset`: [`Answer::Read`].
     Read {
         /// Of which.
@@ -95,6 +123,12 @@ pub enum Request {
 pub enum Answer {
     /// The maildrop at this moment.
     Login(Result<Maildrop, LoginRefused>),
+    /// The next step of the exchange.
+    Challenge(Result<sasl::Step, LoginRefused>),
+    /// It is, and this is what proves to the client that we know the password too.
+    Proved(Result<String, LoginRefused>),
+    /// Headers in their order, and what is shown in their place; `None`: it can't be shown.
+    Downgraded(Result<Option<Vec<Patch>>, store::Error>),
     /// The octets; none at the end of the message.
     Read(Result<Bytes, store::Error>),
     /// They are removed, durably.
@@ -106,8 +140,12 @@ pub enum Answer {
 pub enum LoginRefused {
     /// Wrong name or password.
     Credentials,
-    /// It can't be said now, or the maildrop can't be opened.
+    /// It can't be said now.
     Unavailable,
+    /// The maildrop can't be opened before somebody has repaired it.
+    Broken,
+    /// The last login was a moment ago (RFC 2449 §6.5).
+    TooSoon,
     /// This user has as many sessions as there may be.
     TooManySessions,
 }
@@ -132,8 +170,10 @@ enum State {
 #[derive(Debug)]
 pub struct Session {
     limits: Limits,
-    security: Security,
+    line: Line,
     state: State,
+    /// UTF8 was given (RFC 6856 §2.1).
+    utf8: bool,
     framer: Framer,
     /// What has arrived. Empty whenever the session needs input: an idle session holds no buffer.
     input: Vec<u8>,
@@ -150,14 +190,15 @@ pub struct Session {
 
 impl Session {
     /// A session that begins with the greeting of `hostname`.
-    pub fn new(hostname: &str, security: Security, limits: Limits, now: Instant) -> Self {
+    pub fn new(hostname: &str, line: Line, limits: Limits, now: Instant) -> Self {
         let mut output = Vec::new();
         // No `<…>` in it: that would offer APOP (RFC 1939 §7).
         reply::ok(&mut output, format_args!("{hostname} Postbell POP3 ready"));
         Self {
             limits,
-            security,
+            line,
             state: State::idle(),
+            utf8: false,
             framer: Framer::new(LINE_OCTETS_MAX),
             input: Vec::new(),
             framed: 0,
@@ -196,12 +237,18 @@ impl Session {
                     list(maildrop, doing, &mut self.output);
                     continue;
                 }
+                State::Transaction { doing: Doing::Downgrading(retrieval), .. } => {
+                    Step::Ask(Request::Downgrade(retrieval.entry().body))
+                }
                 State::Transaction { doing: Doing::Retrieving(retrieval), .. } => {
                     // Not flushed before: the answer leaves with the first piece.
                     let (offset, len) = retrieval.next_piece();
-                    return Step::Ask(Request::Read { body: retrieval.entry().body, offset, len });
+                    Step::Ask(Request::Read { body: retrieval.entry().body, offset, len })
                 }
                 State::Authorization(Authorization::Checking(login)) => Step::Ask(Request::Login(login.clone())),
+                State::Authorization(Authorization::Identifying(first)) => Step::Ask(Request::Challenge(first.clone())),
+                State::Authorization(Authorization::Proving(attempt)) => Step::Ask(Request::Prove(attempt.clone())),
+                State::Authorization(Authorization::Opening) => Step::Ask(Request::Open),
                 State::Update { marked, .. } => Step::Ask(Request::Remove(marked.clone())),
                 State::StartingTls => Step::StartTls,
                 State::Closed => Step::Close,
@@ -235,7 +282,10 @@ impl Session {
         match &self.state {
             State::Update { .. } | State::Closed => {}
             // In the middle of an answer: a reply would become part of a message.
-            State::Transaction { doing: Doing::Listing { .. } | Doing::Retrieving(_), .. } | State::StartingTls => {
+            State::Transaction {
+                doing: Doing::Listing { .. } | Doing::Downgrading(_) | Doing::Retrieving(_), ..
+            }
+            | State::StartingTls => {
                 self.close_silently();
             }
             State::Authorization(_) | State::Transaction { doing: Doing::Nothing, .. } => {
@@ -245,10 +295,11 @@ impl Session {
         }
     }
 
-    /// TLS is on: everything begins anew but the counts of what went wrong (RFC 2595 §4).
-    pub fn tls_started(&mut self) {
-        self.security = Security::Tls;
+    /// TLS is on, and its channel is known by that: everything begins anew but the counts of what went wrong (RFC 2595 §4).
+    pub fn tls_started(&mut self, channel: Option<ChannelBinding>) {
+        self.line = Line { security: Security::Tls, channel, ..self.line };
         self.state = State::idle();
+        self.utf8 = false;
         self.framer = Framer::new(LINE_OCTETS_MAX);
         self.drop_input();
     }
@@ -256,7 +307,14 @@ impl Session {
     /// The answer to what was asked for.
     pub fn answer(&mut self, answer: Answer) {
         match (mem::replace(&mut self.state, State::Closed), answer) {
-            (State::Authorization(Authorization::Checking(_)), Answer::Login(result)) => self.logged_in(result),
+            (State::Authorization(Authorization::Checking(_) | Authorization::Opening), Answer::Login(result)) => {
+                self.logged_in(result)
+            }
+            (State::Authorization(Authorization::Identifying(_)), Answer::Challenge(result)) => self.identified(result),
+            (State::Authorization(Authorization::Proving(_)), Answer::Proved(result)) => self.proved(result),
+            (State::Transaction { maildrop, doing: Doing::Downgrading(retrieval) }, Answer::Downgraded(result)) => {
+                self.downgraded(maildrop, retrieval, result);
+            }
             (State::Transaction { maildrop, doing: Doing::Retrieving(retrieval) }, Answer::Read(result)) => {
                 self.retrieved(maildrop, retrieval, result);
             }
@@ -291,7 +349,7 @@ impl Session {
     }
 
     fn line(&mut self, framed: Framed) {
-        if let State::Authorization(Authorization::Exchange(_)) = &self.state {
+        if let State::Authorization(Authorization::Exchange(_) | Authorization::Acknowledging) = &self.state {
             return self.exchange_line(framed);
         }
         match framed {
@@ -326,6 +384,7 @@ impl Session {
         }
         match (command, &self.state) {
             (Command::Capa, _) => self.capa(),
+            (Command::Lang { range }, _) => self.lang(range.as_deref()),
             (Command::Quit, _) => self.quit(),
             (Command::Authorization(command), State::Authorization(_)) => self.authorization(command),
             (Command::Authorization(_), _) => self.bad_command(format_args!("you are logged in already")),
@@ -335,26 +394,41 @@ impl Session {
     }
 }
 
+/// What there is in both states and on every connection.
+const CAPABILITIES: [&str; 9] = [
+    "TOP",                     // RFC 2449 §6.1
+    "UIDL",                    // RFC 2449 §6.8
+    "PIPELINING",              // RFC 2449 §6.6
+    "RESP-CODES",              // RFC 2449 §6.4
+    "AUTH-RESP-CODE",          // RFC 3206 §6
+    "EXPIRE NEVER",            // RFC 2449 §6.7
+    "UTF8 USER",               // RFC 6856 §2.2
+    "LANG",                    // RFC 6856 §3
+    "IMPLEMENTATION Postbell", // RFC 2449 §6.9
+];
+
 /// # In both states
 impl Session {
     /// RFC 2449 §5. What is announced before the login is announced after it too, but STLS, which is announced where it
-    /// may be given (RFC 2595 §4).
+    /// may be given (RFC 2595 §4). What TLS changes: STLS goes, passwords are taken, and SCRAM has its -PLUS.
     fn capa(&mut self) {
         let out = &mut self.output;
         reply::ok(out, format_args!("capability list follows"));
-        let stls = self.security.offers_stls() && matches!(self.state, State::Authorization(_));
+        let stls = self.line.security.offers_stls() && matches!(self.state, State::Authorization(_));
         if stls {
             reply::line(out, format_args!("STLS"));
         }
         // Where no password is taken, nothing invites one (RFC 2595 §2.3).
-        if self.security.takes_passwords() {
+        if self.line.security.takes_passwords() {
             reply::line(out, format_args!("USER"));
-            let mechanisms = MECHANISMS.map(Mechanism::name).join(" ");
-            reply::line(out, format_args!("SASL {mechanisms}"));
+            let mechanisms: Vec<_> = mechanisms(self.line.offer()).map(Mechanism::name).collect();
+            reply::line(out, format_args!("SASL {}", mechanisms.join(" ")));
         }
-        for capability in
-            ["TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "EXPIRE NEVER", "IMPLEMENTATION Postbell"]
-        {
+        // RFC 2449 §6.5; the same for all users.
+        if !self.limits.login_delay.is_zero() {
+            reply::line(out, format_args!("LOGIN-DELAY {}", self.limits.login_delay.as_secs()));
+        }
+        for capability in CAPABILITIES {
             reply::line(out, format_args!("{capability}"));
         }
         reply::end(out);

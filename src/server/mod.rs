@@ -147,6 +147,7 @@ impl Server {
             plaintext_login,
             smtp,
             pop3,
+            pop3_logins: Default::default(),
             imap,
             imap_workspace: Default::default(),
             sessions,

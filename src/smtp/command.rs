@@ -1,11 +1,12 @@
 //! The commands of SMTP and LMTP as values, the facts about each in one table, and their printer.
 //!
-//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS); the parameters of MAIL: RFC 1870 (SIZE),
-//! RFC 1652 and RFC 3030 §3 (BODY), RFC 6531 §3.4 (SMTPUTF8). The parser is [`super::parse`].
+//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS). The parameters of MAIL and RCPT are in
+//! [`super::parameters`], the parser is [`super::parse`].
 
 use std::fmt;
 
 use super::Dialect;
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 
 /// What a client wants.
@@ -19,8 +20,8 @@ pub enum Command {
     Lhlo(String),
     /// `MAIL FROM:<reverse-path> [parameters]`; no path is the null path `<>` of notifications.
     Mail(Option<Path>, MailParameters),
-    /// `RCPT TO:<forward-path>`
-    Rcpt(Path),
+    /// `RCPT TO:<forward-path> [parameters]`
+    Rcpt(Path, RcptParameters),
     /// `DATA`
     Data,
     /// `BDAT chunk-size [LAST]`
@@ -46,29 +47,6 @@ pub struct Chunk {
     pub octets: u64,
     /// Whether the message ends with them.
     pub last: bool,
-}
-
-/// The parameters of MAIL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MailParameters {
-    /// `SIZE`: how many octets the client believes the message to have.
-    pub size: Option<u64>,
-    /// `BODY`: what octets it may be made of.
-    pub body: BodyType,
-    /// `SMTPUTF8`: addresses and header fields may be in UTF-8.
-    pub smtputf8: bool,
-}
-
-/// The values of `BODY`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BodyType {
-    /// Lines of US-ASCII. As in most servers, what comes under this name is not checked for it.
-    #[default]
-    SevenBit,
-    /// Lines of any octets but NUL, CR, LF.
-    EightBitMime,
-    /// Any octets; only by BDAT.
-    BinaryMime,
 }
 
 /// The keyword of a command.
@@ -166,7 +144,7 @@ impl Command {
             Command::Ehlo(_) => Verb::Ehlo,
             Command::Lhlo(_) => Verb::Lhlo,
             Command::Mail(..) => Verb::Mail,
-            Command::Rcpt(_) => Verb::Rcpt,
+            Command::Rcpt(..) => Verb::Rcpt,
             Command::Data => Verb::Data,
             Command::Bdat(_) => Verb::Bdat,
             Command::Rset => Verb::Rset,
@@ -187,30 +165,12 @@ impl fmt::Display for Command {
             Command::Helo(name) | Command::Ehlo(name) | Command::Lhlo(name) => write!(f, " {name}"),
             Command::Mail(None, parameters) => write!(f, " FROM:<>{parameters}"),
             Command::Mail(Some(path), parameters) => write!(f, " FROM:<{path}>{parameters}"),
-            Command::Rcpt(path) => write!(f, " TO:<{path}>"),
+            Command::Rcpt(path, parameters) => write!(f, " TO:<{path}>{parameters}"),
             Command::Bdat(Chunk { octets, last: false }) => write!(f, " {octets}"),
             Command::Bdat(Chunk { octets, last: true }) => write!(f, " {octets} LAST"),
             Command::Vrfy => f.write_str(" \"\""),
             Command::Data | Command::Rset | Command::Noop | Command::Help | Command::Quit | Command::StartTls => Ok(()),
         }
-    }
-}
-
-/// Each with a space before it.
-impl fmt::Display for MailParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(size) = self.size {
-            write!(f, " SIZE={size}")?;
-        }
-        match self.body {
-            BodyType::SevenBit => {}
-            BodyType::EightBitMime => f.write_str(" BODY=8BITMIME")?,
-            BodyType::BinaryMime => f.write_str(" BODY=BINARYMIME")?,
-        }
-        if self.smtputf8 {
-            f.write_str(" SMTPUTF8")?;
-        }
-        Ok(())
     }
 }
 

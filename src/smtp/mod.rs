@@ -1,5 +1,6 @@
 //! SMTP and LMTP reception: RFC 5321 and RFC 2033, with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 1652),
-//! SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), ENHANCEDSTATUSCODES (RFC 2034).
+//! SMTPUTF8 (RFC 6531), CHUNKING and BINARYMIME (RFC 3030), STARTTLS (RFC 3207), REQUIRETLS (RFC 8689), LIMITS (RFC 9422),
+//! ENHANCEDSTATUSCODES (RFC 2034).
 //!
 //! [`Session`] is a whole state machine over octets: it frames and parses what a client says, and asks its driver for
 //! what it cannot know itself: whose a recipient is, and whether a message was stored. LMTP is a dialect of it. This
@@ -8,6 +9,7 @@
 
 mod body;
 mod command;
+mod parameters;
 mod parse;
 mod path;
 pub(crate) mod replies;
@@ -15,7 +17,8 @@ mod reply;
 mod session;
 mod trace;
 
-pub use command::{BodyType, Chunk, Command, FACTS, Facts, MailParameters, Stage, Verb};
+pub use command::{Chunk, Command, FACTS, Facts, Stage, Verb};
+pub use parameters::{BodyType, MailParameters, Notify, OriginalRecipient, RcptParameters, Ret};
 pub use parse::{Error, command as parse_command};
 pub use path::Path;
 pub use reply::Reply;

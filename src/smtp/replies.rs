@@ -25,6 +25,8 @@ pub(crate) const STORED: Reply = Reply::new(250, "2.0.0", "Stored on disk");
 // Refused for the sake of the grammar.
 pub(crate) const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "Line too long");
 pub(crate) const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, "5.5.2", "Command lines end with CRLF");
+/// RFC 5321 §4.1.1.11: one that was not offered, here or at all.
+pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "A parameter that was not offered");
 pub(crate) const TLS_FIRST_WAS_SPOKEN: Reply = Reply::new(421, "4.7.0", "TLS begins with STARTTLS at this port");
 pub(crate) const NO_WEB_SERVER: Reply = Reply::new(421, "4.7.0", "This is a mail server");
 
@@ -35,6 +37,8 @@ pub(crate) const CHUNK_OUT_OF_PLACE: Reply =
     Reply::new(503, "5.5.1", "No transaction that takes a chunk; RSET, then MAIL");
 pub(crate) const TLS_IS_ON: Reply = Reply::new(503, "5.5.1", "TLS is on already");
 pub(crate) const NO_TLS: Reply = Reply::new(502, "5.5.1", "TLS is not configured here");
+/// RFC 8689 §2: it is asked for under TLS alone.
+pub(crate) const REQUIRETLS_NEEDS_TLS: Reply = Reply::new(530, "5.7.10", "REQUIRETLS needs TLS: say STARTTLS first");
 /// RFC 6531 §3.5.
 pub(crate) const SENDER_NEEDS_SMTPUTF8: Reply = Reply::new(550, "5.6.7", "A sender beyond ASCII needs SMTPUTF8");
 /// RFC 6531 §3.5.
@@ -88,7 +92,7 @@ pub(crate) fn not_a_command(error: Error) -> Reply {
         Error::BadSender => Reply::new(501, "5.1.7", "After FROM: comes <local-part@domain> or <>"),
         Error::BadRecipient => Reply::new(501, "5.1.3", "After TO: comes <local-part@domain>"),
         Error::PathTooLong => Reply::new(501, "5.1.0", "Path too long"),
-        Error::UnknownParameter => Reply::new(555, "5.5.4", "A parameter that we do not have"),
+        Error::UnknownParameter => UNKNOWN_PARAMETER,
         Error::BadParameter => Reply::new(501, "5.5.4", "A parameter has a wrong value, or comes twice"),
     }
 }

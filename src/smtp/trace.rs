@@ -78,6 +78,7 @@ mod tests {
             reverse_path: Some(path("<alice@example.org>")),
             parameters: MailParameters::default(),
             recipients: vec![path("<bob@example.net>")],
+            recipient_parameters: Vec::new(),
         }
     }
 

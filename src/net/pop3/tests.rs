@@ -199,3 +199,91 @@ async fn the_autologout_closes_without_a_word() {
     assert_eq!(start.elapsed().as_secs(), 600);
     assert_eq!(server.exists(), 1);
 }
+
+#[tokio::test]
+async fn a_quit_that_is_not_durable_is_told_and_keeps_all() {
+    let server = Server::start().await;
+    server.deliver(b"Subject: one\r\n\r\n").await;
+    let mut client = log_in(&server).await;
+    client.says("DELE 1").await;
+    client.hears("+OK message 1 deleted").await;
+    server.services.store.close().await.unwrap();
+    client.says("QUIT").await;
+    client.hears("-ERR [SYS/TEMP] the deleted messages were not removed").await;
+    client.is_closed().await;
+    assert_eq!(server.exists(), 1);
+}
+
+#[tokio::test]
+async fn a_maildrop_that_cannot_be_opened_counts_for_no_delay() {
+    let delay = crate::pop3::Limits { login_delay: std::time::Duration::from_secs(3600), ..Default::default() };
+    let limits = SessionLimits { max_per_user_and_address: 1, exempt: Vec::new(), ..SessionLimits::default() };
+    let server = Server::with(|services| {
+        services.pop3 = delay;
+        services.sessions = Sessions::new(limits);
+    })
+    .await;
+    let account = server.inbox.account();
+    let slot = server.services.sessions.admit_user(account, "127.0.0.1".parse().unwrap());
+    let (mut client, _served) = connect(&server).await;
+    client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+    client.hears("-ERR [IN-USE] you have too many sessions").await;
+    drop(slot);
+    client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+    client.hears("+OK maildrop has 0 messages (0 octets)").await;
+    client.says("QUIT").await;
+    client.line().await;
+    client.is_closed().await;
+    let (mut client, _served) = connect(&server).await;
+    loop {
+        client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
+        match client.line().await {
+            // The place of the session before is free a moment after its last line.
+            line if line.starts_with("-ERR [IN-USE]") => tokio::task::yield_now().await,
+            line => break assert_eq!(line, "-ERR [LOGIN-DELAY] the last login was less than 3600 s ago"),
+        }
+    }
+}
+
+/// RFC 6856 §2.1: in messages of any size, headers are found and shown otherwise.
+#[tokio::test]
+async fn headers_are_shown_otherwise_wherever_they_lie() {
+    let server = Server::start().await;
+    let filler = "x\r\n".repeat(20_000);
+    let part = |header: &str| format!("--b\r\n{header}\r\n\r\n{filler}");
+    let message = |field: &str| {
+        let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+        let fields = [field, "A: b", field].map(part).concat();
+        format!("{field}\r\n{head}{fields}--b--\r\n")
+    };
+    let (given, shown) = (message("Content-Description: \u{e9}"), message("Content-Description: =?utf-8?B?w6k=?="));
+    server.deliver(given.as_bytes()).await;
+    let mut client = log_in(&server).await;
+    client.says("RETR 1").await;
+    client.hears(&format!("+OK {} octets", shown.len())).await;
+    assert!(lines(&mut client).await == shown.as_bytes());
+}
+
+#[tokio::test]
+async fn a_header_above_the_limits_is_for_clients_with_utf8() {
+    let server = Server::start().await;
+    let field = format!("X: {}\r\n", "x".repeat(990)).repeat(1_100);
+    let (ascii, utf8) = (format!("{field}\r\nbody\r\n"), format!("{field}Subject: \u{e9}\r\n\r\nbody\r\n"));
+    assert!(field.len() > 1 << 20);
+    server.deliver(ascii.as_bytes()).await;
+    server.deliver(utf8.as_bytes()).await;
+    let mut client = log_in(&server).await;
+    client.says("RETR 1").await;
+    client.hears(&format!("+OK {} octets", ascii.len())).await;
+    assert!(lines(&mut client).await == ascii.as_bytes());
+    client.says("RETR 2").await;
+    client.hears("-ERR [UTF8] message 2 is for clients that say UTF8 before they log in").await;
+    let (mut client, _served) = connect(&server).await;
+    for line in ["UTF8", "USER alice", "PASS secret"] {
+        client.says(line).await;
+        assert!(client.line().await.starts_with("+OK"));
+    }
+    client.says("RETR 2").await;
+    client.hears(&format!("+OK {} octets", utf8.len())).await;
+    assert!(lines(&mut client).await == utf8.as_bytes());
+}

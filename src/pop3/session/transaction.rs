@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{OUTPUT_OCTETS, Session, State};
+use crate::message::downgrade::Patch;
 use crate::pop3::command;
 use crate::pop3::maildrop::{Maildrop, NoSuchMessage, Total};
 use crate::pop3::reply::{self, Code};
@@ -18,7 +19,16 @@ pub(super) enum Doing {
         kind: Listing,
         next: u32,
     },
+    /// It is found out what of the message is to be shown otherwise.
+    Downgrading(Retrieval),
     Retrieving(Retrieval),
+}
+
+impl Doing {
+    /// A message that is asked for: as it is, where the client reads UTF-8.
+    fn retrieve(retrieval: Retrieval, utf8: bool) -> Self {
+        if utf8 { Doing::Retrieving(retrieval) } else { Doing::Downgrading(retrieval) }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +81,10 @@ impl Session {
                 reply::ok(out, format_args!("{number} {}", maildrop.unique_id(entry)));
             }
             Retr { number } => {
-                *doing = Doing::Retrieving(Retrieval::new(number, maildrop.get(number)?, None));
+                *doing = Doing::retrieve(Retrieval::new(number, maildrop.get(number)?, None), self.utf8);
             }
             Top { number, lines } => {
-                *doing = Doing::Retrieving(Retrieval::new(number, maildrop.get(number)?, Some(lines)));
+                *doing = Doing::retrieve(Retrieval::new(number, maildrop.get(number)?, Some(lines)), self.utf8);
             }
             Dele { number } => {
                 maildrop.mark(number)?;
@@ -82,6 +92,46 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// What is shown in the place of headers is known (RFC 6856 §2.1).
+    pub(super) fn downgraded(
+        &mut self,
+        maildrop: Maildrop,
+        retrieval: Retrieval,
+        patches: Result<Option<Vec<Patch>>, store::Error>,
+    ) {
+        let number = retrieval.number();
+        let doing = match patches {
+            Ok(Some(patches)) => Doing::Retrieving(retrieval.patched(patches)),
+            // RFC 6856 §5
+            Ok(None) => {
+                let text = format_args!("message {number} is for clients that say UTF8 before they log in");
+                reply::err_with(&mut self.output, Code::Utf8, text);
+                Doing::Nothing
+            }
+            Err(error) => {
+                self.unreadable(number, &error);
+                Doing::Nothing
+            }
+        };
+        self.state = State::Transaction { maildrop, doing };
+    }
+
+    /// Says why nothing of a message is shown.
+    fn unreadable(&mut self, number: u32, error: &store::Error) {
+        let out = &mut self.output;
+        match error {
+            store::Error::Damaged(_) => {
+                reply::err_with(out, Code::SysPerm, format_args!("message {number} is damaged"));
+            }
+            // The next session will not list it.
+            store::Error::Gone => {
+                let text = format_args!("message {number} was removed by another client");
+                reply::err_with(out, Code::SysTemp, text);
+            }
+            _ => reply::err_with(out, Code::SysTemp, format_args!("message {number} can't be read now")),
+        }
     }
 
     pub(super) fn retrieved(&mut self, maildrop: Maildrop, retrieval: Retrieval, piece: Result<Bytes, store::Error>) {
@@ -92,7 +142,7 @@ impl Session {
             if begins && retrieval.is_top() {
                 reply::ok(&mut self.output, format_args!("top of message {number}"));
             } else if begins {
-                reply::ok(&mut self.output, format_args!("{} octets", retrieval.entry().octets));
+                reply::ok(&mut self.output, format_args!("{} octets", retrieval.octets()));
             }
             retrieval.push(&piece, &mut self.output)
         });
@@ -101,19 +151,13 @@ impl Session {
             Ok(Progress::Done) => Doing::Nothing,
             // What is out can't be taken back: without the final dot the client knows that it is not whole.
             Ok(Progress::CutShort) | Err(_) if !begins => return self.state = State::Closed,
-            Ok(Progress::CutShort) | Err(store::Error::Damaged(_)) => {
+            Ok(Progress::CutShort) => {
                 self.output.truncate(before);
-                reply::err_with(&mut self.output, Code::SysPerm, format_args!("message {number} is damaged"));
+                self.unreadable(number, &store::Error::Damaged(String::new()));
                 Doing::Nothing
             }
-            // The next session will not list it.
-            Err(store::Error::Gone) => {
-                let text = format_args!("message {number} was removed by another client");
-                reply::err_with(&mut self.output, Code::SysTemp, text);
-                Doing::Nothing
-            }
-            Err(_) => {
-                reply::err_with(&mut self.output, Code::SysTemp, format_args!("message {number} can't be read now"));
+            Err(error) => {
+                self.unreadable(number, &error);
                 Doing::Nothing
             }
         };

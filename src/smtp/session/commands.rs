@@ -4,11 +4,13 @@
 //! allowed, and leaves any other as it is.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
-use crate::smtp::command::{BodyType, Chunk, Command, MailParameters, Stage};
+use crate::smtp::command::{Chunk, Command, Stage};
+use crate::smtp::parameters::{BodyType, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
-use crate::smtp::{Reply, parse, replies};
+use crate::smtp::{parse, replies};
 use crate::wire::line::Framed;
 
 impl Session {
@@ -69,8 +71,8 @@ impl Session {
         match command {
             Command::Helo(name) => self.hello(Client { name, extended: false }),
             Command::Ehlo(name) | Command::Lhlo(name) => self.hello(Client { name, extended: true }),
-            Command::Mail(reverse_path, parameters) => self.mail(reverse_path, parameters),
-            Command::Rcpt(path) => return self.rcpt(path),
+            Command::Mail(reverse_path, parameters) => return self.mail(reverse_path, parameters),
+            Command::Rcpt(path, parameters) => return self.rcpt(path, parameters),
             Command::Data => return self.data(),
             Command::Bdat(chunk) => return self.bdat(chunk),
             Command::Rset => self.reset(),
@@ -81,22 +83,6 @@ impl Session {
             Command::StartTls => self.start_tls(),
         }
         Progress::Made
-    }
-
-    /// RFC 5321 §4.1.1.1, RFC 2033 §4.1; ends a transaction as RSET does (RFC 5321 §4.1.4).
-    fn hello(&mut self, client: Client) {
-        let mut text = self.hostname.to_string();
-        if client.extended {
-            text.push_str(&format!("\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8", self.limits.message_size));
-            text.push_str("\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES");
-            if self.peer.tls == Tls::Offered {
-                text.push_str("\nSTARTTLS");
-            }
-            text.push_str("\nHELP");
-        }
-        self.say(&Reply::plain(250, "").with_text(text));
-        self.abandon();
-        self.state = State::Introduced(client);
     }
 
     /// RFC 5321 §4.1.1.5: back to where hello left us.
@@ -112,28 +98,33 @@ impl Session {
     }
 
     /// Tells the driver, where it knows of a transaction.
-    fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.abandons |= matches!(self.state, State::Transaction(_) | State::Chunks(..));
     }
 
     /// RFC 5321 §4.1.1.2.
-    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) {
+    fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) -> Progress {
+        if let Some(reply) = self.refused_of_mail(&parameters) {
+            self.refuse_here(&reply);
+            return Progress::Made;
+        }
         if parameters.size.is_some_and(|size| size > self.limits.message_size) {
-            return self.refuse_here(&replies::TOO_LARGE);
+            self.refuse_here(&replies::TOO_LARGE);
+            return Progress::Made;
         }
         if !parameters.smtputf8 && reverse_path.as_ref().is_some_and(|path| !path.is_ascii()) {
-            return self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            self.refuse_here(&replies::SENDER_NEEDS_SMTPUTF8);
+            return Progress::Made;
         }
-        self.state = match mem::replace(&mut self.state, State::Closed) {
+        match mem::replace(&mut self.state, State::Closed) {
             State::Introduced(client) => {
                 let tls = match &self.peer.tls {
                     Tls::On(parameters) => Some(parameters.clone()),
                     Tls::Offered | Tls::Unavailable => None,
                 };
                 let (dialect, peer) = (self.dialect, self.peer.origin);
-                let recipients = Vec::new();
-                self.say(&replies::SENDER_OK);
-                State::Transaction(Box::new(Envelope {
+                let (recipients, recipient_parameters) = (Vec::new(), Vec::new());
+                let envelope = Arc::new(Envelope {
                     dialect,
                     client,
                     peer,
@@ -141,15 +132,23 @@ impl Session {
                     reverse_path,
                     parameters,
                     recipients,
-                }))
+                    recipient_parameters,
+                });
+                self.state = State::Vetting(Arc::clone(&envelope));
+                return Progress::Asks(Ask::Sender(envelope));
             }
             // The table of facts lets no other state come here.
-            state => state,
-        };
+            state => self.state = state,
+        }
+        Progress::Made
     }
 
     /// RFC 5321 §4.1.1.3.
-    fn rcpt(&mut self, path: Path) -> Progress {
+    fn rcpt(&mut self, path: Path, parameters: RcptParameters) -> Progress {
+        if let Some(reply) = self.refused_of_rcpt(&parameters) {
+            self.refuse_here(&reply);
+            return Progress::Made;
+        }
         match mem::replace(&mut self.state, State::Closed) {
             State::Transaction(envelope) if envelope.recipients.len() >= self.limits.recipients => {
                 self.state = self.refuse(&replies::TOO_MANY_RECIPIENTS, State::Transaction(envelope));
@@ -159,7 +158,7 @@ impl Session {
             }
             State::Transaction(envelope) => {
                 let size = envelope.parameters.size;
-                self.state = State::Resolving(envelope, path.clone());
+                self.state = State::Resolving(envelope, path.clone(), parameters);
                 return Progress::Asks(Ask::Recipient { path, size });
             }
             // The table of facts lets no other state come here.

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use super::{Ask, Envelope, Opening, Progress, Session, State};
 use crate::smtp::body::{Pace, Reception, is_endless};
-use crate::smtp::command::{BodyType, Chunk};
+use crate::smtp::command::Chunk;
+use crate::smtp::parameters::BodyType;
 use crate::smtp::{Dialect, Reply, replies};
 use crate::wire::dot;
 use crate::wire::newline::{BareNewlines, Newlines};

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::body::{Pace, Reception};
-use super::command::{Chunk, MailParameters, Stage};
+use super::command::{Chunk, Stage};
+use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 use super::{Dialect, Limits, Reply, replies};
 use crate::auth::Origin;
@@ -26,6 +27,7 @@ use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
 mod commands;
+mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,8 @@ pub struct Envelope {
     pub parameters: MailParameters,
     /// The accepted recipients, in the order in which they came; the same one may be there twice.
     pub recipients: Vec<Path>,
+    /// What RCPT said about each of them, in the same order.
+    pub recipient_parameters: Vec<RcptParameters>,
 }
 
 /// What the driver is to do next.
@@ -105,6 +109,10 @@ pub enum Step {
 /// What only the driver can know. A refusal is the reply for the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// Is mail taken from this sender now? If so, a transaction begins. The envelope has no recipient yet, and is the one
+    /// that [`Ask::Recipient`] and [`Ask::Open`] belong to: the driver may keep it. What is refused leaves no transaction,
+    /// so no [`Step::Abandon`] follows.
+    Sender(Arc<Envelope>),
     /// Is this somebody here, and has room? If so, it is the transaction's next recipient.
     Recipient {
         /// Who.
@@ -127,10 +135,12 @@ enum State {
     Fresh,
     /// No transaction is open.
     Introduced(Client),
+    /// The driver looks whether it takes mail from this sender.
+    Vetting(Arc<Envelope>),
     /// MAIL was accepted, and so were the recipients that are in the envelope.
     Transaction(Box<Envelope>),
     /// The driver looks for this recipient.
-    Resolving(Box<Envelope>, Path),
+    Resolving(Box<Envelope>, Path, RcptParameters),
     /// The driver prepares to store what DATA or BDAT will bring.
     Opening(Arc<Envelope>, Opening),
     /// The octets that come are the message, up to CRLF.CRLF.
@@ -221,8 +231,7 @@ impl Session {
             now,
             idle_since: now,
         };
-        let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
-        session.say(&Reply::plain(220, "").with_text(format!("{} {protocol} Postbell", session.hostname)));
+        session.greet();
         session
     }
 
@@ -299,9 +308,17 @@ impl Session {
         self.asked = false;
         self.idle_since = now;
         self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::Resolving(mut envelope, path) => match answer {
+            State::Vetting(envelope) => match answer {
+                Ok(()) => {
+                    self.say(&replies::SENDER_OK);
+                    State::Transaction(Box::new(Arc::unwrap_or_clone(envelope)))
+                }
+                Err(reply) => self.refuse(&reply, State::Introduced(envelope.client.clone())),
+            },
+            State::Resolving(mut envelope, path, parameters) => match answer {
                 Ok(()) => {
                     envelope.recipients.push(path);
+                    envelope.recipient_parameters.push(parameters);
                     self.say(&replies::RECIPIENT_OK);
                     State::Transaction(envelope)
                 }

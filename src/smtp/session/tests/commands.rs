@@ -17,6 +17,7 @@ fn a_message_is_stored() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250 HELP
          C: MAIL FROM:<alice@example.org> SIZE=20 BODY=8BITMIME
          S: 250 2.1.0 Sender accepted
@@ -58,6 +59,24 @@ fn commands_sent_ahead_are_answered_in_their_order() {
     );
 }
 
+/// RFC 5321 §3.3: MAIL may be refused, for now or for good; what was sent ahead finds no transaction.
+#[test]
+fn a_sender_that_is_refused_begins_no_transaction() {
+    talk_on(
+        "C| MAIL FROM:<unwanted@example.org>\\r\\nRCPT TO:<bob>\\r\\nDATA\\r\\n
+         S: 550 5.7.1 Not our domain, and we relay for nobody
+         S: 503 5.5.1 MAIL comes first
+         S: 503 5.5.1 MAIL comes first
+         C: MAIL FROM:<later@example.org>
+         S: 451 4.3.0 The message could not be stored; try again later
+         C: MAIL FROM:<bob@example.org>
+         S: 250 2.1.0 Sender accepted
+         C: RSET
+         -- abandoned
+         S: 250 2.0.0 Forgotten",
+    );
+}
+
 #[test]
 fn an_empty_message_is_a_message() {
     talk_on(
@@ -86,6 +105,7 @@ fn lmtp_answers_for_each_recipient() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250 HELP
          C: MAIL FROM:<>
          S: 250 2.1.0 Sender accepted

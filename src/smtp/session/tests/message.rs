@@ -13,6 +13,7 @@ const LHLO: &str = "C: LHLO c
     S: 250-CHUNKING
     S: 250-BINARYMIME
     S: 250-ENHANCEDSTATUSCODES
+    S: 250-LIMITS RCPTMAX=1000
     S: 250 HELP
     C: MAIL FROM:<>
     S: 250 2.1.0 Sender accepted

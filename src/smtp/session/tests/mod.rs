@@ -94,6 +94,11 @@ impl Fake {
 
     fn reply_to(&mut self, ask: Ask) -> Result<(), Reply> {
         match ask {
+            Ask::Sender(envelope) => match envelope.reverse_path.as_ref().map(Path::local_part) {
+                Some("unwanted") => Err(replies::NOT_OUR_DOMAIN),
+                Some("later") => Err(replies::STORE_FAILED),
+                _ => Ok(()),
+            },
             Ask::Recipient { path, .. } => match (path.local_part(), path.domain()) {
                 (_, "elsewhere.example") => Err(replies::NOT_OUR_DOMAIN),
                 ("alice" | "bob" | "full" | "broken" | "postmaster" | "käthe", _) => Ok(()),

@@ -15,6 +15,7 @@ fn nothing_survives_starttls() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
          S: 250-STARTTLS
          S: 250 HELP
          C: MAIL FROM:<>
@@ -36,6 +37,8 @@ fn nothing_survives_starttls() {
          S: 250-CHUNKING
          S: 250-BINARYMIME
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-LIMITS RCPTMAX=1000
+         S: 250-REQUIRETLS
          S: 250 HELP
          C: STARTTLS
          S: 503 5.5.1 TLS is on already";
