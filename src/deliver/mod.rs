@@ -11,13 +11,13 @@ mod hops;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::hops::HopCounter;
-use crate::auth::Directory;
+
 use crate::auth::directory::Unknown;
+use crate::auth::{Directory, Origin};
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
 use crate::smtp::{Dialect, Envelope, Path, Reply, replies, trace_header};
@@ -116,7 +116,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// From where the transaction comes, for the log.
-    fn peer(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+    fn peer(&self) -> Option<tracing::field::DisplayValue<Origin>> {
         self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
