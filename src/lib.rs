@@ -9,6 +9,9 @@ pub mod wire;
 /// What is inside a message: envelope, structure, sections, addresses, dates. Knows no protocol state.
 pub mod message;
 
+/// Sieve (RFC 5228): rules for mail that comes in, as a language. Knows no store.
+pub mod sieve;
+
 /// Wakes whoever listens to a key. Knows nothing of mail.
 pub mod notify;
 
@@ -29,6 +32,9 @@ pub mod pop3;
 
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.
 pub mod imap;
+
+/// What is taken from whom, and how much of it. Knows no socket and no clock.
+pub mod policy;
 
 /// An accepted transaction becomes stored messages.
 pub mod deliver;

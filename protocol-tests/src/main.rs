@@ -34,6 +34,12 @@ struct Run {
     /// Where it speaks SMTP: HOST:PORT
     #[arg(long)]
     smtp: Option<SocketAddr>,
+    /// Where it speaks SMTP for those who log in
+    #[arg(long)]
+    submission: Option<SocketAddr>,
+    /// Where it speaks SMTP for those who log in, over TLS
+    #[arg(long)]
+    submissions: Option<SocketAddr>,
     /// Where it speaks LMTP
     #[arg(long)]
     lmtp: Option<SocketAddr>,
@@ -97,6 +103,8 @@ impl Run {
     async fn run(self) -> Result<bool, String> {
         let addresses: BTreeMap<Service, SocketAddr> = [
             (Service::Smtp, self.smtp),
+            (Service::Submission, self.submission),
+            (Service::Submissions, self.submissions),
             (Service::Lmtp, self.lmtp),
             (Service::Imap, self.imap),
             (Service::Imaps, self.imaps),

@@ -191,6 +191,9 @@ impl Run<'_> {
             if language == Language::Pop3 {
                 self.exchange(name, &format!("USER {user}")).await?;
                 self.exchange(name, &format!("PASS {password}")).await?;
+            } else if language == Language::Smtp {
+                let plain = self.subject.sasl_plain(&user);
+                self.exchange(name, &format!("AUTH PLAIN {plain}")).await?;
             } else {
                 self.exchange(name, &format!("L1 LOGIN \"{user}\" \"{password}\"")).await?;
             }

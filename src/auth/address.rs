@@ -29,6 +29,8 @@ pub struct Address {
     pub name: String,
     /// The spelling as given, less the detail.
     pub display_name: String,
+    /// What stood behind the separator, as given and without quotes (RFC 5233 §4): never empty.
+    pub detail: Option<String>,
 }
 
 /// Why something is no address.
@@ -50,11 +52,12 @@ impl Address {
         if content.is_empty() || content.len() > LOCAL_PART_OCTETS_MAX || content.chars().any(char::is_control) {
             return Err(BadAddress::LocalPart);
         }
-        let user = cut_detail(&content);
+        let (user, detail) = cut_detail(&content);
         let folded: String = user.to_lowercase().nfc().collect();
         Ok(Self {
             name: format!("{}@{}", quote_if_needed(&folded), canonical_domain(domain)?),
             display_name: format!("{}@{domain}", quote_if_needed(user)),
+            detail: detail.filter(|detail| !detail.is_empty()).map(str::to_owned),
         })
     }
 }
@@ -103,11 +106,12 @@ fn unquote(local_part: &str) -> Option<String> {
     }
 }
 
-/// The user without the detail. What begins with the separator has no user to cut from, and stays whole.
-fn cut_detail(local_part: &str) -> &str {
+/// The user, and the detail behind the first separator. What begins with the separator has no user to cut from, and stays
+/// whole.
+fn cut_detail(local_part: &str) -> (&str, Option<&str>) {
     match local_part.split_once(DETAIL_SEPARATOR) {
-        Some((user, _)) if !user.is_empty() => user,
-        _ => local_part,
+        Some((user, detail)) if !user.is_empty() => (user, Some(detail)),
+        _ => (local_part, None),
     }
 }
 
@@ -158,6 +162,17 @@ mod tests {
     fn the_spelling_given_is_kept_for_display() {
         let address = Address::new("Alice+news", "Bücher.Example").unwrap();
         assert_eq!(address.display_name, "Alice@Bücher.Example");
+    }
+
+    #[test]
+    fn the_detail_is_what_stood_behind_the_first_separator() {
+        let detail = |local_part| Address::new(local_part, "x.example").unwrap().detail;
+        assert_eq!(detail("alice+Lists/Rust").as_deref(), Some("Lists/Rust"));
+        assert_eq!(detail("\"alice+a b\\\"c\"").as_deref(), Some("a b\"c"));
+        assert_eq!(detail("alice+a+b").as_deref(), Some("a+b"));
+        for none in ["alice", "alice+", "+alice"] {
+            assert_eq!(detail(none), None, "{none}");
+        }
     }
 
     #[test]

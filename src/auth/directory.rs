@@ -45,6 +45,15 @@ pub struct Directory {
     making: Arc<Mutex<()>>,
 }
 
+/// Who gets what is sent to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    /// Whose it is.
+    pub account: Arc<Account>,
+    /// What the address had behind its separator (RFC 5233), as given: for filing.
+    pub detail: Option<String>,
+}
+
 /// Why an address is nobody's here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -54,6 +63,17 @@ pub enum Unknown {
     User,
     /// It can't be said now, or no more accounts are made; the text says why: 451 4.3.0.
     Unavailable(String),
+}
+
+/// Whose an address is, seen from an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Mail for it comes to that account.
+    Own,
+    /// Its domain is ours, and it is somebody else's or nobody's.
+    OfAnother,
+    /// Its domain is none of ours.
+    Foreign,
 }
 
 impl From<BadAddress> for Unknown {
@@ -71,21 +91,32 @@ impl Directory {
         Self { store, membership, making: Arc::default() }
     }
 
-    /// The account that `local_part` at `domain` belongs to, `+detail` cut off; made where membership is open. The local
-    /// part is written as in an address, in quotes where it needs them.
+    /// Those who get what is sent to `local_part` at `domain`, at least one; an account is made where membership is open. The
+    /// local part is written as in an address, in quotes where it needs them.
     /// An empty domain is a bare name (`postmaster`, or dev's `alice`).
+    pub async fn addressees(&self, local_part: &str, domain: &str) -> Result<Vec<Addressee>, Unknown> {
+        Ok(vec![self.addressee(local_part, domain).await?])
+    }
+
+    /// The account that `local_part` at `domain` belongs to, `+detail` cut off; made where membership is open.
     pub async fn resolve(&self, local_part: &str, domain: &str) -> Result<Arc<Account>, Unknown> {
+        Ok(self.addressee(local_part, domain).await?.account)
+    }
+
+    async fn addressee(&self, local_part: &str, domain: &str) -> Result<Addressee, Unknown> {
         match &self.membership {
             Membership::Open { max_accounts } => {
                 let domain = if domain.is_empty() { DEV_DOMAIN } else { domain };
-                self.find_or_make(Address::new(local_part, domain)?, *max_accounts).await
+                let address = Address::new(local_part, domain)?;
+                let account = self.find_or_make(&address, *max_accounts).await?;
+                Ok(Addressee { account, detail: address.detail })
             }
             Membership::Closed { domains } if domain.is_empty() => {
                 if !local_part.eq_ignore_ascii_case(POSTMASTER) {
                     return Err(Unknown::Domain);
                 }
                 let found = domains.iter().find_map(|domain| self.store.account(&format!("{POSTMASTER}@{domain}")));
-                found.ok_or(Unknown::User)
+                Ok(Addressee { account: found.ok_or(Unknown::User)?, detail: None })
             }
             Membership::Closed { domains } => {
                 // The domain first: whoever asks about a foreign one learns nothing about our users.
@@ -93,7 +124,8 @@ impl Directory {
                     return Err(Unknown::Domain);
                 }
                 let address = Address::new(local_part, domain)?;
-                self.store.account(&address.name).ok_or(Unknown::User)
+                let account = self.store.account(&address.name).ok_or(Unknown::User)?;
+                Ok(Addressee { account, detail: address.detail })
             }
         }
     }
@@ -106,6 +138,24 @@ impl Directory {
             return Err(Unknown::User);
         }
         self.resolve(local_part, domain).await
+    }
+
+    /// Whether any address makes its account: then there is no foreign one.
+    pub fn is_open(&self) -> bool {
+        matches!(self.membership, Membership::Open { .. })
+    }
+
+    /// Whose an address is, seen from `account`. In `dev` everybody is whoever they say. Errs where it can't be said now.
+    pub async fn ownership(&self, account: &str, local_part: &str, domain: &str) -> Result<Ownership, Unknown> {
+        if self.is_open() {
+            return Ok(Ownership::Own);
+        }
+        match self.addressees(local_part, domain).await {
+            Ok(owners) if owners.iter().any(|owner| owner.account.name == account) => Ok(Ownership::Own),
+            Ok(_) | Err(Unknown::User) => Ok(Ownership::OfAnother),
+            Err(Unknown::Domain) => Ok(Ownership::Foreign),
+            Err(unavailable) => Err(unavailable),
+        }
     }
 
     /// A secret of the store: see [`Store::secret`].
@@ -128,7 +178,7 @@ impl Directory {
         }
     }
 
-    async fn find_or_make(&self, address: Address, max_accounts: usize) -> Result<Arc<Account>, Unknown> {
+    async fn find_or_make(&self, address: &Address, max_accounts: usize) -> Result<Arc<Account>, Unknown> {
         if let Some(account) = self.store.account(&address.name) {
             return Ok(account);
         }

@@ -8,7 +8,8 @@
 //!   queue. So a login storm delays logins and nothing else.
 //! - A login that was good is remembered in memory as a keyed hash, so that a client that comes back every minute costs
 //!   a microsecond. Another password, or the same one set anew, is another key.
-//! - Who failed waits before the next check (`throttle`), as a timer, not as a thread.
+//! - Who failed waits before the next check (`throttle`), as a timer, not as a thread. Who failed too often in an hour
+//!   ([`FailedLogins`]) is not checked at all, unless it was in that account lately.
 //! - Nothing tells whether a name exists: neither the answer, nor the time it takes, nor the delays.
 
 pub mod address;
@@ -55,6 +56,14 @@ pub enum Passwords {
     Checked,
 }
 
+/// Counts failed logins for longer than the throttle, and knows what is too many.
+pub trait FailedLogins: Send + Sync {
+    /// `peer` gave a wrong name or password.
+    fn failed(&self, peer: IpAddr);
+    /// Whether it did so too often to be let try again now.
+    fn are_too_many(&self, peer: IpAddr) -> bool;
+}
+
 /// Checks passwords. Shared by all protocols.
 pub struct Authenticator {
     directory: Directory,
@@ -65,6 +74,7 @@ pub struct Authenticator {
     /// What the salts of nobody are made of: as old as the store, so that they stay the same.
     salt_secret: [u8; 32],
     is_shared_peer: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    failed_logins: Option<Arc<dyn FailedLogins>>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -78,7 +88,7 @@ impl fmt::Debug for Authenticator {
 pub enum LoginError {
     /// Wrong name or password.
     Refused,
-    /// Cannot be checked now; try later.
+    /// Cannot be checked now, or is not, since there were too many wrong ones from there; try later.
     Unavailable,
 }
 
@@ -95,7 +105,14 @@ impl Authenticator {
             remembered: Mutex::new(Remembered::new()?),
             throttle: Mutex::default(),
             is_shared_peer: Box::new(|_| false),
+            failed_logins: None,
         })
+    }
+
+    /// Whoever has failed too often is not tried any more for a while, but where it has logged in to that account lately.
+    pub fn with_failed_logins(mut self, failed_logins: Arc<dyn FailedLogins>) -> Self {
+        self.failed_logins = Some(failed_logins);
+        self
     }
 
     /// Failures at a peer that speaks for many people (a webmail beside the server) are counted by name alone: one of
@@ -115,7 +132,7 @@ impl Authenticator {
 
     async fn login_checked(&self, name: &str, password: &str, peer: IpAddr) -> Result<Arc<Account>, LoginError> {
         let counted = self.counted(name, peer);
-        self.wait(&counted).await;
+        self.wait(&counted).await?;
         let account = self.find(name).await?;
         let good = match &account {
             Some(account) if lock(&self.remembered).knows(account, password) => true,
@@ -134,10 +151,19 @@ impl Authenticator {
         }
     }
 
-    /// Whoever has failed before waits.
-    async fn wait(&self, counted: &Counted) {
-        let delay = lock(&self.throttle).delay(counted.peer, &counted.name, now());
+    /// Whoever has failed before waits, and whoever has failed too often waits in vain: whether the password is good is not
+    /// looked at, so nothing is learned of it.
+    async fn wait(&self, counted: &Counted) -> Result<(), LoginError> {
+        let Counted { peer, name } = counted;
+        let delay = lock(&self.throttle).delay(*peer, name, now());
         tokio::time::sleep(delay).await;
+        let too_many = self.failed_logins.as_ref().is_some_and(|failed| failed.are_too_many(peer.address));
+        let mut throttle = lock(&self.throttle);
+        if too_many && !throttle.is_welcome(*peer, name, now()) {
+            throttle.insisted(*peer, now());
+            return Err(LoginError::Unavailable);
+        }
+        Ok(())
     }
 
     /// Counts a login, which failed where there is no account.
@@ -149,6 +175,9 @@ impl Authenticator {
             }
             None => {
                 lock(&self.throttle).failed(counted.peer, &counted.name, now());
+                if let Some(failed_logins) = &self.failed_logins {
+                    failed_logins.failed(counted.peer.address);
+                }
                 tracing::info!(peer = %counted.peer.address, name = ?cut(&counted.name), "a login failed");
                 Err(LoginError::Refused)
             }
@@ -210,7 +239,7 @@ impl Authenticator {
     /// proves to the client that we know its password too.
     pub async fn prove(&self, attempt: &scram::Attempt, peer: IpAddr) -> Result<(Arc<Account>, String), LoginError> {
         let counted = self.counted(&attempt.name, peer);
-        self.wait(&counted).await;
+        self.wait(&counted).await?;
         let account = self.find_to_prove(&attempt.name).await?;
         let verifier = self.verifier(account.as_deref(), &attempt.name);
         let signature = attempt.check(&verifier);

@@ -187,6 +187,37 @@ async fn the_owner_does_not_wait_for_guesses_of_others() {
 }
 
 /// A whole SCRAM exchange as far as the server's word: the challenge, and what came of the proof.
+/// Says no to a peer that has failed twice.
+#[derive(Default)]
+struct TwiceIsEnough(Mutex<Vec<IpAddr>>);
+
+impl FailedLogins for TwiceIsEnough {
+    fn failed(&self, peer: IpAddr) {
+        lock(&self.0).push(peer);
+    }
+
+    fn are_too_many(&self, peer: IpAddr) -> bool {
+        lock(&self.0).iter().filter(|failed| **failed == peer).count() >= 2
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_failed_too_often_is_not_tried_any_more_but_where_it_is_known() {
+    let (_dir, store) = store();
+    add(&store, "alice@example.org", "secret").await;
+    add(&store, "bob@example.org", "secret").await;
+    let authenticator = checked(&store).with_failed_logins(Arc::new(TwiceIsEnough::default()));
+    let login = async |name: &str, password: &str, peer| authenticator.login(name, password, peer).await.map(|_| ());
+    login("bob@example.org", "secret", PEER).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(login("alice@example.org", "wrong", PEER).await, Err(LoginError::Refused));
+    }
+    assert_eq!(login("alice@example.org", "secret", PEER).await, Err(LoginError::Unavailable));
+    assert_eq!(login("nobody@example.org", "secret", PEER).await, Err(LoginError::Unavailable));
+    login("bob@example.org", "secret", PEER).await.unwrap();
+    login("alice@example.org", "secret", STRANGER).await.unwrap();
+}
+
 async fn scram(
     authenticator: &Authenticator,
     name: &str,

@@ -98,6 +98,19 @@ impl Throttle {
         }
     }
 
+    /// Whether `peer` has lately proved to be `name`.
+    pub(super) fn is_welcome(&self, peer: Peer, name: &str, now: Instant) -> bool {
+        let pair = self.entries.get(&Key::Pair(household(peer.address), name.to_owned()));
+        pair.is_some_and(|entry| entry.welcome && entry.is_fresh(now))
+    }
+
+    /// `peer` tries on though it is not listened to: it goes on waiting, and no name does for its sake.
+    pub(super) fn insisted(&mut self, peer: Peer, now: Instant) {
+        if !peer.is_shared {
+            self.count(Key::Peer(household(peer.address)), now);
+        }
+    }
+
     /// `peer` has proved to be `name`.
     pub(super) fn succeeded(&mut self, peer: Peer, name: &str, now: Instant) {
         self.put(

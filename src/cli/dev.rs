@@ -47,6 +47,12 @@ struct Ports {
     /// SMTP, with STARTTLS
     #[arg(long, value_name = "PORT", default_value_t = 1025)]
     smtp_port: u16,
+    /// SMTP for senders who log in, with STARTTLS; not listened to by default
+    #[arg(long, value_name = "PORT")]
+    submission_port: Option<u16>,
+    /// SMTP for senders who log in, over TLS; not listened to by default
+    #[arg(long, value_name = "PORT")]
+    submissions_port: Option<u16>,
     /// LMTP
     #[arg(long, value_name = "PORT", default_value_t = 1024)]
     lmtp_port: u16,
@@ -65,15 +71,17 @@ struct Ports {
 }
 
 impl Ports {
-    fn of(&self, role: Role) -> u16 {
-        match role {
+    fn of(&self, role: Role) -> Option<u16> {
+        Some(match role {
+            Role::Submission => return self.submission_port,
+            Role::Submissions => return self.submissions_port,
             Role::Smtp => self.smtp_port,
             Role::Lmtp => self.lmtp_port,
             Role::Imap => self.imap_port,
             Role::Imaps => self.imaps_port,
             Role::Pop3 => self.pop3_port,
             Role::Pop3s => self.pop3s_port,
-        }
+        })
     }
 }
 
@@ -124,7 +132,7 @@ impl Dev {
     fn endpoints(&self) -> Vec<Endpoint> {
         let mut endpoints = Vec::new();
         for role in Role::ALL {
-            let port = self.ports.of(role);
+            let Some(port) = self.ports.of(role) else { continue };
             let address = self.expose_to_network_without_passwords.unwrap_or(Ipv4Addr::LOCALHOST.into());
             let address = Address::Port(SocketAddr::new(address, port));
             endpoints.push(Endpoint { role, address, optional: false });
@@ -156,6 +164,9 @@ impl Dev {
         row(&mut text, "deliver", &[(Role::Smtp, "(STARTTLS)"), (Role::Lmtp, "")]);
         if let Some(path) = server.socket(Role::Lmtp) {
             let _infallible = writeln!(text, "           lmtp  unix:{}", path.display());
+        }
+        if server.address(Role::Submission).or(server.address(Role::Submissions)).is_some() {
+            row(&mut text, "", &[(Role::Submission, "(STARTTLS)"), (Role::Submissions, "(TLS)")]);
         }
         row(&mut text, "read", &[(Role::Imap, "(STARTTLS)"), (Role::Imaps, "(TLS)")]);
         row(&mut text, "", &[(Role::Pop3, "(STLS)"), (Role::Pop3s, "(TLS)")]);

@@ -16,6 +16,10 @@ struct Ready<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     smtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    submission: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submissions: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lmtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lmtp_socket: Option<&'r Path>,
@@ -35,6 +39,8 @@ pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
     let ready = Ready {
         ready: true,
         smtp: server.address(Role::Smtp),
+        submission: server.address(Role::Submission),
+        submissions: server.address(Role::Submissions),
         lmtp: server.address(Role::Lmtp),
         lmtp_socket: server.socket(Role::Lmtp),
         imap: server.address(Role::Imap),

@@ -9,6 +9,7 @@ use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::canonical_domain;
 use crate::auth::directory::Membership;
+use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::{Address, Role};
 use crate::net::{socket_file, tls};
@@ -20,8 +21,14 @@ const DATA_DIR: &str = "/var/lib/postbell";
 
 /// What a timeout may be: RFCs ask for minutes, and a test of them is glad about less.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=86_400_000;
+/// What may be done in a minute or an hour.
+const RATE: RangeInclusive<u32> = 0..=1_000_000_000;
+/// A client waits five minutes for a reply (RFC 5321 §4.5.3.2), and some wait less.
+const TARPIT_MS: RangeInclusive<u64> = 1..=60_000;
 /// Nobody waits longer than a day for their mail.
 const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
+/// RFC 5321 §4.5.3.2.1 has clients wait five minutes for a greeting; many give up after half a one.
+const GREETING_DELAY_MS: RangeInclusive<u64> = 0..=20_000;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
 const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
 
@@ -65,6 +72,8 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
     keys.extend(section.end());
 
+    let abuse = read_abuse(root.section("abuse"), &mut keys);
+
     let mut section = root.section("store");
     let mut store = store::Options::default();
     // The lower bound is RFC 5321 §4.5.3.1.7, the upper one the store's own.
@@ -104,6 +113,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         listeners,
         tls,
         sessions,
+        abuse,
         store,
         smtp,
         imap,
@@ -135,6 +145,23 @@ fn read_tls(mut section: Section<'_>, keys: &mut Vec<String>) -> tls::Source {
     source
 }
 
+/// 0 turns a limit off, everywhere in it.
+fn read_abuse(mut section: Section<'_>, keys: &mut Vec<String>) -> guard::Settings {
+    let guard::Settings { mut limits, mut tarpit } = guard::Settings::default();
+    section.number("max_connections_per_minute", &mut limits.connections_per_minute, RATE);
+    section.number("max_messages_per_hour", &mut limits.messages_per_hour, RATE);
+    section.number("max_recipients_per_hour", &mut limits.recipients_per_hour, RATE);
+    section.number("max_unknown_recipients_per_hour", &mut limits.unknown_recipients_per_hour, RATE);
+    section.number("max_errors_per_hour", &mut limits.errors_per_hour, RATE);
+    section.number("max_login_failures_per_hour", &mut limits.failed_logins_per_hour, RATE);
+    section.number("network_factor", &mut limits.network_factor, 0..=1_000);
+    section.number("tarpit_from_error", &mut tarpit.from_error, 0..=1_000);
+    section.millis("tarpit_step_ms", &mut tarpit.step, TARPIT_MS);
+    section.millis("tarpit_longest_ms", &mut tarpit.longest, TARPIT_MS);
+    keys.extend(section.end());
+    guard::Settings { limits, tarpit }
+}
+
 fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
     let mut limits = smtp::Limits::default();
     section.number("max_command_line_octets", &mut limits.command_line, 512..=64 << 10);
@@ -145,8 +172,11 @@ fn read_smtp(mut section: Section<'_>, keys: &mut Vec<String>) -> smtp::Limits {
     section.millis("command_timeout_ms", &mut limits.command_timeout, TIMEOUT_MS);
     section.millis("data_timeout_ms", &mut limits.data_timeout, TIMEOUT_MS);
     section.millis("stalled_output_timeout_ms", &mut limits.write_timeout, TIMEOUT_MS);
+    section.millis("greeting_delay_ms", &mut limits.greeting_delay, GREETING_DELAY_MS);
     section.number("min_data_octets_per_s", &mut limits.data_rate, 1..=1_000_000);
     section.text("bare_newlines", &mut limits.bare_newlines, bare_newlines);
+    section.text("auth", &mut limits.auth, offered);
+    section.number("max_login_failures", &mut limits.login_failures, 1..=1_000);
     keys.extend(section.end());
     limits
 }
@@ -188,7 +218,8 @@ fn read_pop3(mut section: Section<'_>, keys: &mut Vec<String>) -> (pop3::Limits,
 fn default_port(role: Role, with_tls: bool) -> Option<u16> {
     match role {
         Role::Smtp => Some(25),
-        Role::Lmtp => None,
+        // Whoever has users that send to one another opens it; nothing goes out to others.
+        Role::Submission | Role::Submissions | Role::Lmtp => None,
         Role::Imap => Some(143),
         Role::Imaps => with_tls.then_some(993),
         Role::Pop3 => Some(110),
@@ -270,6 +301,14 @@ fn bare_newlines(text: &str) -> Result<BareNewlines, String> {
         "refuse" => Ok(BareNewlines::Refuse),
         "normalise" => Ok(BareNewlines::Normalise),
         _ => Err("must be \"refuse\" or \"normalise\"".to_owned()),
+    }
+}
+
+fn offered(text: &str) -> Result<bool, String> {
+    match text {
+        "off" => Ok(false),
+        "offered" => Ok(true),
+        _ => Err("must be \"off\" or \"offered\"".to_owned()),
     }
 }
 

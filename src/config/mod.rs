@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
+use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::{Address, Role};
 use crate::net::tls;
@@ -36,6 +37,8 @@ pub struct Config {
     pub tls: tls::Source,
     /// How many sessions there may be.
     pub sessions: SessionLimits,
+    /// What is done against abuse.
+    pub abuse: guard::Settings,
     /// Limits and sizes of the store.
     pub store: store::Options,
     /// What an SMTP or LMTP client may do.
@@ -133,9 +136,11 @@ impl Config {
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),
+            // Whoever develops a client errs often, and is not kept waiting.
+            abuse: guard::Settings::OFF,
             store: store::Options::default(),
-            // curl and scripts send files as they are on disk, with LF.
-            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, ..Default::default() },
+            // curl and scripts send files as they are on disk, with LF, and most applications log in to send.
+            smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, auth: true, ..Default::default() },
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
             log: Log { format: LogFormat::Text, filter: "warn".to_owned() },

@@ -5,29 +5,36 @@
 //! observer, and turns their errors into replies; it knows no socket, and of the protocol only envelope and reply.
 //!
 //! A message is stored once, with its trace header in front, in one commit for all recipients: either each of them has
-//! it or none, so one answer serves all. An account that is named twice gets it once.
+//! it or none, so one answer serves all. In which mailboxes is decided when all of it has come ([`filing`]); each has it once.
 
+mod filing;
 mod hops;
+mod notice;
+mod recipient;
 #[cfg(test)]
 mod tests;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use self::filing::Filing;
 use self::hops::HopCounter;
-
-use crate::auth::directory::Unknown;
+use self::notice::{HeaderCopy, Notice, Told};
+use self::recipient::Recipients;
+use crate::auth::directory::{Ownership, Unknown};
 use crate::auth::{Directory, Origin};
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
-use crate::smtp::{Dialect, Envelope, Path, Reply, replies, trace_header};
-use crate::store::{
-    Account, Delivered, Error, FlagNames, INBOX, Incoming, Mailbox, NewMessage, Placement, Store, Usage,
+use crate::smtp::{
+    Client, Dialect, Envelope, MailParameters, Path, RcptParameters, Reply, received, replies, return_path,
 };
+use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placement, Store, Usage};
 
-/// What our trace header may have at the most, in octets: names, addresses and TLS parameters at their longest. A store
-/// that takes messages of this much more than SIZE never refuses one that SIZE let pass.
-pub const TRACE_OCTETS: u64 = 4 * 1024;
+/// What we put in front of a message has this much room, in octets: a trace header with names, addresses and TLS
+/// parameters at their longest needs less than half of it, the rest is for verdicts. A store that takes messages of this
+/// much more than SIZE never refuses one that SIZE let pass.
+pub const TRACE_OCTETS: u64 = 8 * 1024;
 
 /// How much of a subject an observer is shown, in characters.
 const SUBJECT_CHARS: usize = 200;
@@ -56,35 +63,37 @@ pub struct Transaction<'a> {
     opened: u64,
     /// What MAIL began, without the recipients: who sends, from where, and how.
     envelope: Option<Arc<Envelope>>,
-    /// The accepted recipients, each account once.
-    recipients: Vec<Recipient>,
-    /// Which of them each accepted path named, in the order of the paths.
-    named: Vec<usize>,
+    /// The accepted recipients.
+    recipients: Recipients,
     message: Option<Message>,
-}
-
-struct Recipient {
-    account: Arc<Account>,
-    inbox: Arc<Mailbox>,
 }
 
 /// A message that is coming in.
 struct Message {
     id: String,
     envelope: Arc<Envelope>,
+    /// When it began to come in, as RFC 5322 writes it.
+    date: String,
     body: Incoming,
     hops: HopCounter,
+    /// For a notice of its delivery, where one was asked for.
+    copy: Option<HeaderCopy>,
 }
 
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, envelope: None, recipients: Vec::new(), named: Vec::new(), message: None }
+        Self { to, connection, opened: 0, envelope: None, recipients: Recipients::default(), message: None }
     }
 
     /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
     /// questions that follow.
+    ///
+    /// Too little space for a message of the declared size is told here already (RFC 1870 §6.1).
     pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
+        self.check_login(&envelope).await?;
+        let octets = envelope.parameters.size.unwrap_or(0);
+        self.to.store.incoming().has_room_for(octets).map_err(|error| self.refusal(&error))?;
         self.envelope = Some(envelope);
         Ok(())
     }
@@ -92,27 +101,45 @@ impl<'a> Transaction<'a> {
     /// Adds a recipient, if there is room for a message of `size`, where that was declared. The committer has the last word:
     /// here it is said early, so that nothing is sent in vain (RFC 1870 §6.4).
     pub async fn add_recipient(&mut self, path: &Path, size: Option<u64>) -> Result<(), Reply> {
-        let resolved = self.to.directory.resolve(&path.quoted_local_part(), path.domain()).await;
-        let account = resolved.map_err(|unknown| {
+        let resolved = self.to.directory.addressees(&path.quoted_local_part(), path.domain()).await;
+        let addressees = resolved.map_err(|unknown| {
             let reply = unknown_recipient(&unknown);
             let (connection, peer) = (self.connection, self.peer());
             tracing::info!(connection, peer, recipient = %path, reply = reply.code(), ?unknown, "refused");
             reply
         })?;
-        let inbox = self.to.store.mailbox(account.id, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
         // No message is without any octet.
         let more = Usage { octets: size.unwrap_or(1), messages: 1 };
-        self.to.store.room(account.id, more).map_err(|error| {
-            let reply = self.refusal(&error);
-            tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), "no room");
-            reply
-        })?;
-        let known = self.recipients.iter().position(|known| known.inbox.id() == inbox.id());
-        self.named.push(known.unwrap_or(self.recipients.len()));
-        if known.is_none() {
-            self.recipients.push(Recipient { account, inbox });
+        let mut named = Vec::with_capacity(addressees.len());
+        for addressee in addressees {
+            let account = addressee.account.id;
+            let inbox = self.to.store.mailbox(account, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
+            self.to.store.room(account, more).map_err(|error| {
+                let reply = self.refusal(&error);
+                tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), "no room");
+                reply
+            })?;
+            named.push((addressee, inbox));
         }
+        self.recipients.add(named);
         Ok(())
+    }
+
+    /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
+    /// here, and may be used by whoever has them; but not at a port for submission, where every sender has to be one whom a
+    /// notice of delivery reaches.
+    async fn check_login(&self, envelope: &Envelope) -> Result<(), Reply> {
+        let (Some(account), Some(path)) = (&envelope.account, &envelope.reverse_path) else { return Ok(()) };
+        let owned = self.to.directory.ownership(account, &path.quoted_local_part(), path.domain()).await;
+        let refusal = match owned {
+            Ok(Ownership::Own) => return Ok(()),
+            Ok(Ownership::Foreign) if !envelope.is_submission => return Ok(()),
+            Ok(Ownership::Foreign | Ownership::OfAnother) => replies::NOT_YOUR_ADDRESS,
+            Err(unknown) => unknown_recipient(&unknown),
+        };
+        let (connection, peer) = (self.connection, envelope.peer);
+        tracing::info!(connection, %peer, account = &**account, sender = %path, reply = refusal.code(), "refused");
+        Err(refusal)
     }
 
     /// From where the transaction comes, for the log.
@@ -120,17 +147,17 @@ impl<'a> Transaction<'a> {
         self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
-    /// Begins a message: its trace header is stored first, and where not even that can be stored, nothing need be sent.
+    /// Begins a message: room for what goes in front is taken first, and where not even that can be stored, nothing need be
+    /// sent.
     pub async fn open(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
-        let now_unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (now_unix_s, date) = now();
         self.opened += 1;
         // An atom, as the ID clause wants it (RFC 5321 §4.4).
         let id = format!("{now_unix_s:x}-{:x}-{:x}", self.connection, self.opened);
-        let date = Zoned { unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX), offset_min: 0 };
-        let trace = trace_header(&envelope, self.to.hostname, &id, &date.to_string());
         let mut body = self.to.store.incoming();
-        body.push(trace.as_bytes()).await.map_err(|error| self.refusal(&error))?;
-        self.message = Some(Message { id, envelope, body, hops: HopCounter::new() });
+        body.reserve(TRACE_OCTETS).map_err(|error| self.refusal(&error))?;
+        let copy = HeaderCopy::for_envelope(&envelope);
+        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), copy });
         Ok(())
     }
 
@@ -140,7 +167,57 @@ impl<'a> Transaction<'a> {
         if message.hops.count(octets) > self.to.max_hops {
             return Err(replies::TOO_MANY_HOPS);
         }
+        if let Some(copy) = &mut message.copy {
+            copy.push(octets);
+        }
         message.body.push(octets).await.map_err(|error| self.refusal(&error))
+    }
+
+    /// Stores the message ([`Transaction::deliver`]), and a notice for its sender where that was asked for.
+    pub async fn complete(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
+        let asked = self.message.as_mut().and_then(|message| {
+            let copy = message.copy.take()?;
+            Some((copy, Arc::clone(&message.envelope), message.id.clone()))
+        });
+        let outcome = self.deliver().await;
+        if let (Some((copy, envelope, id)), Ok(refusals)) = (asked, &outcome) {
+            let arrived = |number: usize| refusals.get(number).is_none_or(Option::is_none);
+            let told = Told { hostname: self.to.hostname, id: &id, date: &now().1 };
+            if let Some(notice) = notice::of_delivery(&envelope, arrived, &copy, &told) {
+                self.notify(notice).await;
+            }
+        }
+        outcome
+    }
+
+    /// Delivers a notice: a message of ours, from the null path.
+    async fn notify(&mut self, Notice { to, octets }: Notice) {
+        let envelope = Envelope {
+            dialect: Dialect::Smtp,
+            client: Client { name: self.to.hostname.to_owned(), extended: false },
+            peer: Origin::Address((Ipv4Addr::LOCALHOST, 0).into()),
+            tls: None,
+            account: None,
+            is_submission: false,
+            reverse_path: None,
+            parameters: MailParameters::default(),
+            recipients: vec![to.clone()],
+            recipient_parameters: vec![RcptParameters::default()],
+        };
+        let mut transaction = Transaction { opened: self.opened, ..Transaction::new(self.to, self.connection) };
+        let delivered = async {
+            transaction.add_recipient(&to, Some(octets.len() as u64)).await?;
+            transaction.open(Arc::new(envelope)).await?;
+            transaction.push(&octets).await?;
+            transaction.deliver().await
+        };
+        let delivered = delivered.await;
+        // The next message has a name of its own.
+        self.opened = transaction.opened;
+        // Nobody is told of a notice that can't be delivered (RFC 3461 §5.2, RFC 5321 §4.5.5).
+        if let Err(reply) = delivered {
+            tracing::warn!(connection = self.connection, %to, reply = reply.text(), "a notice of delivery is lost");
+        }
     }
 
     /// Stores the message for all recipients. When this says yes, it is on disk.
@@ -150,27 +227,18 @@ impl<'a> Transaction<'a> {
     /// was when it tries again.
     pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
-        let named = std::mem::take(&mut self.named);
         self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
-        let Message { id, envelope, body, .. } = message;
+        let Message { id, envelope, date, mut body, .. } = message;
+        let trace = received(&envelope, self.to.hostname, &id, &date);
+        let prepended = body.prepend((return_path(&envelope) + &trace).as_bytes());
         let octets = body.len();
-        let placements =
-            recipients.iter().map(|to| Placement { mailbox: Arc::clone(&to.inbox), flags: FlagNames::default() });
-        // INTERNALDATE is the moment of acceptance, which is the commit's.
-        let (message, placements) = (NewMessage { body, internal_date: None }, placements.collect());
-        let stored = match envelope.dialect {
-            Dialect::Lmtp => self.to.store.deliver_where_there_is_room(message, placements).await,
-            Dialect::Smtp => self.to.store.deliver(message, placements).await,
-        };
-        let outcome = match stored {
-            Ok(delivered) => {
-                self.tell(&recipients, &delivered, octets);
-                let refusal = |number: &usize| {
-                    let refused = delivered.refused.iter().find(|(refused, _)| refused == number);
-                    refused.map(|(_, error)| self.refusal(error))
-                };
-                Ok(named.iter().map(refusal).collect())
+        let outcome = match prepended {
+            Ok(()) => {
+                // Nobody says yet that a message is junk.
+                let mut filing = Filing::new(self.to.store, false);
+                let places = recipients.file(|recipient| filing.placements(recipient));
+                self.store(body, places, envelope.dialect).await
             }
             Err(error) => Err(self.refusal(&error)),
         };
@@ -188,25 +256,58 @@ impl<'a> Transaction<'a> {
         outcome
     }
 
+    /// Stores the message in the places of each path, and says which paths were refused. INTERNALDATE is the moment of
+    /// acceptance, which is the commit's.
+    async fn store(
+        &self,
+        body: Incoming,
+        places: Vec<Vec<Placement>>,
+        dialect: Dialect,
+    ) -> Result<Vec<Option<Reply>>, Reply> {
+        let octets = body.len();
+        let mut refusals = vec![None; places.len()];
+        // Who has no place for it has it as it wants it.
+        let (paths, places): (Vec<_>, Vec<_>) = places.into_iter().enumerate().filter(|(_, to)| !to.is_empty()).unzip();
+        if places.is_empty() {
+            return Ok(refusals);
+        }
+        let message = NewMessage { body, internal_date: None };
+        let partly = dialect == Dialect::Lmtp;
+        match self.to.store.deliver_to_recipients(message, places, partly).await {
+            Ok(delivered) => {
+                self.tell(&delivered, octets);
+                for (number, error) in &delivered.refused {
+                    refusals[paths[*number]] = Some(self.refusal(error));
+                }
+                Ok(refusals)
+            }
+            Err(error) if partly && paths.len() < refusals.len() => {
+                for path in paths {
+                    refusals[path] = Some(self.refusal(&error));
+                }
+                Ok(refusals)
+            }
+            Err(error) => Err(self.refusal(&error)),
+        }
+    }
+
     /// Forgets the recipients and what was stored of the message.
     pub fn abandon(&mut self) {
         self.envelope = None;
-        self.recipients.clear();
-        self.named.clear();
+        self.recipients = Recipients::default();
         if let Some(message) = self.message.take() {
             let octets = message.body.len();
             tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");
         }
     }
 
-    fn tell(&self, recipients: &[Recipient], delivered: &Delivered, octets: u64) {
+    fn tell(&self, delivered: &Delivered, octets: u64) {
         let subject = delivered.summary.envelope.display_subject(SUBJECT_CHARS);
-        // The places are in the order of the placements, and those in the order of the recipients.
-        let has_it = |number: &usize| delivered.refused.iter().all(|(refused, _)| refused != number);
-        let there = recipients.iter().enumerate().filter(|(number, _)| has_it(number)).map(|(_, to)| to);
-        for (to, place) in there.zip(&delivered.places) {
+        for place in &delivered.places {
+            // It may be removed at this very moment; then there is nobody to tell of.
+            let Some(account) = self.to.store.account_by_id(place.mailbox.account()) else { continue };
             self.to.observer.delivered(&observe::Delivery {
-                account: to.account.name.clone(),
+                account: account.name.clone(),
                 mailbox: place.mailbox.head().name,
                 mailbox_id: place.mailbox.id(),
                 uid: place.uid,
@@ -237,6 +338,13 @@ impl<'a> Transaction<'a> {
             }
         }
     }
+}
+
+/// The time as Unix seconds, and as RFC 5322 writes it.
+fn now() -> (u64, String) {
+    let unix_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let date = Zoned { unix_s: i64::try_from(unix_s).unwrap_or(i64::MAX), offset_min: 0 };
+    (unix_s, date.to_string())
 }
 
 /// What to say about a recipient that is nobody's here.

@@ -1,11 +1,13 @@
 //! Transactions against a real store.
 
+mod filing;
+
 use std::sync::Mutex;
 
 use super::*;
 use crate::auth::Origin;
 use crate::auth::directory::Membership;
-use crate::smtp::{Client, Command, Dialect, MailParameters, parse_command};
+use crate::smtp::{Client, Command, Dialect, MailParameters, Notify, RcptParameters, parse_command};
 use crate::store::{Options, Quota};
 
 /// Writes down what it is told.
@@ -49,8 +51,13 @@ impl World {
 
     /// The bodies in an account's INBOX.
     async fn inbox(&self, account: &str) -> Vec<String> {
+        self.mailbox(account, INBOX).await
+    }
+
+    /// The bodies in a mailbox.
+    async fn mailbox(&self, account: &str, name: &str) -> Vec<String> {
         let account = self.store.account(account).unwrap();
-        let inbox = self.store.mailbox(account.id, INBOX).unwrap();
+        let inbox = self.store.mailbox(account.id, name).unwrap();
         let inbox = self.store.open_mailbox(&inbox).await.unwrap();
         let mut bodies = Vec::new();
         for message in inbox.messages(&inbox.snapshot().uids) {
@@ -74,6 +81,8 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
         client: Client { name: "client.example".into(), extended: true },
         peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
         tls: None,
+        account: None,
+        is_submission: false,
         reverse_path: Some(path("sender@example.org")),
         parameters: MailParameters::default(),
         recipients: recipients.iter().map(|text| path(text)).collect(),
@@ -114,6 +123,39 @@ async fn each_account_gets_it_once_and_all_read_the_same() {
     assert_eq!(told, [("alice@x.example", 1, "Grüße"), ("bob@x.example", 1, "Grüße")]);
     assert_eq!(notes[0].octets, alice[0].len() as u64);
     assert_eq!(notes[0].mailbox, "INBOX");
+}
+
+/// RFC 3461 §5.2.3: the notice is there when the message is answered; where it can't be delivered (here no fourth account is
+/// made), that is no trouble of the message.
+#[tokio::test]
+async fn a_sender_who_asks_has_a_notice_where_it_can_be_told() {
+    let world = World::new(Options::default()).await;
+    store_with_notice(&world, &["alice@x.example", "bob@x.example", "carol@x.example"]).await;
+    assert_eq!(world.store.accounts().len(), 3);
+    assert_eq!(world.inbox("alice@x.example").await.len(), 1);
+
+    let world = World::new(Options::default()).await;
+    store_with_notice(&world, &["alice@x.example"]).await;
+    let notices = world.inbox("sender@example.org").await;
+    assert_eq!(notices.len(), 1);
+    let trace = "Return-Path: <>\r\nReceived: from mx.example ([127.0.0.1])\r\n";
+    assert!(notices[0].starts_with(trace), "{}", notices[0]);
+    let told = "\r\nFinal-Recipient: rfc822; alice@x.example\r\nAction: delivered\r\n";
+    assert!(notices[0].contains(told), "{}", notices[0]);
+}
+
+/// Stores a message whose sender asks for notices of delivery.
+async fn store_with_notice(world: &World, recipients: &[&str]) {
+    let mut envelope = Arc::unwrap_or_clone(envelope(recipients));
+    let asked = Notify { success: true, ..Notify::NEVER };
+    envelope.recipient_parameters = vec![RcptParameters { notify: Some(asked), orcpt: None }; recipients.len()];
+    let mut transaction = world.transaction();
+    for recipient in recipients {
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
+    }
+    transaction.open(Arc::new(envelope)).await.unwrap();
+    transaction.push(MESSAGE).await.unwrap();
+    transaction.complete().await.unwrap();
 }
 
 /// RFC 2033 §4.2: LMTP tells of each recipient, by all the names it was given. In SMTP one who is full stops all.
@@ -189,7 +231,8 @@ async fn a_circle_is_cut() {
 
 #[tokio::test]
 async fn refusals_of_directory_and_store_are_replies() {
-    let options = Options { max_message_octets: 1_000, in_flight_octets: 1_500, ..Options::default() };
+    let (max_message_octets, in_flight_octets) = (TRACE_OCTETS + 1_000, 2 * TRACE_OCTETS + 1_300);
+    let options = Options { max_message_octets, in_flight_octets, ..Options::default() };
     let world = World::new(options).await;
     let mut transaction = world.transaction();
     for recipient in ["alice", "bob", "carol"] {
@@ -198,7 +241,7 @@ async fn refusals_of_directory_and_store_are_replies() {
     let fourth = transaction.add_recipient(&path("dave"), None).await;
     assert_eq!(fourth.map_err(|reply| reply.code()), Err(451), "no more than three accounts");
     transaction.open(envelope(&["alice"])).await.unwrap();
-    assert_eq!(transaction.push(&[b'a'; 1_000]).await, Err(replies::TOO_LARGE));
+    assert_eq!(transaction.push(&[b'a'; 1_001]).await, Err(replies::TOO_LARGE));
     transaction.push(&[b'a'; 700]).await.unwrap();
 
     let mut other = world.transaction();
@@ -207,6 +250,25 @@ async fn refusals_of_directory_and_store_are_replies() {
     assert_eq!(other.push(&[b'a'; 700]).await, Err(replies::STORE_BUSY));
     transaction.abandon();
     other.push(&[b'a'; 700]).await.unwrap();
+}
+
+/// What goes in front has its room from the first: who can't have that much is told before it sends anything, and who had
+/// it is not refused in the end.
+#[tokio::test]
+async fn no_room_for_the_trace_is_told_before_the_message() {
+    let options = Options { in_flight_octets: TRACE_OCTETS + 100, ..Options::default() };
+    let world = World::new(options).await;
+    let (mut first, mut second) = (world.transaction(), world.transaction());
+    for transaction in [&mut first, &mut second] {
+        transaction.add_recipient(&path("alice"), None).await.unwrap();
+    }
+    first.open(envelope(&["alice"])).await.unwrap();
+    assert_eq!(second.open(envelope(&["alice"])).await, Err(replies::STORE_BUSY));
+    first.push(&[b'a'; 100]).await.unwrap();
+    first.deliver().await.unwrap();
+    let [stored] = world.inbox("alice@localhost").await.try_into().unwrap();
+    assert!(stored.starts_with("Return-Path: ") && stored.ends_with(&"a".repeat(100)));
+    second.open(envelope(&["alice"])).await.unwrap();
 }
 
 #[tokio::test]

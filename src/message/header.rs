@@ -83,6 +83,12 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect())
 }
 
+/// A field's value as text: on one line, its encoded words (RFC 2047) decoded. Of octets that are in no charset, and not UTF-8,
+/// each is a character.
+pub fn decoded(value: &[u8]) -> String {
+    super::charset::decode_words(&unfold(value)).into_owned()
+}
+
 /// Reads the words of a structured field (RFC 5322 §3.2): comments and quoted strings, with no recursion and no failure; what is
 /// not closed ends with the field.
 #[derive(Clone, Copy, Debug)]

@@ -36,6 +36,7 @@ use crate::imap::session::{Line, Session};
 use crate::imap::{parse, print};
 use crate::notify::Listener;
 use crate::observe::Push;
+use crate::policy::abuse::Deed;
 use crate::store::{AccountId, Bell, Store, UidSet};
 
 /// Said to everybody when the server stops.
@@ -254,6 +255,9 @@ impl Driver {
     /// Answers what is no command.
     async fn refuse(&mut self, status: Status, close: bool) -> io::Result<Go> {
         let bad = status.condition == Condition::Bad;
+        if bad && !self.session.is_authenticated() {
+            self.peer.services.guard.watch(self.peer.connection.peer.counts_as()).note(Deed::Error, 1);
+        }
         self.peer.say(&status.into()).await?;
         if self.session.count(bad, &self.peer.services.imap) {
             self.peer.say(&exec::bye_hopeless().into()).await?;

@@ -20,11 +20,12 @@ use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{JoinError, JoinSet};
 
-use super::limits::Full;
+use super::guard::NoPlace;
+use super::limits::ConnectionSlot;
+use super::smtp::Door;
 use super::socket_file::{self, SocketFile};
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
 use crate::auth::Origin;
-use crate::smtp::Dialect;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -49,7 +50,11 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(250);
 pub enum Role {
     /// SMTP (RFC 5321), with STARTTLS where TLS is configured.
     Smtp,
-    /// LMTP (RFC 2033), likewise.
+    /// SMTP for those who have an account here and log in (RFC 6409), likewise.
+    Submission,
+    /// The same over implicit TLS (RFC 8314 §3.3).
+    Submissions,
+    /// LMTP (RFC 2033), with STARTTLS where TLS is configured.
     Lmtp,
     /// IMAP (RFC 3501), likewise.
     Imap,
@@ -63,12 +68,15 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Role; 6] = [Role::Smtp, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
+    pub const ALL: [Role; 8] =
+        [Role::Smtp, Role::Submission, Role::Submissions, Role::Lmtp, Role::Imap, Role::Imaps, Role::Pop3, Role::Pop3s];
 
     /// Its name in configuration, ready line and logs.
     pub fn name(self) -> &'static str {
         match self {
             Role::Smtp => "smtp",
+            Role::Submission => "submission",
+            Role::Submissions => "submissions",
             Role::Lmtp => "lmtp",
             Role::Imap => "imap",
             Role::Imaps => "imaps",
@@ -79,15 +87,15 @@ impl Role {
 
     /// Whether a connection begins with a TLS handshake.
     pub fn implicit_tls(self) -> bool {
-        matches!(self, Role::Imaps | Role::Pop3s)
+        matches!(self, Role::Submissions | Role::Imaps | Role::Pop3s)
     }
 
     /// What a client hears that finds no place: RFC 5321 §3.8, RFC 3501 §7.1.5, RFC 3206 §3.
-    fn refusal(self, full: Full) -> String {
+    fn refusal(self, reason: NoPlace) -> String {
         match self {
-            Role::Smtp | Role::Lmtp => format!("421 4.7.0 {full}\r\n"),
-            Role::Imap | Role::Imaps => format!("* BYE {full}\r\n"),
-            Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {full}\r\n"),
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => format!("421 4.7.0 {reason}\r\n"),
+            Role::Imap | Role::Imaps => format!("* BYE {reason}\r\n"),
+            Role::Pop3 | Role::Pop3s => format!("-ERR [SYS/TEMP] {reason}\r\n"),
         }
     }
 }
@@ -121,11 +129,11 @@ impl fmt::Display for Address {
 pub struct Listener {
     role: Role,
     address: Address,
-    door: Door,
+    gate: Gate,
 }
 
 #[derive(Debug)]
-enum Door {
+enum Gate {
     Tcp(TcpListener),
     Unix {
         listener: UnixListener,
@@ -134,14 +142,14 @@ enum Door {
     },
 }
 
-impl Door {
+impl Gate {
     async fn accept(&self) -> io::Result<(Stream, Origin)> {
         match self {
-            Door::Tcp(listener) => {
+            Gate::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Stream::Plain(stream), peer.into()))
             }
-            Door::Unix { listener, _name } => {
+            Gate::Unix { listener, _name } => {
                 let (stream, _unnamed) = listener.accept().await?;
                 Ok((Stream::Unix(stream), Origin::Socket))
             }
@@ -155,11 +163,11 @@ impl Listener {
         match address {
             Address::Port(address) => {
                 let socket = Self::bind_port(*address)?;
-                Ok(Self { role, address: Address::Port(socket.local_addr()?), door: Door::Tcp(socket) })
+                Ok(Self { role, address: Address::Port(socket.local_addr()?), gate: Gate::Tcp(socket) })
             }
             Address::Socket { path, mode } => {
                 let (listener, _name) = socket_file::bind(path, *mode)?;
-                Ok(Self { role, address: address.clone(), door: Door::Unix { listener, _name } })
+                Ok(Self { role, address: address.clone(), gate: Gate::Unix { listener, _name } })
             }
         }
     }
@@ -191,7 +199,7 @@ impl Listener {
     /// Accepts until the services shut down; then closes the port and waits at most `drain` for the sessions to say
     /// goodbye. What still runs then is dropped.
     pub async fn run(self, services: Arc<Services>, drain: Duration) {
-        let Self { role, address, door } = self;
+        let Self { role, address, gate } = self;
         let mut sessions = JoinSet::new();
         let mut shutdown = services.shutdown.clone();
         tracing::info!(role = role.name(), %address, "listening");
@@ -199,7 +207,7 @@ impl Listener {
             tokio::select! {
                 () = stopping(&mut shutdown) => break,
                 Some(ended) = sessions.join_next() => report_panic(role, ended),
-                accepted = door.accept() => match accepted {
+                accepted = gate.accept() => match accepted {
                     Ok((stream, peer)) => start(role, stream, peer, &services, &mut sessions),
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => {
@@ -209,7 +217,7 @@ impl Listener {
                 },
             }
         }
-        drop(door);
+        drop(gate);
         let ended = tokio::time::timeout(drain, async {
             while let Some(ended) = sessions.join_next().await {
                 report_panic(role, ended);
@@ -226,12 +234,12 @@ impl Listener {
 fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-    let slot = match services.sessions.admit(&peer) {
+    let slot = match admit(role, &peer, services) {
         Ok(slot) => slot,
-        Err(full) => {
-            tracing::info!(role = role.name(), %peer, %full, "connection refused");
+        Err(reason) => {
+            tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
             if !role.implicit_tls() {
-                tell(&stream, &role.refusal(full));
+                tell(&stream, &role.refusal(reason));
             }
             return;
         }
@@ -256,6 +264,14 @@ fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, ses
             serve(role, connection, services).await;
         }
     });
+}
+
+/// A place for a connection, if there is one and its peer has not done too much of late.
+fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlot, NoPlace> {
+    if role != Role::Lmtp {
+        services.guard.watch(peer.counts_as()).connect().map_err(NoPlace::Excess)?;
+    }
+    services.sessions.admit(peer).map_err(NoPlace::Full)
 }
 
 /// One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is refused by the close
@@ -295,8 +311,9 @@ async fn shake_hands(role: Role, connection: Connection, services: &Services) ->
 /// The protocol's driver, boxed: so the task of each protocol is as large as its own driver, not as the largest.
 fn serve(role: Role, connection: Connection, services: Arc<Services>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match role {
-        Role::Smtp => Box::pin(smtp::serve(connection, services, Dialect::Smtp)),
-        Role::Lmtp => Box::pin(smtp::serve(connection, services, Dialect::Lmtp)),
+        Role::Smtp => Box::pin(smtp::serve(connection, services, Door::Smtp)),
+        Role::Submission | Role::Submissions => Box::pin(smtp::serve(connection, services, Door::Submission)),
+        Role::Lmtp => Box::pin(smtp::serve(connection, services, Door::Lmtp)),
         Role::Imap | Role::Imaps => Box::pin(imap::serve(connection, services)),
         Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(connection, services)),
     }

@@ -1,6 +1,7 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
 mod compression;
+pub mod guard;
 pub mod imap;
 mod io;
 pub mod limits;
@@ -52,6 +53,8 @@ pub struct Services {
     pub(crate) imap_workspace: crate::imap::exec::Workspace,
     /// Who may have how many sessions; a driver asks for its place when its user has logged in.
     pub sessions: Arc<limits::Sessions>,
+    /// Counts what strangers do.
+    pub guard: Arc<guard::Guard>,
     /// Turns true when the server stops: every driver says goodbye and ends.
     pub shutdown: watch::Receiver<bool>,
 }

@@ -13,6 +13,7 @@ use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::auth::sasl::{self, Login};
 use crate::auth::scram::{Attempt, ClientFirst};
 use crate::auth::{LoginError, Origin};
+use crate::policy::abuse::Deed;
 use crate::pop3::{Answer, Line, LoginRefused, Maildrop, Request, Security, Session, Step};
 use crate::store::{self, Account, Mailbox, UidSet};
 
@@ -23,7 +24,8 @@ mod tests;
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
     let (id, peer) = (connection.id, connection.peer);
-    let mut client = Client { peer, connection: id, services: &services, proven: None, inbox: None, slot: None };
+    let mut client =
+        Client { peer, connection: id, services: &services, proven: None, inbox: None, slot: None, bad_commands: 0 };
     match client.serve(connection).await {
         Ok(()) => tracing::debug!(connection = id, %peer, "POP3 session ended"),
         Err(error) => tracing::debug!(connection = id, %peer, %error, "POP3 connection lost"),
@@ -41,6 +43,8 @@ struct Client<'a> {
     inbox: Option<Arc<Mailbox>>,
     /// The place of who has logged in.
     slot: Option<UserSlot>,
+    /// Those that were counted as errors of the peer.
+    bad_commands: u32,
 }
 
 impl Client<'_> {
@@ -87,6 +91,11 @@ impl Client<'_> {
                     return Ok(());
                 }
                 Step::NeedInput => {
+                    if self.inbox.is_none() {
+                        let bad_commands = session.bad_commands();
+                        services.guard.watch(self.peer.counts_as()).note(Deed::Error, bad_commands - self.bad_commands);
+                        self.bad_commands = bad_commands;
+                    }
                     let mut arrived = Vec::new();
                     tokio::select! {
                         read = read_some(&mut connection.stream, &mut arrived) => match read? {

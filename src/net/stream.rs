@@ -69,6 +69,27 @@ impl Connection {
         session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[])).ok()
     }
 
+    /// Waits until the client has gone, without reading: what it has sent stays unread. A client that only closes its
+    /// direction counts as gone. Where the system does not tell, this waits for ever.
+    pub(crate) async fn gone(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            // A wait for urgent data, which is never asked for, ends with the stream and with nothing else; one for data
+            // would end at once where data wait.
+            let urgent = tokio::io::Interest::PRIORITY;
+            let ready = match &self.stream {
+                Stream::Plain(tcp) => tcp.ready(urgent).await,
+                Stream::Tls(tls) => tls.get_ref().0.ready(urgent).await,
+                Stream::Unix(unix) => unix.ready(urgent).await,
+            };
+            match ready {
+                Ok(ready) if !ready.is_read_closed() => {}
+                _ => return,
+            }
+        }
+        std::future::pending().await
+    }
+
     /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in
     /// the clear survives, RFC 3207 §4.2), and limits the time.
     pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::guard::{Guard, Settings};
 use super::limits::{Network, SessionLimits, Sessions};
 use super::{Connection, Services, Stream};
 use crate::auth::{Authenticator, Directory, Membership, Origin, Passwords, credentials_from_password};
@@ -42,6 +43,7 @@ impl Server {
         let directory = Directory::new(store.clone(), Membership::Closed { domains: vec!["example.org".into()] });
         let (stop, shutdown) = watch::channel(false);
         let (acceptor, trust) = tls();
+        let sessions = Sessions::new(SessionLimits::default());
         let mut services = Services {
             hostname: "mail.example.org".into(),
             store,
@@ -55,7 +57,8 @@ impl Server {
             pop3_logins: Default::default(),
             imap: Default::default(),
             imap_workspace: Default::default(),
-            sessions: Sessions::new(SessionLimits::default()),
+            guard: Arc::new(Guard::new(Settings::OFF, Arc::clone(&sessions))),
+            sessions,
             shutdown,
         };
         change(&mut services);

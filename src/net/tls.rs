@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Connection, Services, stopping};
+use crate::policy::abuse::Deed;
 
 /// A TLS client that says nothing holds a descriptor and a place, so it gets no longer than this.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,10 +117,11 @@ pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::
         return Err(io::Error::other("TLS was offered without a certificate"));
     };
     let mut shutdown = services.shutdown.clone();
+    let peer = connection.peer.counts_as();
     tokio::select! {
-        done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => {
-            done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))
-        }
+        done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => done
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))
+            .inspect_err(|_| services.guard.watch(peer).note(Deed::Error, 1)),
         () = stopping(&mut shutdown) => Err(io::Error::other("the server stops")),
     }
 }

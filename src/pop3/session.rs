@@ -295,6 +295,11 @@ impl Session {
         }
     }
 
+    /// How many lines were no command, or none for their moment.
+    pub fn bad_commands(&self) -> u32 {
+        self.bad_commands
+    }
+
     /// TLS is on, and its channel is known by that: everything begins anew but the counts of what went wrong (RFC 2595 §4).
     pub fn tls_started(&mut self, channel: Option<ChannelBinding>) {
         self.line = Line { security: Security::Tls, channel, ..self.line };

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint};
+use crate::net::guard::Guard;
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::listener::{Address, Listener, Role};
 use crate::net::tls::{self, Tls};
@@ -112,7 +113,7 @@ impl Server {
         let listeners = bind(&config.listeners)?;
         let addresses = listeners.iter().map(|listener| (listener.role(), listener.address().clone())).collect();
 
-        let Config { hostname, data_dir, membership, plaintext_login, sessions, smtp, imap, pop3, .. } = config;
+        let Config { hostname, data_dir, membership, plaintext_login, sessions, abuse, smtp, imap, pop3, .. } = config;
         let (tls_source, options) = (config.tls, config.store);
         let opened = tokio::task::spawn_blocking(move || {
             let tls = Tls::new(tls_source)?;
@@ -136,11 +137,15 @@ impl Server {
         let directory = Directory::new(store.clone(), membership.clone());
         let sessions = Sessions::new(within_descriptors(sessions));
         let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
+        let guard = Arc::new(Guard::new(abuse, Arc::clone(&sessions)));
         let exempt = Arc::clone(&sessions);
+        let authenticator = authenticator
+            .with_shared_peers(move |peer| exempt.is_exempt(peer))
+            .with_failed_logins(Arc::clone(&guard) as _);
         let services = Arc::new(Services {
             hostname,
             store: store.clone(),
-            authenticator: authenticator.with_shared_peers(move |peer| exempt.is_exempt(peer)),
+            authenticator,
             directory,
             observer,
             tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
@@ -151,6 +156,7 @@ impl Server {
             imap,
             imap_workspace: Default::default(),
             sessions,
+            guard,
             shutdown: shutdown.clone(),
         });
 

@@ -1,6 +1,6 @@
 //! The commands of SMTP and LMTP as values, the facts about each in one table, and their printer.
 //!
-//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS). The parameters of MAIL and RCPT are in
+//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS), RFC 4954 (AUTH). The parameters of MAIL and RCPT are in
 //! [`super::parameters`], the parser is [`super::parse`].
 
 use std::fmt;
@@ -38,6 +38,23 @@ pub enum Command {
     Quit,
     /// `STARTTLS`
     StartTls,
+    /// `AUTH mechanism [initial-response]` (RFC 4954 §4)
+    Auth(AuthArguments),
+}
+
+/// What AUTH begins. Debug output hides the response, which may be a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthArguments {
+    /// The mechanism's name, as it came.
+    pub mechanism: String,
+    /// The first response, in base64, or `=` for an empty one.
+    pub initial_response: Option<String>,
+}
+
+impl fmt::Debug for AuthArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthArguments").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
 }
 
 /// What BDAT announces.
@@ -66,6 +83,7 @@ pub enum Verb {
     Help,
     Quit,
     StartTls,
+    Auth,
 }
 
 /// How far a conversation is, as far as it decides what may be said next.
@@ -105,7 +123,7 @@ const ALWAYS: &[Stage] = &[Fresh, Introduced, Transaction, Chunks, Failed];
 
 /// Where each command is allowed, and what it counts as.
 #[rustfmt::skip]
-pub const FACTS: [Facts; 13] = [
+pub const FACTS: [Facts; 14] = [
     Facts { verb: Verb::Helo, name: "HELO", dialect: Some(Dialect::Smtp), stages: ALWAYS, junk: true },
     Facts { verb: Verb::Ehlo, name: "EHLO", dialect: Some(Dialect::Smtp), stages: ALWAYS, junk: true },
     Facts { verb: Verb::Lhlo, name: "LHLO", dialect: Some(Dialect::Lmtp), stages: ALWAYS, junk: true },
@@ -121,6 +139,8 @@ pub const FACTS: [Facts; 13] = [
     Facts { verb: Verb::Quit, name: "QUIT", dialect: None, stages: ALWAYS, junk: false },
     // TLS forgets what was said, an open transaction too (RFC 3207 §4.2); but not one whose message has begun.
     Facts { verb: Verb::StartTls, name: "STARTTLS", dialect: None, stages: &[Fresh, Introduced, Transaction], junk: false },
+    // RFC 4954 §4: not within a transaction.
+    Facts { verb: Verb::Auth, name: "AUTH", dialect: None, stages: &[Introduced], junk: false },
 ];
 
 impl Verb {
@@ -153,6 +173,7 @@ impl Command {
             Command::Help => Verb::Help,
             Command::Quit => Verb::Quit,
             Command::StartTls => Verb::StartTls,
+            Command::Auth(_) => Verb::Auth,
         }
     }
 }
@@ -169,6 +190,10 @@ impl fmt::Display for Command {
             Command::Bdat(Chunk { octets, last: false }) => write!(f, " {octets}"),
             Command::Bdat(Chunk { octets, last: true }) => write!(f, " {octets} LAST"),
             Command::Vrfy => f.write_str(" \"\""),
+            Command::Auth(AuthArguments { mechanism, initial_response: None }) => write!(f, " {mechanism}"),
+            Command::Auth(AuthArguments { mechanism, initial_response: Some(text) }) => {
+                write!(f, " {mechanism} {text}")
+            }
             Command::Data | Command::Rset | Command::Noop | Command::Help | Command::Quit | Command::StartTls => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use nom::combinator::{all_consuming, map, opt, value, verify};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-use super::command::{Chunk, Command, FACTS, Verb};
+use super::command::{AuthArguments, Chunk, Command, FACTS, Verb};
 use super::parameters;
 use super::path::{self, LOCAL_PART_OCTETS, Path};
 
@@ -41,9 +41,9 @@ pub enum Error {
     BadParameter,
 }
 
-/// Commands that RFCs 821, 4954, 5321, 1985, 2645 name and that we do not have: 502 instead of 500
+/// Commands that RFCs 821, 5321, 1985, 2645 name and that we do not have: 502 instead of 500
 /// (RFC 5321 §4.2.4).
-const NOT_IMPLEMENTED: [&str; 8] = ["EXPN", "AUTH", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML"];
+const NOT_IMPLEMENTED: [&str; 7] = ["EXPN", "TURN", "ETRN", "ATRN", "SEND", "SOML", "SAML"];
 
 /// Methods of HTTP. Whoever makes a browser talk to this port wants to talk to us through it.
 const HTTP_METHODS: [&str; 9] = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
@@ -88,7 +88,13 @@ pub fn command(line: &[u8]) -> Result<Command, Error> {
         Verb::Help => Ok(Command::Help),
         Verb::Quit => bare(Command::Quit),
         Verb::StartTls => bare(Command::StartTls),
+        Verb::Auth => whole(auth, argument).map(Command::Auth).ok_or(bad_argument),
     }
+}
+
+/// Whether a line is an AUTH command, which may be longer than others (RFC 4954 §4.2).
+pub(super) fn is_auth(line: &[u8]) -> bool {
+    line.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "))
 }
 
 /// The octets as text, where they are UTF-8 without control characters.
@@ -139,6 +145,19 @@ fn prefix<'a>(word: &str, argument: &'a str) -> IResult<&'a str, ()> {
     value((), (space0, tag_no_case(word), space0)).parse(argument)
 }
 
+/// `sasl-mech [SP initial-response]`; `sasl-mech = 1*20mech-char` (RFC 4422 §3.1). Whether the response is base64, the
+/// mechanism says.
+fn auth(input: &str) -> IResult<&str, AuthArguments> {
+    let is_mech_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mechanism = verify(take_while1(is_mech_char), |name: &str| name.len() <= 20);
+    let response = opt(preceded(space1, take_while1(|c: char| c.is_ascii_graphic())));
+    let arguments = map((mechanism, response), |(mechanism, response): (&str, Option<&str>)| AuthArguments {
+        mechanism: mechanism.to_owned(),
+        initial_response: response.map(str::to_owned),
+    });
+    preceded(space0, arguments).parse(input)
+}
+
 /// `chunk-size [SP end-marker]`; `chunk-size = 1*DIGIT`; `end-marker = "LAST"` (RFC 3030 §2). What is above 2^64 is larger
 /// than any limit all the same, and must not be an error of syntax: behind one, the octets would be read as commands.
 fn chunk(input: &str) -> IResult<&str, Chunk> {
@@ -181,6 +200,9 @@ mod tests {
             "HELP",
             "QUIT",
             "STARTTLS",
+            "AUTH SCRAM-SHA-256",
+            "AUTH PLAIN =",
+            "AUTH PLAIN AGEAYg==",
         ] {
             same(line);
         }
@@ -206,7 +228,10 @@ mod tests {
             ("MAILFROM:<a@x>", Error::Unknown),
             (" NOOP", Error::Unknown),
             ("EXPN list", Error::NotImplemented),
-            ("AUTH PLAIN", Error::NotImplemented),
+            ("AUTH", Error::BadArgument(Verb::Auth)),
+            ("AUTH PLA/IN", Error::BadArgument(Verb::Auth)),
+            ("AUTH PLAIN dGVzdA== x", Error::BadArgument(Verb::Auth)),
+            ("AUTH ABCDEFGHIJKLMNOPQRSTU", Error::BadArgument(Verb::Auth)),
             ("GET / HTTP/1.1", Error::Http),
             ("POST / HTTP/1.1", Error::Http),
             ("GET /", Error::Http),

@@ -15,6 +15,22 @@ pub(crate) const NOT_VERIFIED: Reply = Reply::new(252, "2.5.0", "Not verified he
 pub(crate) const GOODBYE: Reply = Reply::new(221, "2.0.0", "Goodbye");
 pub(crate) const READY_FOR_TLS: Reply = Reply::new(220, "2.0.0", "Ready for TLS");
 
+// Logging in: RFC 4954 §4 and §6.
+pub(crate) const LOGGED_IN: Reply = Reply::new(235, "2.7.0", "Logged in");
+pub(crate) const LOGIN_REFUSED: Reply = Reply::new(535, "5.7.8", "Wrong name or password");
+pub(crate) const LOGIN_UNAVAILABLE: Reply = Reply::new(454, "4.7.0", "Logging in is not possible at the moment");
+pub(crate) const TOO_MANY_SESSIONS: Reply =
+    Reply::new(454, "4.7.0", "There are too many sessions of this user from your address");
+pub(crate) const LOGIN_CANCELLED: Reply = Reply::new(501, "5.0.0", "Cancelled");
+pub(crate) const LOGIN_NEEDS_TLS: Reply =
+    Reply::new(538, "5.7.11", "Passwords are taken under TLS only: STARTTLS first");
+pub(crate) const LOGGED_IN_ALREADY: Reply = Reply::new(503, "5.5.1", "You have logged in already");
+pub(crate) const NO_SUCH_MECHANISM: Reply = Reply::new(504, "5.5.4", "There is no such mechanism here");
+pub(crate) const EXCHANGE_TOO_LONG: Reply = Reply::new(500, "5.5.6", "A line of the exchange is too long");
+pub(crate) const TOO_MANY_LOGINS: Reply = Reply::new(421, "4.7.0", "Too many failed logins");
+pub(crate) const LOGIN_FIRST: Reply = Reply::new(530, "5.7.0", "Log in first, with AUTH");
+pub(crate) const TLS_AND_LOGIN_FIRST: Reply = Reply::new(530, "5.7.0", "Say STARTTLS first, then log in with AUTH");
+
 // The transaction.
 pub(crate) const SENDER_OK: Reply = Reply::new(250, "2.1.0", "Sender accepted");
 pub(crate) const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5", "Recipient accepted");
@@ -23,11 +39,14 @@ pub(crate) const CHUNK_OK: Reply = Reply::new(250, "2.0.0", "Chunk received");
 pub(crate) const STORED: Reply = Reply::new(250, "2.0.0", "Stored on disk");
 
 // Refused for the sake of the grammar.
+pub(crate) const NOT_IMPLEMENTED: Reply = Reply::new(502, "5.5.1", "Not implemented");
 pub(crate) const LINE_TOO_LONG: Reply = Reply::new(500, "5.5.2", "Line too long");
 pub(crate) const BARE_NEWLINE_IN_COMMAND: Reply = Reply::new(500, "5.5.2", "Command lines end with CRLF");
 /// RFC 5321 §4.1.1.11: one that was not offered, here or at all.
 pub(crate) const UNKNOWN_PARAMETER: Reply = Reply::new(555, "5.5.4", "A parameter that was not offered");
 pub(crate) const TLS_FIRST_WAS_SPOKEN: Reply = Reply::new(421, "4.7.0", "TLS begins with STARTTLS at this port");
+pub(crate) const GREETING_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for the greeting");
+pub(crate) const GO_AHEAD_COMES_FIRST: Reply = Reply::new(554, "5.5.1", "Wait for 354 behind DATA");
 pub(crate) const NO_WEB_SERVER: Reply = Reply::new(421, "4.7.0", "This is a mail server");
 
 // Refused for what was said before.
@@ -56,11 +75,25 @@ pub(crate) const TOO_MUCH_JUNK: Reply = Reply::new(421, "4.7.0", "Too many comma
 pub(crate) const TOO_SLOW: Reply = Reply::new(421, "4.4.2", "Waited too long");
 pub(crate) const SHUTTING_DOWN: Reply = Reply::new(421, "4.3.2", "The server is shutting down");
 
+// Refused for what others in its place have done, or it has done before.
+pub(crate) const TOO_MANY_ERRORS_OF_LATE: Reply = Reply::new(421, "4.7.0", "Too many errors from you; try again later");
+pub(crate) const TOO_MANY_MESSAGES_OF_LATE: Reply =
+    Reply::new(450, "4.7.1", "Too many messages from you; try again later");
+/// RFC 5321 §4.5.3.1.10: the sender keeps this recipient for another time, and delivers to the others.
+pub(crate) const TOO_MANY_RECIPIENTS_OF_LATE: Reply =
+    Reply::new(452, "4.5.3", "Too many recipients from you; send the others later");
+/// Said to every recipient, known or not: whoever guesses learns nothing more.
+pub(crate) const TOO_MANY_UNKNOWN_OF_LATE: Reply =
+    Reply::new(450, "4.7.1", "Too many unknown recipients from you; try again later");
+pub(crate) const GUESSES_TOO_MUCH: Reply = Reply::new(421, "4.7.0", "Too many unknown recipients from you");
+
 // Refused for what a message is.
 pub(crate) const BARE_NEWLINE: Reply = Reply::new(550, "5.6.11", "The message has a CR or LF that stands alone");
 
 // Refused by directory or store.
 pub(crate) const NO_SUCH_USER: Reply = Reply::new(550, "5.1.1", "No such user here");
+/// RFC 6409 §6.1.
+pub(crate) const NOT_YOUR_ADDRESS: Reply = Reply::new(553, "5.7.1", "Not an address of who has logged in");
 pub(crate) const NOT_OUR_DOMAIN: Reply = Reply::new(550, "5.7.1", "Not our domain, and we relay for nobody");
 pub(crate) const RECIPIENT_UNAVAILABLE: Reply = Reply::new(451, "4.3.0", "The recipient cannot be looked up now");
 pub(crate) const MAILBOX_UNAVAILABLE: Reply = Reply::new(450, "4.2.1", "The mailbox cannot be used now");
@@ -87,7 +120,7 @@ pub(crate) fn not_a_command(error: Error) -> Reply {
         Error::BadOctets => Reply::new(500, "5.5.2", "Commands are text"),
         Error::Unknown => Reply::new(500, "5.5.1", "No such command"),
         Error::Http => NO_WEB_SERVER,
-        Error::NotImplemented => Reply::new(502, "5.5.1", "Not implemented"),
+        Error::NotImplemented => NOT_IMPLEMENTED,
         Error::BadArgument(verb) => Reply::new(501, "5.5.4", usage(verb)),
         Error::BadSender => Reply::new(501, "5.1.7", "After FROM: comes <local-part@domain> or <>"),
         Error::BadRecipient => Reply::new(501, "5.1.3", "After TO: comes <local-part@domain>"),
@@ -108,6 +141,7 @@ pub(crate) fn out_of_sequence(verb: Verb, stage: Stage) -> Reply {
     let text = match (verb, stage) {
         (_, Stage::Fresh) => "Say hello first",
         (Verb::Mail, Stage::Transaction | Stage::Chunks) => "A transaction is open already",
+        (Verb::Auth, _) => "No logging in within a transaction",
         (_, Stage::Introduced) => "MAIL comes first",
         (_, Stage::Failed) => "The transaction has failed; RSET, then MAIL",
         (_, Stage::Transaction | Stage::Chunks) => "BDAT has begun; only BDAT goes on with it",
@@ -123,6 +157,7 @@ fn usage(verb: Verb) -> &'static str {
         Verb::Mail => "MAIL FROM:<path> parameters",
         Verb::Rcpt => "RCPT TO:<path>",
         Verb::Bdat => "BDAT octets [LAST]",
+        Verb::Auth => "AUTH mechanism [initial-response]",
         Verb::Vrfy => "VRFY name",
         Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => "This command takes no argument",
         Verb::Noop | Verb::Help => "An argument is text",

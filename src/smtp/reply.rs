@@ -8,6 +8,9 @@ use std::borrow::Cow;
 /// RFC 5321 §4.5.3.1.5, with code and CRLF.
 const LINE_OCTETS: usize = 512;
 
+/// RFC 4954 §4.2: a challenge of a login may be longer. What is cut is no base64, and ends the exchange.
+const CHALLENGE_OCTETS: usize = 12_288;
+
 /// An answer to a command, or to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -24,7 +27,7 @@ impl Reply {
         Self { code, enhanced, text: Cow::Borrowed(text) }
     }
 
-    /// A reply that has none: 220, 250 to EHLO, 354.
+    /// A reply that has none: 220, 250 to EHLO, 334, 354.
     pub const fn plain(code: u16, text: &'static str) -> Self {
         Self { code, enhanced: "", text: Cow::Borrowed(text) }
     }
@@ -56,6 +59,7 @@ impl Reply {
 
     /// Appends the reply as it goes over the wire.
     pub fn print(&self, out: &mut Vec<u8>) {
+        let line_octets = if self.code == 334 { CHALLENGE_OCTETS } else { LINE_OCTETS };
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
             let start = out.len();
@@ -69,7 +73,7 @@ impl Reply {
             out.extend(
                 line.bytes().map(|octet| if octet == b'\t' || (32..=126).contains(&octet) { octet } else { b'?' }),
             );
-            out.truncate(start + LINE_OCTETS - 2);
+            out.truncate(start + line_octets - 2);
             out.extend_from_slice(b"\r\n");
         }
     }

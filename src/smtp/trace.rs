@@ -2,6 +2,9 @@
 //!
 //! All recipients of a transaction read identical bytes, since a message is stored once. So there is a `for` clause
 //! only where there is one recipient: nobody learns of the others (RFC 5321 §7.2).
+//!
+//! They are two functions, since what is found out about a message is told between the two: `Return-Path` is the first of
+//! all (RFC 5321 §4.4), and a verdict stands above the `Received` of the host that gave it (RFC 8601 §4, RFC 7208 §9.1).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -9,15 +12,19 @@ use std::net::IpAddr;
 use super::{Dialect, Envelope};
 use crate::auth::Origin;
 
-/// The lines to put before the message, CRLF at their ends. `by` is our host name, `id` what our logs call this
-/// message, `date` an RFC 5322 date-time.
-pub fn trace_header(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
+/// Where the message comes from, as a line with its CRLF.
+pub fn return_path(envelope: &Envelope) -> String {
+    match &envelope.reverse_path {
+        None => "Return-Path: <>\r\n".to_owned(),
+        Some(path) => format!("Return-Path: <{path}>\r\n"),
+    }
+}
+
+/// How it came here, as lines with their CRLFs. `by` is our host name, `id` what our logs call this message, `date` an
+/// RFC 5322 date-time.
+pub fn received(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
     let mut header = String::with_capacity(400);
     // Writing to a String can't fail.
-    let _ = match &envelope.reverse_path {
-        None => write!(header, "Return-Path: <>\r\n"),
-        Some(path) => write!(header, "Return-Path: <{path}>\r\n"),
-    };
     let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, tcp_info(&envelope.peer));
     let _ = write!(header, " with {}", with_protocol(envelope));
     if let Some(tls) = &envelope.tls {
@@ -42,19 +49,23 @@ fn tcp_info(peer: &Origin) -> String {
     }
 }
 
-/// The registered names of what was spoken: RFC 3848, RFC 6531 §4.3.
+/// The registered names of what was spoken: RFC 3848, RFC 6531 §4.3. In LMTP nobody logs in.
 fn with_protocol(envelope: &Envelope) -> &'static str {
     let utf8 = envelope.parameters.smtputf8;
-    match (envelope.dialect, utf8, envelope.tls.is_some()) {
-        (Dialect::Smtp, false, false) if !envelope.client.extended => "SMTP",
-        (Dialect::Smtp, false, false) => "ESMTP",
-        (Dialect::Smtp, false, true) => "ESMTPS",
-        (Dialect::Smtp, true, false) => "UTF8SMTP",
-        (Dialect::Smtp, true, true) => "UTF8SMTPS",
-        (Dialect::Lmtp, false, false) => "LMTP",
-        (Dialect::Lmtp, false, true) => "LMTPS",
-        (Dialect::Lmtp, true, false) => "UTF8LMTP",
-        (Dialect::Lmtp, true, true) => "UTF8LMTPS",
+    match (envelope.dialect, utf8, envelope.tls.is_some(), envelope.account.is_some()) {
+        (Dialect::Smtp, false, false, false) if !envelope.client.extended => "SMTP",
+        (Dialect::Smtp, false, false, false) => "ESMTP",
+        (Dialect::Smtp, false, false, true) => "ESMTPA",
+        (Dialect::Smtp, false, true, false) => "ESMTPS",
+        (Dialect::Smtp, false, true, true) => "ESMTPSA",
+        (Dialect::Smtp, true, false, false) => "UTF8SMTP",
+        (Dialect::Smtp, true, false, true) => "UTF8SMTPA",
+        (Dialect::Smtp, true, true, false) => "UTF8SMTPS",
+        (Dialect::Smtp, true, true, true) => "UTF8SMTPSA",
+        (Dialect::Lmtp, false, false, _) => "LMTP",
+        (Dialect::Lmtp, false, true, _) => "LMTPS",
+        (Dialect::Lmtp, true, false, _) => "UTF8LMTP",
+        (Dialect::Lmtp, true, true, _) => "UTF8LMTPS",
     }
 }
 
@@ -75,6 +86,8 @@ mod tests {
             client: Client { name: "client.example".into(), extended: true },
             peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
             tls: None,
+            account: None,
+            is_submission: false,
             reverse_path: Some(path("<alice@example.org>")),
             parameters: MailParameters::default(),
             recipients: vec![path("<bob@example.net>")],
@@ -85,9 +98,8 @@ mod tests {
     #[test]
     fn one_recipient_is_named() {
         assert_eq!(
-            trace_header(&envelope(), "mx.example.net", "1f", "Mon, 23 Nov 2026 15:00:00 +0000"),
-            "Return-Path: <alice@example.org>\r\n\
-             Received: from client.example ([192.0.2.1])\r\n\
+            received(&envelope(), "mx.example.net", "1f", "Mon, 23 Nov 2026 15:00:00 +0000"),
+            "Received: from client.example ([192.0.2.1])\r\n\
              \tby mx.example.net with ESMTP\r\n\
              \tid 1f\r\n\
              \tfor <bob@example.net>; Mon, 23 Nov 2026 15:00:00 +0000\r\n"
@@ -95,17 +107,23 @@ mod tests {
     }
 
     #[test]
+    fn the_null_path_is_told_too() {
+        let mut envelope = envelope();
+        assert_eq!(return_path(&envelope), "Return-Path: <alice@example.org>\r\n");
+        envelope.reverse_path = None;
+        assert_eq!(return_path(&envelope), "Return-Path: <>\r\n");
+    }
+
+    #[test]
     fn two_recipients_are_not_and_tls_is_told() {
         let mut envelope = envelope();
         envelope.recipients.push(path("<carol@example.net>"));
-        envelope.reverse_path = None;
         envelope.peer = Origin::from("[::ffff:192.0.2.1]:4711".parse::<std::net::SocketAddr>().unwrap());
         envelope.tls = Some("TLSv1_3 TLS13_AES_128_GCM_SHA256".into());
         envelope.parameters.smtputf8 = true;
         assert_eq!(
-            trace_header(&envelope, "mx", "1f", "D"),
-            "Return-Path: <>\r\n\
-             Received: from client.example ([192.0.2.1])\r\n\
+            received(&envelope, "mx", "1f", "D"),
+            "Received: from client.example ([192.0.2.1])\r\n\
              \tby mx with UTF8SMTPS (TLSv1_3 TLS13_AES_128_GCM_SHA256)\r\n\
              \tid 1f; D\r\n"
         );
@@ -114,8 +132,8 @@ mod tests {
     #[test]
     fn a_peer_without_an_address_has_none() {
         let from = |peer| {
-            let header = trace_header(&Envelope { peer, ..envelope() }, "mx", "1f", "D");
-            header.lines().nth(1).unwrap().to_owned()
+            let header = received(&Envelope { peer, ..envelope() }, "mx", "1f", "D");
+            header.lines().next().unwrap().to_owned()
         };
         assert_eq!(from(Origin::Socket), "Received: from client.example (unix)");
         assert_eq!(from(Origin::Hidden("192.0.2.9".parse().unwrap())), "Received: from client.example (unknown)");
@@ -128,6 +146,8 @@ mod tests {
         let mut envelope = envelope();
         envelope.client.extended = false;
         assert_eq!(with_protocol(&envelope), "SMTP");
+        envelope.account = Some("alice@example.net".into());
+        assert_eq!(with_protocol(&envelope), "ESMTPA");
         envelope.dialect = Dialect::Lmtp;
         assert_eq!(with_protocol(&envelope), "LMTP");
         envelope.tls = Some(String::new());

@@ -273,6 +273,15 @@ fn differences(truth: &State, right: &Contents, served: &State, shown: &Contents
     if quotas(truth) != quotas(served) {
         differs("the quotas are others".to_owned());
     }
+    let scripts = |state: &State| {
+        let directory = state.directory();
+        let mut scripts: Vec<_> = directory.scripts().map(|(account, script)| (account, Arc::clone(script))).collect();
+        scripts.sort();
+        scripts
+    };
+    if scripts(truth) != scripts(served) {
+        differs("the scripts are others".to_owned());
+    }
     let metadata = |state: &State| {
         let directory = state.directory();
         let of_accounts =

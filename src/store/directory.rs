@@ -19,6 +19,8 @@ pub(crate) struct Directory {
     metadata: HashMap<AccountId, Metadata>,
     /// Limits of those who have their own; apart for the same reason.
     quotas: HashMap<AccountId, Quota>,
+    /// Scripts for mail that comes in; apart for the same reason.
+    scripts: HashMap<AccountId, Arc<str>>,
     pub(crate) counters: Counters,
 }
 
@@ -125,6 +127,7 @@ impl Directory {
     pub(crate) fn remove_account(&mut self, id: AccountId) {
         self.metadata.remove(&id);
         self.quotas.remove(&id);
+        self.scripts.remove(&id);
         if let Some(entry) = self.accounts.remove(&id)
             && self.by_name.get(&entry.account.name) == Some(&id)
         {
@@ -182,6 +185,23 @@ impl Directory {
         };
     }
 
+    /// An account's script.
+    pub(crate) fn script(&self, account: AccountId) -> Option<Arc<str>> {
+        self.scripts.get(&account).cloned()
+    }
+
+    /// All scripts.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = (AccountId, &Arc<str>)> {
+        self.scripts.iter().map(|(account, script)| (*account, script))
+    }
+
+    pub(crate) fn set_script(&mut self, account: AccountId, script: Option<Arc<str>>) {
+        match script {
+            Some(script) => self.scripts.insert(account, script),
+            None => self.scripts.remove(&account),
+        };
+    }
+
     /// What an account holds.
     pub(crate) fn usage(&self, account: AccountId) -> Usage {
         let mailboxes = self.accounts.get(&account).map(|entry| entry.mailboxes.values());
@@ -216,10 +236,11 @@ impl Directory {
         }
     }
 
-    /// Drops metadata and limits of accounts and mailboxes that are not there, once all records of a rebuild were applied: the
+    /// Drops metadata, limits and scripts of accounts and mailboxes that are not there, once all records of a rebuild were applied: the
     /// records that removed them may be gone.
     pub(crate) fn retain_metadata(&mut self) {
-        let Directory { accounts, mailboxes, metadata, quotas, .. } = self;
+        let Directory { accounts, mailboxes, metadata, quotas, scripts, .. } = self;
+        scripts.retain(|account, _| accounts.contains_key(account));
         quotas.retain(|account, _| accounts.contains_key(account));
         metadata.retain(|account, _| accounts.contains_key(account));
         for of_account in metadata.values_mut() {

@@ -3,6 +3,10 @@
 //! A body is kept in memory up to 1 MiB, then in an unlinked file of the store's folder, so that many large messages
 //! at once cost little memory. All bodies share one budget; when it is used up, new bytes are refused with
 //! [`Error::Busy`] (452 4.3.1) instead of piling up.
+//!
+//! What goes in front of a message may be known only when all of it has come (a verdict about it, say): its room is
+//! reserved when the message begins ([`Incoming::reserve`]), so that a message that was taken up to its last octet is not
+//! refused for the lines before its first ([`Incoming::prepend`]).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -34,6 +38,8 @@ pub(crate) struct Intake {
 /// A body that is complete, or that came from the store itself; readable in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
+    /// What stands before all else.
+    front: Vec<u8>,
     memory: Vec<u8>,
     /// What came before `memory`.
     file: Option<File>,
@@ -50,11 +56,20 @@ impl Stored {
     /// A body in memory.
     pub(crate) fn of(octets: Vec<u8>) -> Stored {
         let crc = crc32c::crc32c(&octets);
-        Stored { memory: octets, file: None, file_octets: 0, crc }
+        Stored { memory: octets, crc, ..Stored::default() }
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.file_octets + self.memory.len() as u64
+        self.front.len() as u64 + self.file_octets + self.memory.len() as u64
+    }
+
+    /// Puts octets before all that is there.
+    fn prepend(&mut self, octets: &[u8]) {
+        // Nothing is read again: what the CRC of the whole is follows from those of its two parts.
+        let behind = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        self.crc = crc32c::crc32c_combine(crc32c::crc32c(octets), self.crc, behind);
+        let front = [octets, &self.front].concat();
+        self.front = front;
     }
 
     /// CRC-32C of all octets.
@@ -64,6 +79,7 @@ impl Stored {
 
     /// Calls `take` with all octets in order, in pieces of at most 1 MiB.
     pub(crate) fn for_each_piece(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        take(&self.front)?;
         if let Some(file) = &self.file {
             let mut piece = vec![0; MEMORY_OCTETS];
             let mut offset = 0;
@@ -94,11 +110,37 @@ impl Stored {
 pub struct Incoming {
     intake: Arc<Intake>,
     pub(crate) stored: Stored,
+    /// Octets that are kept free for what goes in front: charged to the budget already.
+    reserved: u64,
 }
 
 impl Incoming {
     pub(crate) fn new(intake: Arc<Intake>) -> Incoming {
-        Incoming { intake, stored: Stored::none() }
+        Incoming { intake, stored: Stored::none(), reserved: 0 }
+    }
+
+    /// Keeps room for so many octets that [`prepend`](Self::prepend) will put in front. They count as if they were there.
+    ///
+    /// Errors: those of [`push`](Self::push).
+    pub fn reserve(&mut self, octets: u64) -> Result<(), Error> {
+        self.charge(octets)?;
+        self.reserved += octets;
+        Ok(())
+    }
+
+    /// Puts bytes before all that is there, out of the room that was reserved for them, as far as that goes. They stay in
+    /// memory: a header, not a body.
+    ///
+    /// Errors: those of [`push`](Self::push), where they need more room than was reserved.
+    pub fn prepend(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let added = bytes.len() as u64;
+        let reserved = added.min(self.reserved);
+        if added > reserved {
+            self.charge(added - reserved)?;
+        }
+        self.reserved -= reserved;
+        self.stored.prepend(bytes);
+        Ok(())
     }
 
     /// Adds bytes.
@@ -106,9 +148,19 @@ impl Incoming {
     /// Errors, after which the body can only be dropped: [`Error::TooLarge`], [`Error::Busy`] when the budget is used up,
     /// [`Error::DiskFull`], and [`Error::Read`] when it can't be spooled.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let added = bytes.len() as u64;
+        self.charge(bytes.len() as u64)?;
+        self.stored.crc = crc32c::crc32c_append(self.stored.crc, bytes);
+        self.stored.memory.extend_from_slice(bytes);
+        if self.stored.memory.len() > MEMORY_OCTETS {
+            self.spool().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes room for more octets from the budget.
+    fn charge(&self, added: u64) -> Result<(), Error> {
         let limit = self.intake.max_message;
-        if self.len() + added > limit {
+        if self.len() + self.reserved + added > limit {
             return Err(Error::TooLarge { limit });
         }
         if self.intake.disk_full.load(Ordering::Relaxed) {
@@ -119,10 +171,17 @@ impl Incoming {
             self.intake.used.fetch_sub(added, Ordering::Relaxed);
             return Err(Error::Busy);
         }
-        self.stored.crc = crc32c::crc32c_append(self.stored.crc, bytes);
-        self.stored.memory.extend_from_slice(bytes);
-        if self.stored.memory.len() > MEMORY_OCTETS {
-            self.spool().await?;
+        Ok(())
+    }
+
+    /// Whether `octets` could be added at this moment, and why not. Nothing is kept free for them: who asks learns early what
+    /// [`Incoming::push`] would say later.
+    pub fn has_room_for(&self, octets: u64) -> Result<(), Error> {
+        if self.intake.disk_full.load(Ordering::Relaxed) {
+            return Err(Error::DiskFull);
+        }
+        if self.intake.used.load(Ordering::Relaxed).saturating_add(octets) > self.intake.budget {
+            return Err(Error::Busy);
         }
         Ok(())
     }
@@ -173,7 +232,7 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        self.intake.used.fetch_sub(self.stored.len(), Ordering::Relaxed);
+        self.intake.used.fetch_sub(self.stored.len() + self.reserved, Ordering::Relaxed);
     }
 }
 
@@ -207,6 +266,58 @@ mod tests {
         assert_eq!(intake.used.load(Ordering::Relaxed), expected.len() as u64);
         drop(body);
         assert_eq!(intake.used.load(Ordering::Relaxed), 0);
+    }
+
+    /// The same for every size of the body: none, one that stays in memory, one that is spooled.
+    #[tokio::test]
+    async fn what_comes_last_can_stand_first() {
+        let intake = intake(64 * 1024 * 1024);
+        for (pieces, spooled) in [(0, false), (1, false), (40, true)] {
+            let mut body = Incoming::new(Arc::clone(&intake));
+            body.reserve(20).unwrap();
+            let mut expected = b"first\r\nsecond\r\n".to_vec();
+            for _ in 0..pieces {
+                let piece = vec![b'x'; 50_001];
+                body.push(&piece).await.unwrap();
+                expected.extend_from_slice(&piece);
+            }
+            body.prepend(b"second\r\n").unwrap();
+            body.prepend(b"first\r\n").unwrap();
+            assert_eq!(body.stored.file.is_some(), spooled);
+            assert_eq!(body.len(), expected.len() as u64);
+            assert_eq!(body.stored.crc(), crc32c::crc32c(&expected));
+            assert_eq!(body.to_vec().unwrap(), expected);
+            // What was reserved and not used is held to the end.
+            assert_eq!(intake.used.load(Ordering::Relaxed), body.len() + 5);
+            drop(body);
+            assert_eq!(intake.used.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn reserved_room_is_there_when_nothing_else_is() {
+        let intake = intake(100);
+        let mut one = Incoming::new(Arc::clone(&intake));
+        one.reserve(10).unwrap();
+        one.push(&[0; 80]).await.unwrap();
+        let mut two = Incoming::new(Arc::clone(&intake));
+        assert_eq!(two.reserve(11), Err(Error::Busy));
+        two.push(&[0; 10]).await.unwrap();
+        intake.disk_full.store(true, Ordering::Relaxed);
+        assert_eq!(two.prepend(&[0; 1]), Err(Error::DiskFull));
+        one.prepend(&[0; 10]).unwrap();
+        intake.disk_full.store(false, Ordering::Relaxed);
+        assert_eq!(one.prepend(&[0; 1]), Err(Error::Busy), "it was reserved once");
+    }
+
+    #[tokio::test]
+    async fn what_goes_in_front_counts_for_the_size_from_the_first() {
+        let intake = intake(u64::MAX);
+        let limit = intake.max_message;
+        let mut body = Incoming::new(intake);
+        body.reserve(limit - 10).unwrap();
+        body.push(&[0; 10]).await.unwrap();
+        assert_eq!(body.push(&[0; 1]).await, Err(Error::TooLarge { limit }));
     }
 
     #[tokio::test]

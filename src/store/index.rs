@@ -14,6 +14,7 @@
 //! | `A` account, piece | [`AccountState`] |
 //! | `T` account, piece | [`MetadataState`] |
 //! | `Q` account | [`Quota`], of those who have their own |
+//! | `R` account, piece | its script, the rules for what comes in |
 //! | `M` mailbox, piece | [`HeadRecord`] |
 //! | `C` mailbox, chunk | [`Chunk`] of up to 64 messages |
 //! | `X` mailbox, mod-sequence, piece | [`Vanished`] |
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -216,6 +218,15 @@ impl Index {
         Ok(quotas)
     }
 
+    pub(crate) fn scripts(&self) -> Result<Vec<(AccountId, Arc<str>)>, Error> {
+        let mut scripts = Vec::new();
+        for (name, script) in self.scan_pieces(b"R")? {
+            let account = u64_at(&name, 0).ok_or_else(|| read_error("a key is too short"))?;
+            scripts.push((AccountId(account), script));
+        }
+        Ok(scripts)
+    }
+
     pub(crate) fn heads(&self) -> Result<Vec<HeadRecord>, Error> {
         Ok(self.scan_pieces(b"M")?.into_iter().map(|(_, head)| head).collect())
     }
@@ -291,6 +302,14 @@ impl Index {
         Ok(())
     }
 
+    pub(crate) fn set_script(&self, batch: &mut Batch, account: AccountId, script: Option<&str>) -> Result<(), Error> {
+        let key = key(b'R', &[&account.0.to_be_bytes()]);
+        match script {
+            Some(script) => self.set_pieces(batch, &key, &script),
+            None => self.remove_prefix(batch, &key),
+        }
+    }
+
     pub(crate) fn set_head(&self, batch: &mut Batch, head: &HeadRecord) -> Result<(), Error> {
         self.set_pieces(batch, &key(b'M', &[&head.mailbox.0.to_be_bytes()]), head)
     }
@@ -345,6 +364,7 @@ impl Index {
     pub(crate) fn remove_account(&self, batch: &mut Batch, account: AccountId) -> Result<(), Error> {
         self.remove_prefix(batch, &key(b'T', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'Q', &[&account.0.to_be_bytes()]))?;
+        self.remove_prefix(batch, &key(b'R', &[&account.0.to_be_bytes()]))?;
         self.remove_prefix(batch, &key(b'A', &[&account.0.to_be_bytes()]))
     }
 

@@ -191,6 +191,7 @@ impl Maintenance {
         let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
         let mut metadata: BTreeSet<AccountId> = BTreeSet::new();
         let mut quotas: BTreeSet<AccountId> = BTreeSet::new();
+        let mut scripts: BTreeSet<AccountId> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
         while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
@@ -203,6 +204,7 @@ impl Maintenance {
             let stated = |account: &AccountId| self.inner.state.metadata_stated(*account);
             metadata.extend(found.record.metadata().filter(|account| found.commit_seq >= stated(account)));
             quotas.extend(found.record.quota());
+            scripts.extend(found.record.script());
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));
             }
@@ -227,6 +229,14 @@ impl Maintenance {
             let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 let directory = inner.state.directory();
                 Ok(directory.account(account).map(|_| Record::SetQuota(account, directory.quota(account))))
+            })?;
+            wait(said)?;
+        }
+        for account in scripts {
+            // Likewise.
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
+                let directory = inner.state.directory();
+                Ok(directory.account(account).map(|_| Record::SetScript(account, directory.script(account))))
             })?;
             wait(said)?;
         }

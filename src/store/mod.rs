@@ -213,9 +213,9 @@ pub struct Delivered {
     pub committed_at: Instant,
     /// What was found in it.
     pub summary: Arc<crate::message::Summary>,
-    /// Where it stands, in the order of the placements.
+    /// Where it stands, in the order of the placements; each mailbox once.
     pub places: Vec<Placed>,
-    /// Which placements, counted from 0, had no room: only by [`Store::deliver_where_there_is_room`].
+    /// Which recipients, counted from 0, could not have it: only by [`Store::deliver_to_recipients`].
     pub refused: Vec<(usize, Error)>,
 }
 

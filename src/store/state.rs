@@ -28,6 +28,8 @@ struct Changed {
     metadata: HashSet<AccountId>,
     /// Accounts whose limits are others.
     quotas: HashSet<AccountId>,
+    /// Accounts whose script is another.
+    scripts: HashSet<AccountId>,
     removed_accounts: Vec<AccountId>,
     removed_mailboxes: Vec<MailboxId>,
     anything: bool,
@@ -59,6 +61,9 @@ impl State {
         }
         for (account, quota) in index.quotas()? {
             directory.set_quota(account, Some(quota));
+        }
+        for (account, script) in index.scripts()? {
+            directory.set_script(account, Some(script));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -155,6 +160,7 @@ impl State {
                 }
             }
             Record::SetQuota(account, quota) => self.directory_mut().set_quota(account, quota),
+            Record::SetScript(account, script) => self.directory_mut().set_script(account, script),
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
             Record::MailboxState(state) if !self.rebuilding => {
@@ -232,6 +238,7 @@ impl State {
         changed.accounts.extend(record.accounts());
         changed.metadata.extend(record.metadata());
         changed.quotas.extend(record.quota());
+        changed.scripts.extend(record.script());
     }
 
     /// The commit of the mailbox's last state; 0 when there is none.
@@ -470,6 +477,9 @@ impl State {
         for (account, _) in self.directory().quotas() {
             self.changed().quotas.insert(account);
         }
+        for (account, _) in self.directory().scripts() {
+            self.changed().scripts.insert(account);
+        }
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
@@ -519,6 +529,11 @@ impl State {
             // Those of an account that was removed go with it.
             if directory.account(id).is_some() {
                 self.index.set_quota(&mut batch, id, directory.quota(id))?;
+            }
+        }
+        for id in changed.scripts {
+            if directory.account(id).is_some() {
+                self.index.set_script(&mut batch, id, directory.script(id).as_deref())?;
             }
         }
         let mut mailboxes = Vec::new();

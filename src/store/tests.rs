@@ -17,6 +17,8 @@ mod histories;
 mod metadata;
 mod quota;
 mod rebuild;
+mod recipients;
+mod script;
 mod special_use;
 
 fn nobody() -> Credentials {

@@ -41,6 +41,10 @@ pub struct Need {
 pub enum Service {
     /// SMTP (RFC 5321).
     Smtp,
+    /// SMTP for those who log in (RFC 6409).
+    Submission,
+    /// The same behind TLS from the first byte (RFC 8314).
+    Submissions,
     /// LMTP (RFC 2033).
     Lmtp,
     /// IMAP (RFC 3501).
@@ -55,8 +59,10 @@ pub enum Service {
 
 impl Service {
     /// All of them with the words that name them.
-    pub const ALL: [(&'static str, Service); 6] = [
+    pub const ALL: [(&'static str, Service); 8] = [
         ("smtp", Service::Smtp),
+        ("submission", Service::Submission),
+        ("submissions", Service::Submissions),
         ("lmtp", Service::Lmtp),
         ("imap", Service::Imap),
         ("imaps", Service::Imaps),
@@ -76,13 +82,13 @@ impl Service {
 
     /// Whether the first bytes are a TLS handshake.
     pub fn is_tls(self) -> bool {
-        matches!(self, Service::Imaps | Service::Pop3s)
+        matches!(self, Service::Submissions | Service::Imaps | Service::Pop3s)
     }
 
     /// The language that is spoken there.
     pub fn language(self) -> Language {
         match self {
-            Service::Smtp | Service::Lmtp => Language::Smtp,
+            Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp => Language::Smtp,
             Service::Imap | Service::Imaps => Language::Imap,
             Service::Pop3 | Service::Pop3s => Language::Pop3,
         }

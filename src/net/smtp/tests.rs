@@ -1,15 +1,20 @@
 //! Clients that talk to the driver through a real socket, over a real store.
 
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::net::guard::{Guard, Settings};
+use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::testbed::{Client, Server};
+use crate::smtp::Tarpit;
 
-async fn connect(server: &Server, dialect: Dialect) -> (Client<TcpStream>, JoinHandle<()>) {
+async fn connect(server: &Server, door: Door) -> (Client<TcpStream>, JoinHandle<()>) {
     let (mut client, connection) = server.connection().await;
-    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), dialect));
-    let protocol = if dialect == Dialect::Smtp { "ESMTP" } else { "LMTP" };
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), door));
+    let protocol = if door.dialect() == Dialect::Smtp { "ESMTP" } else { "LMTP" };
     client.hears(&format!("220 mail.example.org {protocol} Postbell")).await;
     (client, served)
 }
@@ -34,7 +39,7 @@ async fn only_message(server: &Server) -> String {
 #[tokio::test]
 async fn a_message_is_in_the_store_when_its_sender_hears_so() {
     let server = Server::start().await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     // Larger than what is read at once.
     let lines = "0123456789 ..\r\n".repeat(100_000);
@@ -50,7 +55,7 @@ async fn a_message_is_in_the_store_when_its_sender_hears_so() {
 #[tokio::test]
 async fn lmtp_answers_for_each_recipient() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Lmtp).await;
+    let (mut client, _served) = connect(&server, Door::Lmtp).await;
     client.says("LHLO client.example").await;
     while client.line().await.starts_with("250-") {}
     client.says("MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nRCPT TO:<bob@example.org>").await;
@@ -69,7 +74,7 @@ async fn lmtp_answers_for_each_recipient() {
 async fn a_unix_socket_has_no_address_and_no_tls() {
     let server = Server::start().await;
     let (mut client, connection) = server.socket_connection();
-    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), Dialect::Lmtp));
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), Door::Lmtp));
     client.hears("220 mail.example.org LMTP Postbell").await;
     client.says("LHLO client.example").await;
     loop {
@@ -94,7 +99,7 @@ async fn a_unix_socket_has_no_address_and_no_tls() {
 #[tokio::test]
 async fn starttls_drops_what_was_injected_before_it() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     client.says("STARTTLS\r\nEHLO evil.example\r\nMAIL FROM:<evil@example.org>").await;
     client.hears("220 2.0.0 Ready for TLS").await;
     let mut client = client.start_tls(&server).await;
@@ -115,8 +120,8 @@ async fn starttls_drops_what_was_injected_before_it() {
 #[tokio::test]
 async fn a_stop_is_told_and_half_a_message_is_none() {
     let server = Server::start().await;
-    let (mut silent, _served) = connect(&server, Dialect::Smtp).await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut silent, _served) = connect(&server, Door::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     client.says("Subject: half").await;
     server.stop.send_replace(true);
@@ -131,7 +136,7 @@ async fn a_stop_is_told_and_half_a_message_is_none() {
 #[tokio::test]
 async fn a_lost_connection_leaves_nothing() {
     let server = Server::start().await;
-    let (mut client, served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
     begin_message(&mut client).await;
     client.says("Subject: half\r\n..\r\n").await;
     drop(client);
@@ -142,7 +147,7 @@ async fn a_lost_connection_leaves_nothing() {
 #[tokio::test]
 async fn a_refusal_reaches_a_client_that_is_still_sending() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     client.says(&format!("POST / HTTP/1.1\r\nHost: x\r\n\r\n{}", "x".repeat(100_000))).await;
     client.hears("421 4.7.0 This is a mail server").await;
 }
@@ -150,9 +155,62 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 #[tokio::test(start_paused = true)]
 async fn patience_ends_after_five_minutes() {
     let server = Server::start().await;
-    let (mut client, _served) = connect(&server, Dialect::Smtp).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
     let start = tokio::time::Instant::now();
     client.hears("421 4.4.2 Waited too long").await;
     assert_eq!(start.elapsed().as_secs(), 300);
     client.is_closed().await;
+}
+
+/// Who errs waits for an hour.
+async fn server_with_tarpit() -> Server {
+    Server::with(|services| {
+        services.sessions = Sessions::new(SessionLimits { exempt: Vec::new(), ..SessionLimits::default() });
+        let hour = Duration::from_secs(3_600);
+        let settings = Settings { tarpit: Tarpit { from_error: 1, step: hour, longest: hour }, ..Settings::OFF };
+        services.guard = Arc::new(Guard::new(settings, Arc::clone(&services.sessions)));
+    })
+    .await
+}
+
+/// Errs, and waits until the server has read that.
+async fn err(client: &mut Client<TcpStream>, line: &str) {
+    client.says("HELO client.example").await;
+    client.hears("250 mail.example.org").await;
+    client.says(line).await;
+}
+
+#[tokio::test]
+async fn who_leaves_the_tarpit_is_gone_at_once() {
+    let server = server_with_tarpit().await;
+    for rest in ["EXPN all", &format!("EXPN all\r\n{}", "NOOP\r\n".repeat(10_000))] {
+        let (mut client, served) = connect(&server, Door::Smtp).await;
+        err(&mut client, rest).await;
+        drop(client);
+        // It would take an hour.
+        served.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_tarpit() {
+    let server = server_with_tarpit().await;
+    let (mut client, served) = connect(&server, Door::Smtp).await;
+    err(&mut client, "EXPN all").await;
+    server.stop.send_replace(true);
+    let mut lines = vec![client.line().await];
+    if lines[0].starts_with("502") {
+        lines.push(client.line().await);
+    }
+    assert_eq!(lines.last().map(String::as_str), Some("421 4.3.2 The server is shutting down"));
+    client.is_closed().await;
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn neighbours_who_deliver_by_lmtp_wait_for_nothing() {
+    let server = server_with_tarpit().await;
+    let (mut client, _served) = connect(&server, Door::Lmtp).await;
+    client.says("EXPN all").await;
+    client.hears("502 5.5.1 Not implemented").await;
 }

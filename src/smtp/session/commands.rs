@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::{Ask, Client, Envelope, Opening, Progress, Session, State, TLS_HANDSHAKE_RECORD, Tls};
-use crate::smtp::command::{Chunk, Command, Stage};
+use crate::smtp::command::{Chunk, Command, Stage, Verb};
 use crate::smtp::parameters::{BodyType, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
 use crate::smtp::{parse, replies};
@@ -23,13 +23,12 @@ impl Session {
             }
             self.has_read = true;
         }
-        let mut rest = &self.input[self.used..];
-        let framed = self.framer.next(&mut rest);
-        let used = self.input.len() - self.used - rest.len();
-        self.consume(used);
-        let Some(framed) = framed else { return Progress::Stalled };
-        self.idle_since = self.now;
+        let Some(framed) = self.next_line() else { return Progress::Stalled };
         let command = match framed {
+            // Room for the lines of a login is no room for others.
+            Framed::Line { octets } if octets.len() + 2 > self.limits.command_line && !parse::is_auth(&octets) => {
+                Err(replies::LINE_TOO_LONG)
+            }
             Framed::Line { octets } => parse::command(&octets).map_err(replies::not_a_command),
             Framed::BareLf => Err(replies::BARE_NEWLINE_IN_COMMAND),
             Framed::Overlong => Err(replies::LINE_TOO_LONG),
@@ -47,11 +46,29 @@ impl Session {
         }
     }
 
+    /// The next line, if it is there.
+    pub(super) fn next_line(&mut self) -> Option<Framed> {
+        let mut rest = &self.input[self.used..];
+        let framed = self.framer.next(&mut rest);
+        let used = self.input.len() - self.used - rest.len();
+        self.consume(used);
+        if framed.is_some() {
+            self.idle_since = self.now;
+        }
+        framed
+    }
+
     /// Runs a command, where the table of facts allows it.
     fn run(&mut self, command: Command) -> Progress {
         let facts = command.verb().facts();
         if facts.dialect.is_some_and(|dialect| dialect != self.dialect) {
             self.refuse_here(&replies::wrong_dialect(facts.verb));
+            return Progress::Made;
+        }
+        if facts.verb == Verb::Data && self.hurries() {
+            tracing::info!(peer = %self.peer.origin, "did not wait for 354");
+            self.abandon();
+            self.close_with(&replies::GO_AHEAD_COMES_FIRST);
             return Progress::Made;
         }
         let stage = self.stage();
@@ -81,6 +98,7 @@ impl Session {
             Command::Help => self.say(&replies::help(self.dialect)),
             Command::Quit => self.close_with(&replies::GOODBYE),
             Command::StartTls => self.start_tls(),
+            Command::Auth(arguments) => self.auth(&arguments),
         }
         Progress::Made
     }
@@ -104,7 +122,7 @@ impl Session {
 
     /// RFC 5321 §4.1.1.2.
     fn mail(&mut self, reverse_path: Option<Path>, parameters: MailParameters) -> Progress {
-        if let Some(reply) = self.refused_of_mail(&parameters) {
+        if let Some(reply) = self.login_missing().or_else(|| self.refused_of_mail(&parameters)) {
             self.refuse_here(&reply);
             return Progress::Made;
         }
@@ -129,6 +147,8 @@ impl Session {
                     client,
                     peer,
                     tls,
+                    account: self.account.clone(),
+                    is_submission: self.peer.terms.needs_login,
                     reverse_path,
                     parameters,
                     recipients,

@@ -10,27 +10,32 @@
 //!   an answer waits too (RFC 2920 §3.2). Replies leave together when there is nothing more to read.
 //! - After STARTTLS every octet received in the clear is dropped, and what was said before is forgotten
 //!   (RFC 3207 §4.2).
-//! - Memory: what one `receive` brought, one command line, replies up to 16 KiB, the envelope. A body is never here.
+//! - A client that errs waits for its reply ([`Step::Pause`]), and what it sent ahead waits too.
+//! - Memory: what one `receive` brought, one line of a command or a login, replies up to 16 KiB, the envelope. A body is
+//!   never here.
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::body::{Pace, Reception};
 use super::command::{Chunk, Stage};
 use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
-use super::{Dialect, Limits, Reply, replies};
+use super::{Dialect, Haste, Limits, Reply, Terms, replies};
 use crate::auth::Origin;
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
 
+mod auth;
 mod commands;
 mod hello;
 mod message;
 #[cfg(test)]
 mod tests;
+
+pub use auth::{Claim, Judged};
 
 /// Replies are sent when this many octets wait, even if more commands are there to be read: a client that pipelines
 /// without reading does not fill our memory.
@@ -46,6 +51,8 @@ pub struct Peer {
     pub origin: Origin,
     /// Whether the connection is encrypted.
     pub tls: Tls,
+    /// What it is offered beside the rest.
+    pub terms: Terms,
 }
 
 /// Whether a connection is encrypted.
@@ -79,6 +86,10 @@ pub struct Envelope {
     pub peer: Origin,
     /// TLS version and cipher suite.
     pub tls: Option<String>,
+    /// The name of the account whose owner has logged in to send it (RFC 4954).
+    pub account: Option<Arc<str>>,
+    /// It came in at a port for submission (RFC 6409).
+    pub is_submission: bool,
     /// Whom to tell when it can't be delivered; `None` is the null path.
     pub reverse_path: Option<Path>,
     /// What MAIL said about it.
@@ -100,10 +111,23 @@ pub enum Step {
     Ask(Ask),
     /// The transaction is over without a delivery: forget its recipients and what was stored of its message.
     Abandon,
+    /// Wait until then, or until the client has gone, and [`Session::resume`]. Nothing need be read meanwhile.
+    Pause(Instant),
     /// Drop what else was received, do the TLS handshake, then call [`Session::tls_started`].
     StartTls,
     /// Close the connection.
     Close,
+}
+
+/// What somebody has done for its place, when places are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not said hello.
+    Stranger,
+    /// It has, and nothing more, or its message is stored.
+    Introduced,
+    /// It has a transaction, or has logged in.
+    Busy,
 }
 
 /// What only the driver can know. A refusal is the reply for the client.
@@ -126,15 +150,21 @@ pub enum Ask {
     Store(Vec<u8>),
     /// The message is complete. Yes means: it is on disk, for every recipient. [`Session::delivered`] takes the answer too.
     Deliver,
+    /// Who is it? [`Session::authenticated`] takes the answer.
+    Authenticate(Claim),
 }
 
 /// How far the conversation is. Each state carries what must be known in it.
 #[derive(Debug)]
 enum State {
+    /// The greeting is held back until then.
+    Silent(Instant),
     /// Nobody said hello, or TLS has just begun.
     Fresh,
     /// No transaction is open.
     Introduced(Client),
+    /// A login is going on.
+    Authenticating(Client, auth::Stage),
     /// The driver looks whether it takes mail from this sender.
     Vetting(Arc<Envelope>),
     /// MAIL was accepted, and so were the recipients that are in the envelope.
@@ -201,7 +231,14 @@ pub struct Session {
     /// Whether anything was read: TLS is looked for in the first octet only.
     has_read: bool,
     errors: u32,
+    /// Errors since the driver asked for them.
+    errors_untold: u32,
     junk_commands: u32,
+    /// A reply that waits, and until when.
+    late: Option<(Vec<u8>, Instant)>,
+    /// The account whose owner has logged in.
+    account: Option<Arc<str>>,
+    login_failures: u32,
     /// The latest time we know.
     now: Instant,
     /// When the last command or answer came.
@@ -227,11 +264,19 @@ impl Session {
             flushes: false,
             has_read: false,
             errors: 0,
+            errors_untold: 0,
             junk_commands: 0,
+            late: None,
+            account: None,
+            login_failures: 0,
             now,
             idle_since: now,
         };
-        session.greet();
+        session.framer.set_limit(session.line_octets());
+        match session.peer.terms.haste {
+            Haste::Tolerated => session.greet(),
+            Haste::Refused { greeting_delay } => session.state = State::Silent(now + greeting_delay),
+        }
         session
     }
 
@@ -259,6 +304,15 @@ impl Session {
             }
             if mem::take(&mut self.flushes) || self.output.len() >= OUTPUT_OCTETS {
                 return Step::Write(mem::take(&mut self.output));
+            }
+            if let Some((_, until)) = &self.late {
+                let until = *until;
+                // What was said before goes out before.
+                return if self.output.is_empty() {
+                    Step::Pause(until)
+                } else {
+                    Step::Write(mem::take(&mut self.output))
+                };
             }
             match self.advance() {
                 Progress::Made => {}
@@ -347,13 +401,14 @@ impl Session {
         };
     }
 
-    /// The TLS handshake is done; `parameters` are version and cipher suite.
-    pub fn tls_started(&mut self, parameters: String, now: Instant) {
+    /// The TLS handshake is done, and this is who is at the other end now.
+    pub fn tls_started(&mut self, peer: Peer, now: Instant) {
         self.now = now;
         self.idle_since = now;
-        self.peer.tls = Tls::On(parameters);
+        self.peer = peer;
+        self.account = None;
         self.state = State::Fresh;
-        self.framer = Framer::new(self.limits.command_line);
+        self.framer = Framer::new(self.line_octets());
         self.has_read = false;
     }
 
@@ -363,14 +418,59 @@ impl Session {
         match &self.state {
             _ if self.asked => None,
             State::Handshake | State::Closed => None,
+            State::Silent(until) => Some(*until),
             State::Data(reception, _) | State::Chunk(reception, ..) => Some(reception.pace.deadline(&self.limits)),
             State::Skipping { pace, .. } => Some(pace.deadline(&self.limits)),
             _ => Some(self.idle_since + self.limits.command_timeout),
         }
     }
 
-    /// The client took too long.
+    /// The pause is over.
+    pub fn resume(&mut self, now: Instant) {
+        self.now = now;
+        self.idle_since = now;
+        if let Some((reply, _)) = self.late.take() {
+            self.output.extend(reply);
+        }
+    }
+
+    /// How many errors the client has made since this was last asked.
+    pub fn take_errors(&mut self) -> u32 {
+        mem::take(&mut self.errors_untold)
+    }
+
+    /// What the client has done for its place.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            _ if self.is_authenticated() => Standing::Busy,
+            State::Silent(_) | State::Fresh | State::Handshake | State::Closed => Standing::Stranger,
+            State::Introduced(_) | State::Authenticating(..) | State::Failed(..) => Standing::Introduced,
+            _ => Standing::Busy,
+        }
+    }
+
+    /// Whether somebody has logged in to send.
+    pub fn is_authenticated(&self) -> bool {
+        self.account.is_some()
+    }
+
+    /// Other limits from now on: patience depends on how many others wait.
+    pub fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
+    /// The driver has had enough of the client. To be called where [`Session::shut_down`] may be.
+    pub fn dismiss(&mut self, reply: &Reply) {
+        self.close_with(reply);
+    }
+
+    /// The client took too long, or it is time for the greeting.
     pub fn timed_out(&mut self) {
+        if let State::Silent(until) = self.state {
+            self.state = State::Fresh;
+            self.idle_since = until;
+            return self.greet();
+        }
         self.close_with(&replies::TOO_SLOW);
     }
 
@@ -389,6 +489,8 @@ impl Session {
             State::Data(reception, decoder) => self.advance_data(reception, decoder),
             State::Chunk(reception, newlines, chunk) => self.advance_chunk(reception, newlines, chunk),
             State::Skipping { left, pace, reply, times, then } => self.advance_skipping(left, pace, reply, times, then),
+            State::Silent(until) => self.advance_silence(until),
+            State::Authenticating(client, stage) => self.advance_exchange(client, stage),
             state @ (State::Handshake | State::Closed) => {
                 self.discard_input();
                 self.state = state;
@@ -441,19 +543,27 @@ impl Session {
         if reply.is_permanent_refusal() {
             tracing::debug!(peer = %self.peer.origin, code = reply.code(), text = reply.text(), "refused");
             self.errors += 1;
+            self.errors_untold = self.errors_untold.saturating_add(1);
             if self.errors >= self.limits.errors {
                 self.say(&replies::TOO_MANY_ERRORS);
                 return State::Closed;
             }
         }
-        for _ in 0..times {
-            self.say(reply);
+        let delay = if reply.is_permanent_refusal() { self.limits.tarpit.delay(self.errors) } else { Duration::ZERO };
+        let mut late = Vec::new();
+        let output = if delay.is_zero() { &mut self.output } else { &mut late };
+        (0..times).for_each(|_| reply.print(output));
+        if !delay.is_zero() {
+            self.late = Some((late, self.now + delay));
         }
         then
     }
 
     /// The last word.
     fn close_with(&mut self, reply: &Reply) {
+        if let Some((late, _)) = self.late.take() {
+            self.output.extend(late);
+        }
         if !matches!(self.state, State::Handshake) {
             self.say(reply);
         }

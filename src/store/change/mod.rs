@@ -12,3 +12,4 @@ mod flags;
 mod mailboxes;
 mod metadata;
 mod quota;
+mod script;

@@ -62,6 +62,8 @@ pub(crate) enum Record {
     AddAccountWith(AddAccount, MailboxesChange),
     /// An account may hold so much, or (`None`) what the store lets everybody hold. Said again before compaction drops it.
     SetQuota(AccountId, Option<Quota>),
+    /// An account has this script for mail that comes in, or (`None`) none any more. Said again before compaction drops it.
+    SetScript(AccountId, Option<Arc<str>>),
 }
 
 /// See [`Record::Delivery`].
@@ -346,6 +348,7 @@ impl Record {
             }
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetScript(..)
             | Record::RemoveAccount(_)
             | Record::AccountState(_)
             | Record::StoreState(_)
@@ -367,6 +370,7 @@ impl Record {
             | Record::SetMetadata(SetMetadata { account, mod_seq, .. }) => vec![(*account, *mod_seq)],
             Record::SetCredentials(..)
             | Record::SetQuota(..)
+            | Record::SetScript(..)
             | Record::RemoveAccount(_)
             | Record::MetadataState(_)
             | Record::MailboxState(_)
@@ -388,6 +392,7 @@ impl Record {
             | Record::AddAccountWith(AddAccount { account, .. }, _)
             | Record::SetCredentials(account, _)
             | Record::SetQuota(account, _)
+            | Record::SetScript(account, _)
             | Record::RemoveAccount(account)
             | Record::AccountState(AccountState { account, .. })
             | Record::SetMetadata(SetMetadata { account, .. })
@@ -401,6 +406,14 @@ impl Record {
     pub(crate) fn quota(&self) -> Option<AccountId> {
         match self {
             Record::SetQuota(account, _) => Some(*account),
+            _ => None,
+        }
+    }
+
+    /// The account whose script a replay of this record changes.
+    pub(crate) fn script(&self) -> Option<AccountId> {
+        match self {
+            Record::SetScript(account, _) => Some(*account),
             _ => None,
         }
     }

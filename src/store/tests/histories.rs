@@ -37,6 +37,7 @@ enum Step {
     RemoveAccount(usize),
     SetCredentials(usize, u8),
     SetQuota(usize, Option<u8>),
+    SetScript(usize, Option<usize>),
     Compact,
     SaveIndex,
     Reopen { clean: bool, index: OnDisk, tail: usize },
@@ -76,6 +77,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => account().prop_map(Step::RemoveAccount),
         1 => (account(), any::<u8>()).prop_map(|(account, secret)| Step::SetCredentials(account, secret)),
         2 => (account(), prop::option::of(any::<u8>())).prop_map(|(account, quota)| Step::SetQuota(account, quota)),
+        2 => (account(), prop::option::of(1..20_000usize)).prop_map(|(account, octets)| Step::SetScript(account, octets)),
         4 => Just(Step::Compact),
         2 => Just(Step::SaveIndex),
         3 => (any::<bool>(), index, prop_oneof![Just(0), 1..200usize])
@@ -88,6 +90,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
     accounts: Vec<(Account, Vec<String>, ModSeq, Option<Quota>)>,
+    scripts: Vec<(AccountId, Arc<str>)>,
     /// By mailbox or account, and name.
     metadata: BTreeMap<(String, String), Arc<[u8]>>,
     metadata_changes: Vec<MetadataChange>,
@@ -136,6 +139,7 @@ async fn shown(store: &Store) -> Shown {
         shown.metadata_changes.extend(store.metadata_changes_since(account.id, 0).changes);
         let (subscriptions, mod_seq) = (store.subscriptions(account.id), store.account_mod_seq(account.id));
         let quota = store.own_quota(account.id);
+        shown.scripts.extend(store.script(account.id).map(|script| (account.id, script)));
         shown.accounts.push((account.as_ref().clone(), subscriptions, mod_seq, quota));
     }
     shown
@@ -278,6 +282,11 @@ impl History {
                 // So large that nothing is refused.
                 let quota = limit.map(|more| Quota { octets: Some((1 << 40) + u64::from(more)), messages: None });
                 let _refused = store.set_quota(self.account(at), quota).await;
+            }
+            Step::SetScript(at, octets) => {
+                // One value of the index holds 7 KiB of it.
+                let script = octets.map(|octets| octets.to_string().repeat(octets / 4).into());
+                let _refused = store.set_script(self.account(at), script).await;
             }
             Step::SetCredentials(at, secret) => {
                 let credentials = Credentials { password_hash: secret.to_string(), scram_sha_256: None };

@@ -84,18 +84,18 @@ async fn one_who_is_full_is_left_out_where_that_is_wanted_and_else_stops_all() {
     store.set_quota(a, messages(0)).await.unwrap();
     assert_eq!(try_deliver(&store, &[&a_inbox, &b_inbox]).await.unwrap_err(), Error::OverQuota { hopeless: true });
     assert_eq!(store.usage(b).messages, 0);
-    let placements = vec![placement(&a_inbox), placement(&b_inbox)];
-    let delivered = store.deliver_where_there_is_room(new_message(&store).await, placements).await.unwrap();
+    let recipients = vec![vec![placement(&a_inbox)], vec![placement(&b_inbox)]];
+    let delivered = store.deliver_to_recipients(new_message(&store).await, recipients, true).await.unwrap();
     assert_eq!(delivered.refused, [(0, Error::OverQuota { hopeless: true })]);
     assert_eq!(delivered.places.len(), 1);
     assert_eq!((store.usage(a).messages, store.usage(b).messages), (0, 1));
-    let nobody = store.deliver_where_there_is_room(new_message(&store).await, vec![placement(&a_inbox)]).await;
+    let nobody = store.deliver_to_recipients(new_message(&store).await, vec![vec![placement(&a_inbox)]], true).await;
     assert_eq!(nobody.unwrap_err(), Error::OverQuota { hopeless: true });
     // Twice into one account is two messages.
     store.set_quota(b, messages(2)).await.unwrap();
     let archive = store.create_mailbox(b, "Archive", None).await.unwrap();
-    let placements = vec![placement(&b_inbox), placement(&archive)];
-    let delivered = store.deliver_where_there_is_room(new_message(&store).await, placements).await.unwrap();
+    let recipients = vec![vec![placement(&b_inbox)], vec![placement(&archive)]];
+    let delivered = store.deliver_to_recipients(new_message(&store).await, recipients, true).await.unwrap();
     assert_eq!(delivered.refused, [(1, FULL)]);
 }
 

@@ -248,6 +248,7 @@ fn the_table_of_facts_holds() {
             Verb::Helo | Verb::Ehlo | Verb::Vrfy => format!("{} x\r\n", facts.name),
             Verb::Mail => "MAIL FROM:<>\r\n".to_owned(),
             Verb::Rcpt => "RCPT TO:<bob>\r\n".to_owned(),
+            Verb::Auth => "AUTH PLAIN\r\n".to_owned(),
             _ => format!("{}\r\n", facts.name),
         };
         for (stage, before) in stages {

@@ -2,14 +2,16 @@
 //!
 //! `C:` is a line from the client, with its CRLF; `C|` octets with `\r`, `\n`, `\0` and `\xNN` written out, and no CRLF
 //! added. `S:` is a line from the server. `--` is what the driver was told to do: `stored` (with the octets), `abandoned`,
-//! `tls`, `closed`. Recipients are `alice`, `bob`, and some whose names say what goes wrong.
+//! `waits`, `tls`, `closed`. Recipients are `alice`, `bob`, and some whose names say what goes wrong.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
 
+mod auth;
 mod commands;
+mod haste;
 mod limits;
 mod message;
 mod starttls;
@@ -28,7 +30,7 @@ struct Fake {
 impl Fake {
     fn new(dialect: Dialect, tls: Tls, limits: Limits) -> Self {
         let now = Instant::now();
-        let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls };
+        let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls, terms: Terms::default() };
         let session = Session::new(dialect, "mx.example".into(), peer, Arc::new(limits), now);
         let mut fake = Self { session, now, message: None, events: Vec::new(), closed: false };
         fake.run();
@@ -61,7 +63,12 @@ impl Fake {
                 Step::StartTls => {
                     self.flush(&mut output);
                     self.note("-- tls");
-                    self.session.tls_started("TLSv1_3".into(), self.now);
+                    self.session.tls_started(under_tls(), self.now);
+                }
+                Step::Pause(until) => {
+                    self.note(&format!("-- waits {} s", (until - self.now).as_secs()));
+                    self.now = until;
+                    self.session.resume(until);
                 }
                 Step::Close => {
                     self.flush(&mut output);
@@ -115,6 +122,7 @@ impl Fake {
                 self.message.as_mut().expect("nothing is stored before it was opened").extend_from_slice(&octets);
                 Ok(())
             }
+            Ask::Authenticate(_) => panic!("there is nothing to log in to"),
             Ask::Deliver => {
                 let message = self.message.take().expect("nothing is delivered that was abandoned");
                 if message.starts_with(b"broken:") {
@@ -124,6 +132,15 @@ impl Fake {
                 Ok(())
             }
         }
+    }
+}
+
+/// Who is at the other end when TLS has begun.
+fn under_tls() -> Peer {
+    Peer {
+        origin: Origin::Address("192.0.2.1:4711".parse().unwrap()),
+        tls: Tls::On("TLSv1_3".into()),
+        terms: Terms::default(),
     }
 }
 

@@ -48,14 +48,15 @@ fn nothing_survives_starttls() {
 #[test]
 fn octets_between_starttls_and_the_handshake_are_dropped() {
     let now = Instant::now();
-    let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls: Tls::Offered };
+    let peer =
+        Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls: Tls::Offered, terms: Terms::default() };
     let mut session = Session::new(Dialect::Smtp, "mx.example".into(), peer, Arc::default(), now);
     session.receive(b"STARTTLS\r\n", now);
     assert!(matches!(session.poll(), Step::Write(_)));
     session.receive(b"EHLO evil.example\r\n", now);
     assert_eq!(session.poll(), Step::StartTls);
     session.receive(b"EHLO evil.example\r\n", now);
-    session.tls_started("TLSv1_3".into(), now);
+    session.tls_started(under_tls(), now);
     assert_eq!(session.poll(), Step::NeedInput);
 }
 

@@ -1,0 +1,53 @@
+//! The recipients of one transaction: whom its paths named, each of them once.
+//!
+//! A path can name several (an alias), and several paths the same one. What matters is who it is and with which detail:
+//! `alice` and `alice+lists` are one account and two recipients, since they may be filed apart ([`filing`](super::filing)).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::auth::directory::Addressee;
+use crate::store::{Account, AccountId, Mailbox, Placement};
+
+/// Somebody a message is for.
+#[derive(Clone, Debug)]
+pub(super) struct Recipient {
+    pub(super) account: Arc<Account>,
+    /// Where mail goes that nothing else is said about.
+    pub(super) inbox: Arc<Mailbox>,
+    /// What the address had behind its separator (RFC 5233), as given.
+    pub(super) detail: Option<String>,
+}
+
+/// All of them, and which path named whom.
+#[derive(Debug, Default)]
+pub(super) struct Recipients {
+    each: Vec<Recipient>,
+    known: HashMap<(AccountId, Option<String>), usize>,
+    /// For each accepted path, in their order, the recipients that it named.
+    named: Vec<Vec<usize>>,
+}
+
+impl Recipients {
+    /// Adds what one path named.
+    pub(super) fn add(&mut self, named: Vec<(Addressee, Arc<Mailbox>)>) {
+        let mut numbers = Vec::with_capacity(named.len());
+        for (Addressee { account, detail }, inbox) in named {
+            let number = *self.known.entry((account.id, detail.clone())).or_insert(self.each.len());
+            if number == self.each.len() {
+                self.each.push(Recipient { account, inbox, detail });
+            }
+            numbers.push(number);
+        }
+        self.named.push(numbers);
+    }
+
+    /// Where the message goes for each path, when `file` says where it goes for each recipient.
+    pub(super) fn file(&self, file: impl FnMut(&Recipient) -> Vec<Placement>) -> Vec<Vec<Placement>> {
+        let filed: Vec<_> = self.each.iter().map(file).collect();
+        self.named
+            .iter()
+            .map(|numbers| numbers.iter().flat_map(|number| filed[*number].iter().cloned()).collect())
+            .collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! Where a message goes.
+
+use super::*;
+use crate::deliver::recipient::Recipient;
+use crate::store::{Account, Mailbox, SpecialUse};
+
+/// Alice, with these mailboxes beside the customary ones.
+async fn alice(world: &World, mailboxes: &[&str]) -> Arc<Account> {
+    let alice = world.directory.resolve("alice", "").await.unwrap();
+    for name in mailboxes {
+        world.store.create_mailbox(alice.id, name, None).await.unwrap();
+    }
+    alice
+}
+
+/// The names of the mailboxes that a message for `alice+detail` goes to.
+fn filed(world: &World, account: &Arc<Account>, detail: Option<&str>, is_junk: bool) -> Vec<String> {
+    let inbox = world.store.mailbox(account.id, INBOX).unwrap();
+    let recipient = Recipient { account: Arc::clone(account), inbox, detail: detail.map(str::to_owned) };
+    let placements = Filing::new(&world.store, is_junk).placements(&recipient);
+    placements.iter().map(|placement| placement.mailbox.head().name).collect()
+}
+
+#[tokio::test]
+async fn a_detail_names_a_mailbox_that_is_there() {
+    let world = World::new(Options::default()).await;
+    let mailboxes = ["Lists/Rust", "lists.rust", "News", "news", "Über", "a b", "INBOX/x", "Deep.er/y"];
+    let alice = alice(&world, &mailboxes).await;
+    let long = "x".repeat(1_001);
+    for (detail, mailbox) in [
+        ("Lists/Rust", "Lists/Rust"),
+        ("lists/rust", "Lists/Rust"),
+        // The very name comes before the one that dots make of it.
+        ("lists.rust", "lists.rust"),
+        ("LISTS.rust", "lists.rust"),
+        // INBOX.x is not there, INBOX/x is.
+        ("inbox.x", "INBOX/x"),
+        ("news", "news"),
+        ("News", "News"),
+        ("NEWS", "News"),
+        ("über", "Über"),
+        ("U\u{308}BER", "Über"),
+        ("A B", "a b"),
+        ("archive", "Archive"),
+        ("junk", "Junk"),
+        ("inbox", INBOX),
+        // Dots are separators for all of a name or for none.
+        ("deep.er.y", INBOX),
+        ("absent", INBOX),
+        ("rust", INBOX),
+        // What can be no mailbox's name is none's.
+        ("../bob", INBOX),
+        ("/news", INBOX),
+        ("news/", INBOX),
+        ("n*", INBOX),
+        ("#news", INBOX),
+        ("\u{7}", INBOX),
+        (&long, INBOX),
+        // What the owner wrote, and what the owner threw away.
+        ("Sent", INBOX),
+        ("drafts", INBOX),
+        ("trash", INBOX),
+    ] {
+        assert_eq!(filed(&world, &alice, Some(detail), false), [mailbox], "{detail}");
+    }
+    assert_eq!(filed(&world, &alice, None, false), [INBOX]);
+    // Lists and Deep.er came with their inferiors, and nothing else came.
+    assert_eq!(world.store.mailboxes(alice.id).len(), 6 + mailboxes.len() + 2);
+}
+
+#[tokio::test]
+async fn junk_goes_where_junk_is_whatever_it_is_called() {
+    let world = World::new(Options::default()).await;
+    let alice = alice(&world, &["Lists"]).await;
+    assert_eq!(filed(&world, &alice, None, true), ["Junk"]);
+    assert_eq!(filed(&world, &alice, Some("lists"), true), ["Junk"], "a detail does not save it");
+    world.store.rename_mailbox(alice.id, "Junk", "Rubbish").await.unwrap();
+    assert_eq!(filed(&world, &alice, None, true), ["Rubbish"]);
+    world.store.delete_mailbox(alice.id, "Rubbish").await.unwrap();
+    assert_eq!(filed(&world, &alice, None, true), [INBOX]);
+    world.store.create_mailbox(alice.id, "Bin", Some(SpecialUse::Junk)).await.unwrap();
+    assert_eq!(filed(&world, &alice, Some("lists"), true), ["Bin"]);
+}
+
+/// One account by several names has the message once in each mailbox that they lead to.
+#[tokio::test]
+async fn names_that_lead_to_one_mailbox_bring_one_copy() {
+    let world = World::new(Options::default()).await;
+    alice(&world, &["lists"]).await;
+    let mut transaction = world.transaction();
+    for recipient in ["alice", "alice+lists", "alice+LISTS", "alice+other", "bob+lists"] {
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
+    }
+    transaction.open(envelope(&["alice"])).await.unwrap();
+    transaction.push(MESSAGE).await.unwrap();
+    assert_eq!(transaction.deliver().await, Ok(vec![None; 5]));
+    for (account, mailbox) in [("alice", INBOX), ("alice", "lists"), ("bob", INBOX)] {
+        assert_eq!(world.mailbox(&format!("{account}@localhost"), mailbox).await.len(), 1, "{account} {mailbox}");
+    }
+    let notes = world.notes.0.lock().unwrap();
+    let told: Vec<_> = notes.iter().map(|note| (note.account.as_str(), note.mailbox.as_str())).collect();
+    assert_eq!(told, [("alice@localhost", "INBOX"), ("alice@localhost", "lists"), ("bob@localhost", "INBOX")]);
+}
+
+/// Whoever wants it nowhere has it as it is wanted, and is told what the others are told.
+#[tokio::test]
+async fn one_who_wants_it_nowhere_is_not_refused() {
+    let world = World::new(Options::default()).await;
+    let alice = alice(&world, &[]).await;
+    let inbox: Arc<Mailbox> = world.store.mailbox(alice.id, INBOX).unwrap();
+    let inbox = || vec![Placement { mailbox: Arc::clone(&inbox), flags: Default::default() }];
+    let body = async || {
+        let mut body = world.store.incoming();
+        body.push(MESSAGE).await.unwrap();
+        body
+    };
+    let transaction = world.transaction();
+    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
+        assert_eq!(transaction.store(body().await, vec![vec![]], dialect).await, Ok(vec![None]));
+        assert_eq!(transaction.store(body().await, vec![vec![], inbox()], dialect).await, Ok(vec![None, None]));
+    }
+    world.store.remove_account(alice.id).await.unwrap();
+    let places = || vec![vec![], inbox()];
+    let gone = Some(replies::MAILBOX_UNAVAILABLE);
+    assert_eq!(transaction.store(body().await, places(), Dialect::Lmtp).await, Ok(vec![None, gone]));
+    let smtp = transaction.store(body().await, places(), Dialect::Smtp).await;
+    assert_eq!(smtp, Err(replies::MAILBOX_UNAVAILABLE));
+}
