@@ -48,5 +48,5 @@ pub mod config;
 /// Configuration, store and listeners make a server.
 pub mod server;
 
-/// What a person types: `dev`, `serve`, `account`, `check`.
+/// What a person types: `dev`, `serve`, `account`, `sieve`, `check`.
 pub mod cli;

@@ -100,9 +100,16 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
     };
     let mut subject = Subject::new(addresses, user, PASSWORD);
     if let Some(file) = file {
-        let binary = binary.to_owned();
-        subject.provision =
-            Some(Box::new(move |user, password| Box::pin(provision(binary.clone(), file.clone(), user, password))));
+        let ask = Ask { binary: binary.to_owned(), file };
+        let (to_provision, to_give_rules) = (ask.clone(), ask);
+        subject.provision = Some(Box::new(move |user, password| {
+            let arguments = ["account", "add", &user, "--password-stdin"].map(str::to_owned);
+            Box::pin(to_provision.clone().ask(arguments.into(), format!("{password}\n").into_bytes()))
+        }));
+        subject.give_rules = Some(Box::new(move |user, script| {
+            let arguments = ["sieve", "put", &user].map(str::to_owned);
+            Box::pin(to_give_rules.clone().ask(arguments.into(), script))
+        }));
     }
     Ok(Running { subject, errors, child, _folder: folder })
 }
@@ -140,23 +147,35 @@ fn written(configuration: &str, configurations: &Path, folder: &Path) -> Result<
     Ok(path)
 }
 
-/// `postbell account add`, beside the running server.
-async fn provision(binary: PathBuf, file: PathBuf, user: String, password: String) -> Result<(), String> {
-    let mut child = Command::new(binary)
-        .args(["account", "add", &user, "--password-stdin", "--config"])
-        .arg(file)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("account add: {e}"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let line = format!("{password}\n");
-        stdin.write_all(line.as_bytes()).await.map_err(|e| format!("account add: {e}"))?;
+/// How the running server is asked for something: by a command beside it.
+#[derive(Clone)]
+struct Ask {
+    binary: PathBuf,
+    file: PathBuf,
+}
+
+impl Ask {
+    /// Runs the command, with that on its standard input.
+    async fn ask(self, arguments: Vec<String>, input: Vec<u8>) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", arguments.join(" "));
+        let mut child = Command::new(&self.binary)
+            .args(&arguments)
+            .arg("--config")
+            .arg(&self.file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let mut written = Ok(());
+        if let Some(mut stdin) = child.stdin.take() {
+            written = stdin.write_all(&input).await;
+        }
+        let output = child.wait_with_output().await.map_err(failed)?;
+        if output.status.success() {
+            return written.map_err(failed);
+        }
+        // Whoever did not read to the end says why.
+        Err(format!("{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)))
     }
-    let output = child.wait_with_output().await.map_err(|e| format!("account add: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("account add {user}: {}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -35,6 +35,9 @@ const OCTET_SPLIT: Duration = Duration::from_millis(50);
 /// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
 pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
     match subject.lacks(&transcript.needs).await {
+        Ok(None) if subject.give_rules.is_none() && transcript.has_rules() => {
+            return Outcome::NotOffered("rules".to_owned());
+        }
         Ok(None) => {}
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking),
         Err(error) => return Outcome::Failed(format!("asking what the server offers: {error}")),
@@ -142,6 +145,7 @@ impl Run<'_> {
             }
             Action::Deliver { message, to, by } => self.deliver(message, to, *by).await,
             Action::Append { message, arguments } => self.append(message, arguments).await,
+            Action::Rules { of, script } => self.rules(of, script).await,
             Action::Check { left, operator, right } => self.check(left, operator, right),
             Action::Repeat { times, steps } => {
                 for i in 1..=*times {
@@ -389,6 +393,13 @@ impl Run<'_> {
         self.continuation(SETUP).await?;
         self.write(SETUP, message, false).await?;
         self.exchange(SETUP, "").await
+    }
+
+    async fn rules(&mut self, of: &str, script: &str) -> Result<(), Failure> {
+        let give = self.subject.give_rules.as_ref().ok_or_else(|| self.fail("no way to give rules"))?;
+        let address = String::from_utf8_lossy(&self.fill(&format!("${of}"))?).into_owned();
+        let script = self.fill(script)?;
+        give(address, script).await.map_err(|error| self.fail(error))
     }
 
     fn check(&mut self, left: &str, operator: &str, right: &str) -> Result<(), Failure> {

@@ -18,6 +18,10 @@ use crate::transcript::{Language, Need, Service};
 pub type Provision =
     Box<dyn Fn(String, String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// Gives an account rules: given its address and a script of Sieve (RFC 5228).
+pub type GiveRules =
+    Box<dyn Fn(String, Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
 /// A running server.
 pub struct Subject {
     /// Where each service listens.
@@ -30,6 +34,8 @@ pub struct Subject {
     pub patience: f64,
     /// Makes accounts; `None` where any address is one.
     pub provision: Option<Provision>,
+    /// Gives accounts rules; `None` where the runner knows no way.
+    pub give_rules: Option<GiveRules>,
     next_user: AtomicU64,
     next_peer: AtomicU32,
     offers: Mutex<HashMap<Service, Vec<String>>>,
@@ -50,6 +56,7 @@ impl Subject {
             password: password.to_owned(),
             patience,
             provision: None,
+            give_rules: None,
             next_user: AtomicU64::new(seconds % 1_000_000 * 10_000),
             next_peer: AtomicU32::new(0),
             offers: Mutex::default(),

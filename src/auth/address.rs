@@ -19,8 +19,8 @@ const LOCAL_PART_OCTETS_MAX: usize = 64;
 /// RFC 5321 §4.5.3.1.2; what is longer is not even looked at.
 const DOMAIN_OCTETS_MAX: usize = 255;
 
-/// What separates the user from the detail: the common choice (RFC 5233 §4 leaves it to the site).
-const DETAIL_SEPARATOR: char = '+';
+/// What separates the user from the detail where nothing else is said: the common choice (RFC 5233 §4 leaves it to the site).
+pub(super) const DETAIL_SEPARATOR: char = '+';
 
 /// An address in both spellings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +48,16 @@ impl Address {
     /// The address of `local_part` at `domain`. A local part in double quotes is taken for a quoted string (RFC 5321
     /// §4.1.2); the domain may be given in Unicode, as A-labels, or as an address literal.
     pub fn new(local_part: &str, domain: &str) -> Result<Self, BadAddress> {
+        Self::with_separators(local_part, domain, DETAIL_SEPARATOR.encode_utf8(&mut [0; 4]))
+    }
+
+    /// The same where any of these characters separates the user from the detail; without one nothing is cut off.
+    pub fn with_separators(local_part: &str, domain: &str, separators: &str) -> Result<Self, BadAddress> {
         let content = unquote(local_part).ok_or(BadAddress::LocalPart)?;
         if content.is_empty() || content.len() > LOCAL_PART_OCTETS_MAX || content.chars().any(char::is_control) {
             return Err(BadAddress::LocalPart);
         }
-        let (user, detail) = cut_detail(&content);
+        let (user, detail) = cut_detail(&content, separators);
         let folded: String = user.to_lowercase().nfc().collect();
         Ok(Self {
             name: format!("{}@{}", quote_if_needed(&folded), canonical_domain(domain)?),
@@ -108,8 +113,8 @@ fn unquote(local_part: &str) -> Option<String> {
 
 /// The user, and the detail behind the first separator. What begins with the separator has no user to cut from, and stays
 /// whole.
-fn cut_detail(local_part: &str) -> (&str, Option<&str>) {
-    match local_part.split_once(DETAIL_SEPARATOR) {
+fn cut_detail<'a>(local_part: &'a str, separators: &str) -> (&'a str, Option<&'a str>) {
+    match local_part.split_once(|character| separators.contains(character)) {
         Some((user, detail)) if !user.is_empty() => (user, Some(detail)),
         _ => (local_part, None),
     }

@@ -1,6 +1,7 @@
 //! Which addresses are ours, and whose.
 //!
 //! Spelling is settled by [`address`](super::address); here it is decided whether a canonical address is an account.
+//! What it leads to otherwise (aliases, catch-alls) is [`resolution`](super::resolution)'s to find.
 //! Two rules for names without a domain: as a recipient only `postmaster` may come so (RFC 5321 §4.1.1.3), and is the
 //! first of our domains that has one; at login a bare name is completed where there is one domain to complete it with.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::address::{Address, BadAddress, canonical_domain};
+use super::resolution::{Meaning, Rules, meaning};
 use crate::store::{self, Account, Credentials, Store};
 
 /// How many accounts may come into being in `dev`: enough for any experiment, and a stop for a runaway one.
@@ -40,6 +42,7 @@ pub enum Membership {
 pub struct Directory {
     store: Store,
     membership: Membership,
+    rules: Arc<Rules>,
     /// Held while an account is made, so that racing deliveries to a new address make one account and the number of
     /// accounts is never passed.
     making: Arc<Mutex<()>>,
@@ -86,47 +89,87 @@ impl From<BadAddress> for Unknown {
 }
 
 impl Directory {
-    /// A directory over `store`.
+    /// A directory over `store`, with the common rules.
     pub fn new(store: Store, membership: Membership) -> Self {
-        Self { store, membership, making: Arc::default() }
+        Self { store, membership, rules: Arc::default(), making: Arc::default() }
     }
 
-    /// Those who get what is sent to `local_part` at `domain`, at least one; an account is made where membership is open. The
+    /// The same with other rules.
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules: Arc::new(rules), ..self }
+    }
+
+    /// Those who get what is sent to `local_part` at `domain`, at least one; accounts are made where membership is open. The
     /// local part is written as in an address, in quotes where it needs them.
     /// An empty domain is a bare name (`postmaster`, or dev's `alice`).
     pub async fn addressees(&self, local_part: &str, domain: &str) -> Result<Vec<Addressee>, Unknown> {
-        Ok(vec![self.addressee(local_part, domain).await?])
-    }
-
-    /// The account that `local_part` at `domain` belongs to, `+detail` cut off; made where membership is open.
-    pub async fn resolve(&self, local_part: &str, domain: &str) -> Result<Arc<Account>, Unknown> {
-        Ok(self.addressee(local_part, domain).await?.account)
-    }
-
-    async fn addressee(&self, local_part: &str, domain: &str) -> Result<Addressee, Unknown> {
         match &self.membership {
-            Membership::Open { max_accounts } => {
-                let domain = if domain.is_empty() { DEV_DOMAIN } else { domain };
-                let address = Address::new(local_part, domain)?;
-                let account = self.find_or_make(&address, *max_accounts).await?;
-                Ok(Addressee { account, detail: address.detail })
-            }
+            Membership::Open { .. } if domain.is_empty() => self.followed(local_part, DEV_DOMAIN).await,
             Membership::Closed { domains } if domain.is_empty() => {
                 if !local_part.eq_ignore_ascii_case(POSTMASTER) {
                     return Err(Unknown::Domain);
                 }
-                let found = domains.iter().find_map(|domain| self.store.account(&format!("{POSTMASTER}@{domain}")));
-                Ok(Addressee { account: found.ok_or(Unknown::User)?, detail: None })
-            }
-            Membership::Closed { domains } => {
-                // The domain first: whoever asks about a foreign one learns nothing about our users.
-                if !domains.contains(&canonical_domain(domain)?) {
-                    return Err(Unknown::Domain);
+                for domain in domains {
+                    match self.followed(POSTMASTER, domain).await {
+                        Err(Unknown::User) => {}
+                        found => return found,
+                    }
                 }
-                let address = Address::new(local_part, domain)?;
-                let account = self.store.account(&address.name).ok_or(Unknown::User)?;
-                Ok(Addressee { account, detail: address.detail })
+                Err(Unknown::User)
             }
+            // The domain first: whoever asks about a foreign one learns nothing about our users.
+            Membership::Closed { domains } if !domains.contains(&canonical_domain(domain)?) => Err(Unknown::Domain),
+            Membership::Open { .. } | Membership::Closed { .. } => self.followed(local_part, domain).await,
+        }
+    }
+
+    async fn followed(&self, local_part: &str, domain: &str) -> Result<Vec<Addressee>, Unknown> {
+        let Meaning { accounts, nobody, troubles } = meaning(&self.store, &self.rules, local_part, domain)?;
+        if let Some(trouble) = troubles.first() {
+            tracing::error!(local_part, domain, %trouble, "mail waits, since an alias can't be followed");
+            return Err(Unknown::Unavailable(trouble.to_string()));
+        }
+        let mut addressees = Vec::with_capacity(accounts.len() + nobody.len());
+        for (name, detail) in accounts {
+            // It may be removed at this very moment.
+            if let Some(account) = self.store.account(&name) {
+                addressees.push(Addressee { account, detail });
+            }
+        }
+        for address in nobody {
+            match &self.membership {
+                Membership::Open { max_accounts } => {
+                    let account = self.find_or_make(&address, *max_accounts).await?;
+                    addressees.push(Addressee { account, detail: address.detail });
+                }
+                Membership::Closed { .. } => {
+                    tracing::debug!(address = address.name, "nobody's");
+                }
+            }
+        }
+        if addressees.is_empty() { Err(Unknown::User) } else { Ok(addressees) }
+    }
+
+    /// The account that `local_part` at `domain` is the name of, whether with its detail or without; made where membership
+    /// is open. An alias is no name of an account: nobody logs in by one.
+    pub async fn resolve(&self, local_part: &str, domain: &str) -> Result<Arc<Account>, Unknown> {
+        let domain = if domain.is_empty() { DEV_DOMAIN } else { domain };
+        if let Membership::Closed { domains } = &self.membership
+            && !domains.contains(&canonical_domain(domain)?)
+        {
+            return Err(Unknown::Domain);
+        }
+        let whole = Address::with_separators(local_part, domain, "")?;
+        let cut = Address::with_separators(local_part, domain, &self.rules.separators)?;
+        match [&whole, &cut].into_iter().find_map(|address| self.store.account(&address.name)) {
+            Some(account) => Ok(account),
+            None if [&whole, &cut].into_iter().any(|address| self.store.alias(&address.name).is_some()) => {
+                Err(Unknown::User)
+            }
+            None => match self.membership {
+                Membership::Open { max_accounts } => self.find_or_make(&cut, max_accounts).await,
+                Membership::Closed { .. } => Err(Unknown::User),
+            },
         }
     }
 
@@ -167,7 +210,12 @@ impl Directory {
     pub(super) fn canonical_login(&self, name: &str) -> Option<String> {
         let (local_part, domain) = self.split_login(name);
         let domain = if domain.is_empty() { DEV_DOMAIN } else { domain };
-        Address::new(local_part, domain).ok().map(|address| address.name)
+        let named = |separators| Address::with_separators(local_part, domain, separators).map(|address| address.name);
+        // An account of just this name comes first, as it does when the address is resolved.
+        match named("") {
+            Ok(whole) if self.store.account(&whole).is_some() => Some(whole),
+            _ => named(&self.rules.separators).ok(),
+        }
     }
 
     fn split_login<'a>(&'a self, name: &'a str) -> (&'a str, &'a str) {

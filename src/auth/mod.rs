@@ -17,6 +17,7 @@ pub mod directory;
 mod origin;
 pub mod password;
 mod remembered;
+pub mod resolution;
 pub mod sasl;
 pub mod scram;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Directory and authenticator over a real store.
 
+mod aliases;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -81,8 +83,9 @@ async fn in_serve_only_our_domains_and_users_are_known() {
     let postmaster = add(&store, "postmaster@xn--bcher-kva.example", "secret").await;
     assert_eq!(directory.resolve("Alice+x", "EXAMPLE.org").await.unwrap().id, alice.id);
     assert_eq!(directory.resolve("Postmaster", "b\u{fc}cher.example").await.unwrap().id, postmaster.id);
-    assert_eq!(directory.resolve("postMASTER", "").await.unwrap().id, postmaster.id);
-    assert_eq!(directory.resolve("alice", "").await, Err(Unknown::Domain), "only postmaster has no domain");
+    assert_eq!(directory.addressees("postMASTER", "").await.unwrap()[0].account.id, postmaster.id);
+    assert_eq!(directory.addressees("alice", "").await, Err(Unknown::Domain), "only postmaster has no domain");
+    assert_eq!(directory.resolve("alice", "").await, Err(Unknown::Domain));
     assert_eq!(directory.resolve("bob", "example.org").await, Err(Unknown::User));
     assert_eq!(directory.resolve("alice", "example.com").await, Err(Unknown::Domain));
     assert_eq!(directory.resolve("alice", "[192.0.2.1]").await, Err(Unknown::Domain));
@@ -90,7 +93,7 @@ async fn in_serve_only_our_domains_and_users_are_known() {
     assert_eq!(directory.resolve_login("alice").await, Err(Unknown::User), "which of the two domains?");
     let one_domain = closed(&store, &["example.org"]);
     assert_eq!(one_domain.resolve_login("Alice").await.unwrap().id, alice.id);
-    assert_eq!(one_domain.resolve("postmaster", "").await, Err(Unknown::User));
+    assert_eq!(one_domain.addressees("postmaster", "").await, Err(Unknown::User));
 }
 
 #[tokio::test]

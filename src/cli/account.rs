@@ -82,14 +82,14 @@ impl AccountArgs {
             Action::Add { address, place, password_stdin } => {
                 let place = place.resolve()?;
                 let credentials = new_credentials(&address, password_stdin)?;
-                ask(&place, Question::AddAccount { address, credentials })
+                show(&place, Question::AddAccount { address, credentials })
             }
             Action::Passwd { address, place, password_stdin } => {
                 let place = existing(place)?;
                 let credentials = new_credentials(&address, password_stdin)?;
-                ask(&place, Question::SetCredentials { address, credentials })
+                show(&place, Question::SetCredentials { address, credentials })
             }
-            Action::List { place } => ask(&existing(place)?, Question::ListAccounts),
+            Action::List { place } => show(&existing(place)?, Question::ListAccounts),
             Action::Quota { address, place, octets, messages, default } => {
                 let place = existing(place)?;
                 let limit = |limit: Option<u64>| limit.filter(|limit| *limit > 0);
@@ -101,21 +101,21 @@ impl AccountArgs {
                         Question::SetQuota { address, quota: Some(quota) }
                     }
                 };
-                ask(&place, question)
+                show(&place, question)
             }
             Action::Remove { address, place, yes } => {
                 let place = existing(place)?;
                 if !yes && !password::confirm(&format!("Remove {address} and all its mail?"))? {
                     return Err(Failure::new("nothing was removed"));
                 }
-                ask(&place, Question::RemoveAccount { address })
+                show(&place, Question::RemoveAccount { address })
             }
         }
     }
 }
 
 /// Where there is a store already: only the first account makes one, and a folder that was misspelt stays unmade.
-fn existing(place: Place) -> Result<(PathBuf, Option<Config>), Failure> {
+pub(super) fn existing(place: Place) -> Result<(PathBuf, Option<Config>), Failure> {
     let place = place.resolve()?;
     if Store::is_in(&place.0) {
         Ok(place)
@@ -129,8 +129,16 @@ fn new_credentials(address: &str, from_stdin: bool) -> Result<Credentials, Failu
     credentials_from_password(&password).map_err(Failure::new)
 }
 
+/// Asks, and prints the answer.
+pub(super) fn show(place: &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+    for line in ask(place, question)? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
 /// Has the owner of the store answer, or becomes it for a moment.
-fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Result<(), Failure> {
+pub(super) fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Result<Vec<String>, Failure> {
     let asked = control::ask(data_dir, &question)
         .map_err(|error| Failure::new(format_args!("{}: {error}", control::path(data_dir).display())))?;
     let answer = match asked {
@@ -138,12 +146,7 @@ fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Re
         None => answer_here(data_dir, config.as_ref(), question)?,
     };
     match answer {
-        Answer::Done(lines) => {
-            for line in lines {
-                println!("{line}");
-            }
-            Ok(())
-        }
+        Answer::Done(lines) => Ok(lines),
         Answer::Refused(reason) => Err(Failure::new(reason)),
     }
 }
@@ -151,7 +154,11 @@ fn ask((data_dir, config): &(PathBuf, Option<Config>), question: Question) -> Re
 fn answer_here(data_dir: &Path, config: Option<&Config>, question: Question) -> Result<Answer, Failure> {
     let options = config.map(|config| config.store.clone()).unwrap_or_default();
     let store = open_store(data_dir, options)?;
-    let owner = Owner { store: store.clone(), membership: config.map(|config| config.membership.clone()) };
+    let owner = Owner::new(
+        store.clone(),
+        config.map(|config| config.membership.clone()),
+        config.map(|config| config.addresses.clone()).unwrap_or_default(),
+    );
     small_runtime()?.block_on(async {
         let answer = owner.answer(question).await;
         store.close().await.map_err(Failure::new)?;

@@ -4,6 +4,7 @@
 //! the last two). What went wrong stands on standard error, in one line where one line can say it.
 
 mod account;
+mod alias;
 mod check;
 mod demo;
 mod dev;
@@ -13,6 +14,7 @@ mod log;
 mod password;
 mod ready;
 mod serve;
+mod sieve;
 mod signal;
 
 use std::fmt;
@@ -40,6 +42,10 @@ enum Command {
     Serve(serve::Serve),
     /// Add, change, list and remove accounts, beside a running server too
     Account(account::AccountArgs),
+    /// Give accounts rules for their mail, or try rules on a message
+    Sieve(sieve::Sieve),
+    /// Add, remove and list addresses that lead to others, beside a running server too
+    Alias(alias::AliasArgs),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -52,6 +58,8 @@ pub fn run() -> ExitCode {
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
+        Command::Sieve(sieve) => sieve.run(),
+        Command::Alias(alias) => alias.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
-use crate::auth::address::canonical_domain;
+use crate::auth::address::{Address, canonical_domain};
 use crate::auth::directory::Membership;
+use crate::auth::resolution::Rules;
 use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
-use crate::net::listener::{Address, Role};
+use crate::net::listener::{self, Role};
 use crate::net::{socket_file, tls};
 use crate::wire::newline::BareNewlines;
 use crate::{imap, pop3, smtp, store};
@@ -52,6 +53,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let mut plaintext_login = Network::LOOPBACK.to_vec();
     server.text("hostname", &mut hostname, domain);
     server.list("domains", &mut domains, domain);
+    let mut addresses = Rules::default();
+    server.text("subaddress_separators", &mut addresses.separators, separators);
+    server.text("postmaster", &mut addresses.postmaster, |address| postmaster(address, &domains));
     let data_dir = server.path("data_dir").unwrap_or_else(|| PathBuf::from(DATA_DIR));
     server.list("plaintext_login_networks", &mut plaintext_login, str::parse);
     if !server.has("hostname") {
@@ -109,6 +113,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         hostname,
         data_dir,
         membership: Membership::Closed { domains },
+        addresses,
         plaintext_login,
         listeners,
         tls,
@@ -233,9 +238,9 @@ fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &m
     section.text("lmtp_socket_mode", &mut lmtp_socket_mode, socket_mode);
     for role in Role::ALL {
         let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        let mut addresses: Vec<Address> = default_port(role, with_tls)
+        let mut addresses: Vec<listener::Address> = default_port(role, with_tls)
             .into_iter()
-            .flat_map(|port| everywhere.map(|address| Address::Port(SocketAddr::new(address, port))))
+            .flat_map(|port| everywhere.map(|address| listener::Address::Port(SocketAddr::new(address, port))))
             .collect();
         section.list(role.name(), &mut addresses, |text| {
             if role.implicit_tls() && !with_tls {
@@ -246,7 +251,7 @@ fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &m
                 Some(_) => Err("only LMTP listens at a Unix socket".to_owned()),
                 None => text
                     .parse()
-                    .map(Address::Port)
+                    .map(listener::Address::Port)
                     .map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25")),
             }
         });
@@ -256,7 +261,7 @@ fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &m
         // A machine without IPv6 starts all the same, unless the address was asked for by name.
         let asked = section.has(role.name());
         endpoints.extend(addresses.into_iter().map(|address| {
-            let optional = !asked && matches!(&address, Address::Port(address) if address.is_ipv6());
+            let optional = !asked && matches!(&address, listener::Address::Port(address) if address.is_ipv6());
             Endpoint { role, address, optional }
         }));
     }
@@ -264,10 +269,10 @@ fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &m
     endpoints
 }
 
-fn socket(path: &str, mode: u32) -> Result<Address, String> {
+fn socket(path: &str, mode: u32) -> Result<listener::Address, String> {
     match path.len() {
         0 => Err("a path is missing, such as unix:/run/postbell/lmtp".to_owned()),
-        1..=socket_file::PATH_OCTETS_MAX => Ok(Address::Socket { path: path.into(), mode }),
+        1..=socket_file::PATH_OCTETS_MAX => Ok(listener::Address::Socket { path: path.into(), mode }),
         _ => Err(format!("the path of a socket has at most {} octets", socket_file::PATH_OCTETS_MAX)),
     }
 }
@@ -277,6 +282,29 @@ fn socket_mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|_| text.bytes().all(|octet| octet.is_ascii_digit()));
     mode.filter(|mode| (0o600..=0o777).contains(mode))
         .ok_or_else(|| format!("{text:?} is not a mode such as \"0660\", from \"0600\" to \"0777\""))
+}
+
+/// Characters that separate the user from the detail, of those that a local part has unquoted (RFC 5321 §4.1.2). Letters and
+/// digits would cut every name.
+fn separators(text: &str) -> Result<String, String> {
+    match text.chars().find(|character| !"!#$%&'*+-/=?^_`{|}~.".contains(*character)) {
+        Some(other) => Err(format!("{other:?} can't separate a name from its detail; \"+\" is common, \"\" is none")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// An address of ours, or empty.
+fn postmaster(text: &str, domains: &[String]) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (local_part, domain) = text.rsplit_once('@').ok_or("must be a full address such as alice@example.org")?;
+    let address = Address::new(local_part, domain).map_err(|bad| bad.to_string())?;
+    let domain = address.name.rsplit_once('@').map_or("", |(_, domain)| domain);
+    match domains.iter().any(|ours| ours == domain) {
+        true => Ok(Some(text.to_owned())),
+        false => Err(format!("{domain} is none of this server's domains")),
+    }
 }
 
 fn domain(text: &str) -> Result<String, String> {
@@ -432,6 +460,11 @@ mod tests {
                 "[imap]\nadmin = \"the postmaster\"",
                 "5: \"admin\" in [imap]: \"the postmaster\" is not a URI such as \"mailto:postmaster@example.org\"",
             ),
+            ("[smtp]\nauth = \"on\"", "5: \"auth\" in [smtp]: must be \"off\" or \"offered\""),
+            (
+                "[listen]\nsubmissions = [\"[::]:465\"]",
+                "5: \"submissions\" in [listen]: needs certificate_file and key_file in [tls]",
+            ),
             ("[log]\nformat = \"xml\"", "5: \"format\" in [log]: must be \"text\" or \"json\""),
             ("sessions = 5", "4: \"sessions\": must be a section, not a number"),
         ] {
@@ -466,15 +499,15 @@ mod tests {
 
     #[test]
     fn lmtp_listens_at_sockets_and_ports_side_by_side() {
-        let lmtp = |more: &str| -> Vec<Address> {
+        let lmtp = |more: &str| -> Vec<listener::Address> {
             let text = format!("{LEAST}[listen]\nlmtp = [\"unix:/run/postbell/lmtp\", \"127.0.0.1:24\"]\n{more}");
             let endpoints = read(&text).unwrap().listeners.into_iter();
             endpoints.filter(|endpoint| endpoint.role == Role::Lmtp).map(|endpoint| endpoint.address).collect()
         };
         let both = |mode| {
             vec![
-                Address::Socket { path: "/run/postbell/lmtp".into(), mode },
-                Address::Port("127.0.0.1:24".parse().unwrap()),
+                listener::Address::Socket { path: "/run/postbell/lmtp".into(), mode },
+                listener::Address::Port("127.0.0.1:24".parse().unwrap()),
             ]
         };
         assert_eq!(lmtp(""), both(0o660));

@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
+use crate::auth::resolution::Rules;
 use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::{Address, Role};
@@ -29,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Which addresses are ours.
     pub membership: Membership,
+    /// How addresses are read.
+    pub addresses: Rules,
     /// From where passwords may be given without TLS.
     pub plaintext_login: Vec<Network>,
     /// Where to listen, in this order.
@@ -132,6 +135,7 @@ impl Config {
             hostname: "localhost".to_owned(),
             data_dir,
             membership: Membership::Open { max_accounts: crate::auth::directory::DEV_ACCOUNTS_MAX },
+            addresses: Rules::default(),
             plaintext_login: Network::LOOPBACK.to_vec(),
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,

@@ -1,7 +1,8 @@
 //! Where a message goes for one recipient: into which mailboxes, with which flags. Decided when the message has come as a
 //! whole and it is known what it is, not at RCPT.
 //!
-//! The rules, first match first:
+//! What the recipient's own script says goes before all of this ([`rules`](super::rules)). Without one, and for what it keeps,
+//! the first that holds:
 //! 1. What is junk goes to the mailbox for junk (RFC 6154 `\Junk`), and to INBOX where there is none.
 //! 2. `alice+detail` goes to Alice's mailbox of that name (RFC 5233 leaves the meaning to the site): the very name, else one
 //!    that differs in case alone, else the same with dots read as the `/` between superior and inferior, which many a web
@@ -20,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::recipient::Recipient;
+use super::rules::Place;
 use crate::store::{AccountId, FlagNames, Mailbox, Placement, SpecialUse, Store, canonical_name};
 
 /// Files one message for its recipients.
@@ -49,6 +51,21 @@ impl<'a> Filing<'a> {
         };
         let mailbox = found.unwrap_or_else(|| Arc::clone(inbox));
         vec![Placement { mailbox, flags: FlagNames::default() }]
+    }
+
+    /// The places that rules want.
+    pub(super) fn placements_of(&mut self, places: Vec<Place>) -> Vec<Placement> {
+        let mut placements = Vec::with_capacity(places.len());
+        for place in places {
+            match place {
+                Place::Mailbox(placement) => placements.push(placement),
+                Place::Default(recipient, flags) => {
+                    let default = self.placements(&recipient).into_iter();
+                    placements.extend(default.map(|placement| Placement { flags: flags.clone(), ..placement }));
+                }
+            }
+        }
+        placements
     }
 
     /// The account's mailbox for junk.

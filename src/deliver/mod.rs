@@ -11,6 +11,7 @@ mod filing;
 mod hops;
 mod notice;
 mod recipient;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use self::filing::Filing;
 use self::hops::HopCounter;
 use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
+use self::rules::ruled;
 use crate::auth::directory::{Ownership, Unknown};
 use crate::auth::{Directory, Origin};
 use crate::message::date::Zoned;
@@ -234,12 +236,19 @@ impl<'a> Transaction<'a> {
         let prepended = body.prepend((return_path(&envelope) + &trace).as_bytes());
         let octets = body.len();
         let outcome = match prepended {
-            Ok(()) => {
-                // Nobody says yet that a message is junk.
-                let mut filing = Filing::new(self.to.store, false);
-                let places = recipients.file(|recipient| filing.placements(recipient));
-                self.store(body, places, envelope.dialect).await
-            }
+            Ok(()) => match ruled(self.to, &recipients, &envelope, &id, body).await {
+                Ok((body, places)) => {
+                    let mut places = places.into_iter();
+                    // Nobody says yet that a message is junk.
+                    let mut filing = Filing::new(self.to.store, false);
+                    let places = recipients.file(|recipient| match places.next().flatten() {
+                        Some(places) => filing.placements_of(places),
+                        None => filing.placements(recipient),
+                    });
+                    self.store(body, places, envelope.dialect).await
+                }
+                Err(error) => Err(self.refusal(&error)),
+            },
             Err(error) => Err(self.refusal(&error)),
         };
         tracing::info!(

@@ -38,7 +38,11 @@ impl HeaderCopy {
         self.octets.extend_from_slice(&octets[..octets.len().min(HEADER_OCTETS - before)]);
         // The empty line may begin in what was there.
         let from = before.saturating_sub(3);
-        if let Some(end) = self.octets[from..].windows(4).position(|four| four == b"\r\n\r\n") {
+        if self.octets.starts_with(b"\r\n") {
+            // There is no field at all.
+            self.octets.clear();
+            self.ended = true;
+        } else if let Some(end) = self.octets[from..].windows(4).position(|four| four == b"\r\n\r\n") {
             self.octets.truncate(from + end + 2);
             self.ended = true;
         } else if self.octets.len() >= HEADER_OCTETS {
@@ -275,6 +279,7 @@ mod tests {
         (0..100).for_each(|_| copy.push(&line));
         assert!(copy.octets.len() <= HEADER_OCTETS && copy.octets.ends_with(b"a\r\n"));
         assert!(!notice(&[b"no header"], |_| true).unwrap().contains("rfc822-headers"));
+        assert!(!notice(&[b"\r", b"\nbody\r\n\r\n"], |_| true).unwrap().contains("rfc822-headers"));
         assert!(!notice(&[b"X: --=_notice_1f--\r\n\r\n"], |_| true).unwrap().contains("rfc822-headers"));
     }
 }

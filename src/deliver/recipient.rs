@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::auth::directory::Addressee;
+use crate::sieve;
 use crate::store::{Account, AccountId, Mailbox, Placement};
 
 /// Somebody a message is for.
@@ -17,6 +18,14 @@ pub(super) struct Recipient {
     pub(super) inbox: Arc<Mailbox>,
     /// What the address had behind its separator (RFC 5233), as given.
     pub(super) detail: Option<String>,
+}
+
+impl Recipient {
+    /// The account's own address.
+    pub(super) fn own_path(&self) -> sieve::Path {
+        let (local_part, domain) = self.account.name.rsplit_once('@').unwrap_or((&self.account.name, ""));
+        sieve::Path { local_part: local_part.to_owned(), domain: domain.to_owned() }
+    }
 }
 
 /// All of them, and which path named whom.
@@ -42,7 +51,17 @@ impl Recipients {
         self.named.push(numbers);
     }
 
-    /// Where the message goes for each path, when `file` says where it goes for each recipient.
+    /// Each of them, with the number of the first path that named it.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Recipient, usize)> {
+        let mut first = vec![0; self.each.len()];
+        for (path, numbers) in self.named.iter().enumerate().rev() {
+            numbers.iter().for_each(|number| first[*number] = path);
+        }
+        self.each.iter().zip(first)
+    }
+
+    /// Where the message goes for each path, when `file` says where it goes for each recipient; it is asked in the order of
+    /// [`each`](Self::each).
     pub(super) fn file(&self, file: impl FnMut(&Recipient) -> Vec<Placement>) -> Vec<Vec<Placement>> {
         let filed: Vec<_> = self.each.iter().map(file).collect();
         self.named

@@ -1,6 +1,7 @@
 //! Transactions against a real store.
 
 mod filing;
+mod rules;
 
 use std::sync::Mutex;
 

@@ -11,6 +11,7 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 use memchr::memmem;
 
 use super::binary::{Encoding as TransferEncoding, q_encoding};
+use super::shifted;
 
 /// Brings octets of that charset to UTF-8; what can't be read becomes U+FFFD. Octets that are UTF-8 are taken as that where the
 /// charset is none, unknown or US-ASCII, since that is what such messages mostly are; else as Windows-1252, which has a
@@ -25,7 +26,10 @@ pub(super) fn decode_or_guess<'t>(octets: &'t [u8], charset: Option<&[u8]>) -> (
     let is_ascii =
         charset.is_empty() || charset.eq_ignore_ascii_case(b"us-ascii") || charset.eq_ignore_ascii_case(b"ascii");
     if !is_ascii {
-        if let Some(encoding) = Encoding::for_label(charset) {
+        if let Some((text, good)) = shifted::decode(octets, charset) {
+            return (Cow::Owned(text), good);
+        }
+        if let Some(encoding) = Encoding::for_label_no_replacement(charset) {
             let (text, had_errors) = encoding.decode_without_bom_handling(octets);
             return (text, !had_errors);
         }

@@ -33,6 +33,7 @@ pub mod parameters;
 mod preview;
 pub mod search;
 pub mod section;
+mod shifted;
 mod stored;
 pub mod structure;
 pub mod subject;
@@ -89,7 +90,7 @@ pub struct Summary {
 impl Summary {
     /// The version of the form in which it is stored, its first octet; it changes when the fields change or when the same
     /// message would now be read otherwise. A stored summary of another version is made anew.
-    pub const VERSION: u8 = 2;
+    pub const VERSION: u8 = 3;
 
     /// Parses a whole message. Never fails and never panics; linear in time, and bounded in memory by the limits of this
     /// page: what is above one is opaque.

@@ -1,4 +1,4 @@
-//! The control socket: how `postbell account` reaches the process that owns the store (DESIGN §4).
+//! The control socket: how `postbell account` and `postbell alias` reach the process that owns the store (DESIGN §4).
 //!
 //! `control.sock` lies in the data folder with mode 0600, so whoever may read the store may ask, and nobody else. One
 //! connection carries one question and one answer, each a line of JSON of bounded length. Passwords do not come this
@@ -17,19 +17,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::Membership;
-use crate::auth::address::Address;
+use crate::auth::address::{Address, canonical_domain};
+use crate::auth::resolution::Rules;
 use crate::net::stopping;
-use crate::store::{self, Account, AccountId, Credentials, Quota, Store};
+use crate::sieve::{self, SCRIPT_OCTETS_MAX, Script};
+use crate::store::{self, Account, AccountId, Credentials, Quota, Store, canonical_name};
 
 /// The socket's name in the data folder.
 const NAME: &str = "control.sock";
 
-/// A question is a name and two verifiers: far below this.
-const QUESTION_OCTETS_MAX: u64 = 64 << 10;
+/// A question is a name and two verifiers, an alias and a thousand addresses, or a script, whose octets are six in JSON at
+/// the worst.
+const QUESTION_OCTETS_MAX: u64 = 1 << 20;
+const _: () = assert!(6 * SCRIPT_OCTETS_MAX as u64 + 1024 < QUESTION_OCTETS_MAX);
 
 /// The longest answer is the list of all accounts: a million of them.
 const ANSWER_OCTETS_MAX: u64 = 64 << 20;
@@ -77,6 +81,37 @@ pub enum Question {
         /// What it may hold.
         quota: Option<Quota>,
     },
+    /// Show an account's script.
+    ShowScript {
+        /// The address, in any spelling.
+        address: String,
+    },
+    /// Give an account a script, or (`None`) take it away.
+    SetScript {
+        /// The address, in any spelling.
+        address: String,
+        /// The script.
+        script: Option<String>,
+    },
+    /// Let an address lead to others, too.
+    AddAlias {
+        /// The address, or a whole domain: `@example.org`.
+        address: String,
+        /// Where it leads.
+        targets: Vec<String>,
+    },
+    /// Let an address lead no longer to others.
+    RemoveAlias {
+        /// The address, or a whole domain.
+        address: String,
+        /// Where it leads no longer; none: nowhere at all.
+        targets: Vec<String>,
+    },
+    /// Name all aliases, and what is wrong with them.
+    ListAliases {
+        /// As one JSON list.
+        json: bool,
+    },
 }
 
 /// What the owner says.
@@ -96,9 +131,18 @@ pub struct Owner {
     pub store: Store,
     /// Where it is closed, accounts are made only in its domains.
     pub membership: Option<Membership>,
+    /// How addresses are read.
+    pub rules: Rules,
+    /// Held while an alias or an account is added, so that what was verified is still so when it is there.
+    pub(super) changing: Arc<Mutex<()>>,
 }
 
 impl Owner {
+    /// The owner of this store, for these domains where they are known.
+    pub fn new(store: Store, membership: Option<Membership>, rules: Rules) -> Self {
+        Self { store, membership, rules, changing: Arc::default() }
+    }
+
     /// Does what is asked.
     pub async fn answer(&self, question: Question) -> Answer {
         match self.try_answer(question).await {
@@ -110,8 +154,17 @@ impl Owner {
     async fn try_answer(&self, question: Question) -> Result<Vec<String>, String> {
         match question {
             Question::AddAccount { address, credentials } => {
-                let address = parse(&address)?;
-                self.check_domain(&address)?;
+                let _changing = self.changing.lock().await;
+                let address = self.parse(&address)?;
+                self.check_domain(&address.name, &address.display_name)?;
+                if let Some(detail) = &address.detail {
+                    let name = &address.display_name;
+                    return Err(format!("an account has no detail such as {detail:?}, but gets mail with any: {name}"));
+                }
+                if self.store.alias(&address.name).is_some() {
+                    let name = &address.display_name;
+                    return Err(format!("{name} is an alias; first `postbell alias remove {name}`"));
+                }
                 let added = self.store.add_account(&address.name, &address.display_name, credentials).await;
                 added.map_err(|error| about(&address, &error))?;
                 tracing::info!(account = address.name, "account added");
@@ -129,7 +182,7 @@ impl Owner {
                 let removed = self.store.remove_account(account.id).await;
                 removed.map_err(|error| about(&address, &error))?;
                 tracing::info!(account = address.name, "account removed");
-                Ok(Vec::new())
+                Ok(self.aliases_of_nobody())
             }
             Question::ShowQuota { address } => {
                 let (_, account) = self.find(&address)?;
@@ -142,6 +195,25 @@ impl Owner {
                 tracing::info!(account = address.name, ?quota, "quota changed");
                 Ok(self.quota_lines(account.id))
             }
+            Question::ShowScript { address } => {
+                let (address, account) = self.find(&address)?;
+                let script = self.store.script(account.id);
+                script.map(|script| vec![script.to_string()]).ok_or(format!("{} has no script", address.display_name))
+            }
+            Question::SetScript { address, script } => {
+                let (address, account) = self.find(&address)?;
+                let warnings = self.check_script(script.as_deref().unwrap_or_default())?;
+                let (octets, script) = (script.as_ref().map(String::len), script.map(Arc::from));
+                let set = self.store.set_script(account.id, script).await;
+                set.map_err(|error| about(&address, &error))?;
+                tracing::info!(account = address.name, ?octets, "script changed");
+                Ok(warnings)
+            }
+            Question::AddAlias { address, targets } => self.add_alias(&address, &targets).await.map(|()| Vec::new()),
+            Question::RemoveAlias { address, targets } => {
+                self.remove_alias(&address, &targets).await.map(|()| Vec::new())
+            }
+            Question::ListAliases { json } => self.list_aliases(json),
             Question::ListAccounts => {
                 Ok(self.store.accounts().iter().map(|account| account.display_name.clone()).collect())
             }
@@ -159,29 +231,66 @@ impl Owner {
         vec![line(usage.octets, "octets", quota.octets), line(usage.messages, "messages", quota.messages)]
     }
 
-    fn find(&self, address: &str) -> Result<(Address, Arc<Account>), String> {
-        let address = parse(address)?;
-        match self.store.account(&address.name) {
-            Some(account) => Ok((address, account)),
-            None => Err(about(&address, &store::Error::NoSuchAccount)),
+    /// Refuses a script that is wrong; says what may be a mistake in it.
+    fn check_script(&self, script: &str) -> Result<Vec<String>, String> {
+        let script = Script::new(script.as_bytes()).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        let mut warnings: Vec<_> = script
+            .warnings()
+            .iter()
+            .map(|warning| format!("{}: warning: {}", warning.position, warning.text))
+            .collect();
+        for (position, path) in script.redirects() {
+            if !self.may_be_ours(path) {
+                warnings.push(format!(
+                    "{position}: warning: {path} is no address of this server: what is redirected there is kept instead"
+                ));
+            }
+        }
+        for (position, name) in script.mailboxes() {
+            if let Err(error) = canonical_name(name) {
+                warnings.push(format!("{position}: warning: {name:?}: {error}"));
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// Whether mail can be delivered to such an address here, as far as its domain tells.
+    fn may_be_ours(&self, path: &sieve::Path) -> bool {
+        match (&self.membership, canonical_domain(&path.domain)) {
+            (Some(Membership::Closed { domains }), Ok(domain)) => domains.contains(&domain),
+            (_, domain) => domain.is_ok(),
         }
     }
 
-    fn check_domain(&self, address: &Address) -> Result<(), String> {
-        let Some(Membership::Closed { domains }) = &self.membership else { return Ok(()) };
-        let domain = address.name.rsplit_once('@').map_or("", |(_, domain)| domain);
-        if domains.iter().any(|ours| ours == domain) {
-            return Ok(());
+    fn find(&self, address: &str) -> Result<(Address, Arc<Account>), String> {
+        // The account of just this name comes first, as it does for mail.
+        let (whole, cut) = (parse(address, "")?, self.parse(address)?);
+        for address in [whole, cut.clone()] {
+            if let Some(account) = self.store.account(&address.name) {
+                return Ok((address, account));
+            }
         }
-        Err(format!("{}: {domain} is none of this server's domains: {}", address.display_name, domains.join(", ")))
+        Err(about(&cut, &store::Error::NoSuchAccount))
+    }
+
+    fn parse(&self, address: &str) -> Result<Address, String> {
+        parse(address, &self.rules.separators)
     }
 }
 
-fn parse(address: &str) -> Result<Address, String> {
+fn parse(address: &str, separators: &str) -> Result<Address, String> {
     let (local_part, domain) = address
         .rsplit_once('@')
         .ok_or_else(|| format!("{address:?} is not a full address such as alice@example.org"))?;
-    Address::new(local_part, domain).map_err(|bad| format!("{address:?}: {bad}"))
+    Address::with_separators(local_part, domain, separators).map_err(|bad| format!("{address:?}: {bad}"))
+}
+
+/// What to say of an address whose domain is not ours.
+pub(super) fn about_domain(address: &str, domain: &str, domains: &[String]) -> String {
+    format!("{address}: {domain} is none of this server's domains: {}", domains.join(", "))
 }
 
 fn about(address: &Address, error: &store::Error) -> String {
@@ -300,9 +409,9 @@ mod tests {
 
     #[test]
     fn only_full_addresses_name_accounts() {
-        assert_eq!(parse("Alice@Example.org").unwrap().name, "alice@example.org");
+        assert_eq!(parse("Alice@Example.org", "+").unwrap().name, "alice@example.org");
         for wrong in ["", "alice", "@example.org", "alice@", "alice@exa mple"] {
-            assert!(parse(wrong).is_err(), "{wrong:?}");
+            assert!(parse(wrong, "+").is_err(), "{wrong:?}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! The order of a stop: no new connections, every session says goodbye, questions at the control socket are finished,
 //! the store finishes what is queued and writes its checkpoint.
 
+mod aliases;
 pub mod control;
 
 use std::io;
@@ -113,7 +114,19 @@ impl Server {
         let listeners = bind(&config.listeners)?;
         let addresses = listeners.iter().map(|listener| (listener.role(), listener.address().clone())).collect();
 
-        let Config { hostname, data_dir, membership, plaintext_login, sessions, abuse, smtp, imap, pop3, .. } = config;
+        let Config {
+            hostname,
+            data_dir,
+            membership,
+            addresses: rules,
+            plaintext_login,
+            sessions,
+            abuse,
+            smtp,
+            imap,
+            pop3,
+            ..
+        } = config;
         let (tls_source, options) = (config.tls, config.store);
         let opened = tokio::task::spawn_blocking(move || {
             let tls = Tls::new(tls_source)?;
@@ -134,7 +147,7 @@ impl Server {
             Membership::Open { .. } => Passwords::Any,
             Membership::Closed { .. } => Passwords::Checked,
         };
-        let directory = Directory::new(store.clone(), membership.clone());
+        let directory = Directory::new(store.clone(), membership.clone()).with_rules(rules.clone());
         let sessions = Sessions::new(within_descriptors(sessions));
         let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
         let guard = Arc::new(Guard::new(abuse, Arc::clone(&sessions)));
@@ -161,7 +174,7 @@ impl Server {
         });
 
         let mut tasks = JoinSet::new();
-        let owner = control::Owner { store: store.clone(), membership: Some(membership) };
+        let owner = control::Owner::new(store.clone(), Some(membership), rules);
         tasks.spawn(control::run(control, data_dir, owner, shutdown));
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));

@@ -282,6 +282,9 @@ fn differences(truth: &State, right: &Contents, served: &State, shown: &Contents
     if scripts(truth) != scripts(served) {
         differs("the scripts are others".to_owned());
     }
+    if truth.directory().aliases() != served.directory().aliases() {
+        differs("the aliases are others".to_owned());
+    }
     let metadata = |state: &State| {
         let directory = state.directory();
         let of_accounts =

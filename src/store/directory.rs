@@ -7,7 +7,7 @@ use super::journal::record::{AccountState, Counters, StoreState};
 use super::mailbox::Mailbox;
 use super::metadata::Metadata;
 use super::touched::Touched;
-use super::{Account, AccountId, MailboxId, ModSeq, Quota, Usage};
+use super::{Account, AccountId, Alias, MailboxId, ModSeq, Quota, Usage};
 
 /// Accounts and mailboxes by name and id.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Directory {
     quotas: HashMap<AccountId, Quota>,
     /// Scripts for mail that comes in; apart for the same reason.
     scripts: HashMap<AccountId, Arc<str>>,
+    aliases: BTreeMap<String, Arc<Alias>>,
     pub(crate) counters: Counters,
 }
 
@@ -199,6 +200,22 @@ impl Directory {
         match script {
             Some(script) => self.scripts.insert(account, script),
             None => self.scripts.remove(&account),
+        };
+    }
+
+    pub(crate) fn alias(&self, name: &str) -> Option<&Arc<Alias>> {
+        self.aliases.get(name)
+    }
+
+    /// All aliases, by name.
+    pub(crate) fn aliases(&self) -> &BTreeMap<String, Arc<Alias>> {
+        &self.aliases
+    }
+
+    pub(crate) fn set_alias(&mut self, name: String, alias: Option<Alias>) {
+        match alias {
+            Some(alias) => self.aliases.insert(name, Arc::new(alias)),
+            None => self.aliases.remove(&name),
         };
     }
 

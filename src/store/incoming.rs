@@ -93,6 +93,20 @@ impl Stored {
         take(&self.memory)
     }
 
+    /// The first octets, `max` at the most.
+    fn head(&self, max: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let room = |head: &Vec<u8>, there: usize| there.min(max - head.len());
+        head.extend_from_slice(&self.front[..room(&head, self.front.len())]);
+        if let Some(file) = &self.file {
+            let begin = head.len();
+            head.resize(begin + room(&head, usize::try_from(self.file_octets).unwrap_or(usize::MAX)), 0);
+            file.read_exact_at(&mut head[begin..], 0)?;
+        }
+        head.extend_from_slice(&self.memory[..room(&head, self.memory.len())]);
+        Ok(head)
+    }
+
     /// All octets in memory.
     fn to_vec(&self) -> io::Result<Vec<u8>> {
         let mut octets = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
@@ -141,6 +155,15 @@ impl Incoming {
         self.reserved -= reserved;
         self.stored.prepend(bytes);
         Ok(())
+    }
+
+    /// Itself, and its first octets, `max` at the most.
+    ///
+    /// Errors: [`Error::Read`], where it lies in a file that can't be read.
+    pub async fn with_head(self, max: usize) -> Result<(Incoming, Vec<u8>), Error> {
+        let read = tokio::task::spawn_blocking(move || (self.stored.head(max), self));
+        let (head, body) = read.await.map_err(|error| Error::Read(error.to_string()))?;
+        head.map(|head| (body, head)).map_err(|error| Error::Read(error.to_string()))
     }
 
     /// Adds bytes.
@@ -287,6 +310,9 @@ mod tests {
             assert_eq!(body.len(), expected.len() as u64);
             assert_eq!(body.stored.crc(), crc32c::crc32c(&expected));
             assert_eq!(body.to_vec().unwrap(), expected);
+            for max in [0, 3, 20, 1_100_000, usize::MAX] {
+                assert_eq!(body.stored.head(max).unwrap(), expected[..max.min(expected.len())], "{max}");
+            }
             // What was reserved and not used is held to the end.
             assert_eq!(intake.used.load(Ordering::Relaxed), body.len() + 5);
             drop(body);

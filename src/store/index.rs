@@ -15,6 +15,7 @@
 //! | `T` account, piece | [`MetadataState`] |
 //! | `Q` account | [`Quota`], of those who have their own |
 //! | `R` account, piece | its script, the rules for what comes in |
+//! | `L` alias, NUL, piece | its name and [`Alias`] |
 //! | `M` mailbox, piece | [`HeadRecord`] |
 //! | `C` mailbox, chunk | [`Chunk`] of up to 64 messages |
 //! | `X` mailbox, mod-sequence, piece | [`Vanished`] |
@@ -35,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::record::{AccountState, Counters, HeadRecord, MetadataState, Vanished};
 use super::journal::segment::{Place, StoreId};
 use super::mailbox::{Chunk, Messages};
-use super::{AccountId, BodyId, CommitSeq, Error, MailboxId, ModSeq, Quota};
+use super::{AccountId, Alias, BodyId, CommitSeq, Error, MailboxId, ModSeq, Quota};
 
 /// The form of everything in the index; another one is thrown away and made anew.
 const FORMAT_VERSION: u32 = 1;
@@ -227,6 +228,10 @@ impl Index {
         Ok(scripts)
     }
 
+    pub(crate) fn aliases(&self) -> Result<Vec<(String, Alias)>, Error> {
+        Ok(self.scan_pieces(b"L")?.into_iter().map(|(_, alias)| alias).collect())
+    }
+
     pub(crate) fn heads(&self) -> Result<Vec<HeadRecord>, Error> {
         Ok(self.scan_pieces(b"M")?.into_iter().map(|(_, head)| head).collect())
     }
@@ -306,6 +311,15 @@ impl Index {
         let key = key(b'R', &[&account.0.to_be_bytes()]);
         match script {
             Some(script) => self.set_pieces(batch, &key, &script),
+            None => self.remove_prefix(batch, &key),
+        }
+    }
+
+    /// Sets an alias, or removes it. A name holds no NUL: so none is the beginning of another's key.
+    pub(crate) fn set_alias(&self, batch: &mut Batch, name: &str, alias: Option<&Alias>) -> Result<(), Error> {
+        let key = key(b'L', &[name.as_bytes(), &[0]]);
+        match alias {
+            Some(alias) => self.set_pieces(batch, &key, &(name, alias)),
             None => self.remove_prefix(batch, &key),
         }
     }

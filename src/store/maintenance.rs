@@ -192,6 +192,7 @@ impl Maintenance {
         let mut metadata: BTreeSet<AccountId> = BTreeSet::new();
         let mut quotas: BTreeSet<AccountId> = BTreeSet::new();
         let mut scripts: BTreeSet<AccountId> = BTreeSet::new();
+        let mut aliases: BTreeSet<String> = BTreeSet::new();
         let mut deliveries = Vec::new();
         let mut scan = Scan::new(Arc::clone(segment), None);
         while let Some(scanned) = scan.next().map_err(|error| Error::Read(error.to_string()))? {
@@ -205,6 +206,7 @@ impl Maintenance {
             metadata.extend(found.record.metadata().filter(|account| found.commit_seq >= stated(account)));
             quotas.extend(found.record.quota());
             scripts.extend(found.record.script());
+            aliases.extend(found.record.alias().map(str::to_owned));
             if let Record::Delivery(delivery) = &found.record {
                 deliveries.push((delivery.body, found));
             }
@@ -237,6 +239,14 @@ impl Maintenance {
             let said = self.commit_state(Touches::Everything, 0, move |inner| {
                 let directory = inner.state.directory();
                 Ok(directory.account(account).map(|_| Record::SetScript(account, directory.script(account))))
+            })?;
+            wait(said)?;
+        }
+        for name in aliases {
+            // Likewise for one that is gone.
+            let said = self.commit_state(Touches::Everything, 0, move |inner| {
+                let alias = inner.state.directory().alias(&name).map(|alias| alias.as_ref().clone());
+                Ok(Some(Record::SetAlias(name, alias)))
             })?;
             wait(said)?;
         }

@@ -30,6 +30,8 @@ struct Changed {
     quotas: HashSet<AccountId>,
     /// Accounts whose script is another.
     scripts: HashSet<AccountId>,
+    /// Aliases that are others, or gone.
+    aliases: HashSet<String>,
     removed_accounts: Vec<AccountId>,
     removed_mailboxes: Vec<MailboxId>,
     anything: bool,
@@ -64,6 +66,9 @@ impl State {
         }
         for (account, script) in index.scripts()? {
             directory.set_script(account, Some(script));
+        }
+        for (name, alias) in index.aliases()? {
+            directory.set_alias(name, Some(alias));
         }
         let bodies = Bodies::new(index.segments()?, false);
         Ok(State::new(directory, bodies, index, false))
@@ -161,6 +166,7 @@ impl State {
             }
             Record::SetQuota(account, quota) => self.directory_mut().set_quota(account, quota),
             Record::SetScript(account, script) => self.directory_mut().set_script(account, script),
+            Record::SetAlias(name, alias) => self.directory_mut().set_alias(name, alias),
             Record::RemoveAccount(account) => bells.extend(self.remove_account(account)?),
             // It was made from what is in memory, unless the records that led there are gone.
             Record::MailboxState(state) if !self.rebuilding => {
@@ -239,6 +245,7 @@ impl State {
         changed.metadata.extend(record.metadata());
         changed.quotas.extend(record.quota());
         changed.scripts.extend(record.script());
+        changed.aliases.extend(record.alias().map(str::to_owned));
     }
 
     /// The commit of the mailbox's last state; 0 when there is none.
@@ -480,6 +487,7 @@ impl State {
         for (account, _) in self.directory().scripts() {
             self.changed().scripts.insert(account);
         }
+        self.changed().aliases.extend(self.directory().aliases().keys().cloned());
         for mailbox in self.directory().mailboxes() {
             let mut data = mailbox.write();
             data.head.first_recent_uid = data.head.uid_next;
@@ -535,6 +543,9 @@ impl State {
             if directory.account(id).is_some() {
                 self.index.set_script(&mut batch, id, directory.script(id).as_deref())?;
             }
+        }
+        for name in changed.aliases {
+            self.index.set_alias(&mut batch, &name, directory.alias(&name).map(Arc::as_ref))?;
         }
         let mut mailboxes = Vec::new();
         for mailbox in changed.mailboxes.iter().filter_map(|id| directory.mailbox(*id)) {

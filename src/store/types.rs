@@ -329,6 +329,19 @@ pub struct Usage {
     pub messages: u64,
 }
 
+/// How many aliases a store holds: all of them are in memory, some hundred octets each.
+pub const ALIASES_MAX: usize = 100_000;
+
+/// An address that is no account's own, and who gets its mail. The store keeps it and asks nothing: what an address means
+/// is [`auth::alias`](crate::auth::alias)'s to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The address as it was first given.
+    pub display_name: String,
+    /// The addresses that its mail goes to, as they were given.
+    pub targets: Vec<String>,
+}
+
 /// An account: a copy, true at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -351,6 +364,9 @@ pub enum Error {
     /// An account of that name is there.
     #[error("an account of that name is there already")]
     AccountExists,
+    /// There is room for no more aliases.
+    #[error("a store holds at most {ALIASES_MAX} aliases")]
+    TooManyAliases,
     /// There is no such mailbox (any more).
     #[error("there is no such mailbox")]
     NoSuchMailbox,

@@ -27,6 +27,13 @@ pub struct Transcript {
     pub lines: Vec<String>,
 }
 
+impl Transcript {
+    /// Whether it gives rules to an account.
+    pub fn has_rules(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Rules { .. }))
+    }
+}
+
 /// A service, and a capability of it where one is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -171,6 +178,13 @@ pub enum Action {
         message: Vec<u8>,
         /// What stands between APPEND and the literal: mailbox, flags, date.
         arguments: String,
+    },
+    /// `rules`: an account is given a script of Sieve (RFC 5228).
+    Rules {
+        /// Whose: the name of a user.
+        of: String,
+        /// The script, with `$names`.
+        script: String,
     },
     /// `check $a < $b`.
     Check {

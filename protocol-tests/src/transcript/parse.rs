@@ -154,6 +154,15 @@ impl Parser<'_> {
                 };
                 Action::Check { left: left.into(), operator: operator.into(), right: right.into() }
             }
+            "rules" => {
+                let of = match rest.strip_prefix("for ") {
+                    Some(of) => of.trim().to_owned(),
+                    None if rest.is_empty() => "user".to_owned(),
+                    None => return Err("rules [for USER], then indented lines".to_owned()),
+                };
+                let script = self.indented(depth).iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
+                Action::Rules { of, script }
+            }
             "repeat" => {
                 let times = rest.parse().map_err(|_| "repeat NUMBER, then indented lines")?;
                 self.at += 1;
@@ -356,7 +365,10 @@ impl Parser<'_> {
 fn computed(word: &str, arguments: &str) -> Result<LinePart, String> {
     let quoted: Vec<&str> = arguments.split('"').collect();
     match (word, quoted.as_slice()) {
-        ("base64", ["", text, ""]) => Ok(LinePart::Base64((*text).to_owned())),
+        ("base64", ["", _, ""]) => {
+            let (text, _) = unquote(arguments)?;
+            String::from_utf8(text).map(LinePart::Base64).map_err(|error| error.to_string())
+        }
         ("scram", ["", first, challenge, password, ""]) => Ok(LinePart::Scram {
             first: (*first).to_owned(),
             challenge: challenge.trim().to_owned(),
@@ -453,6 +465,8 @@ mod tests {
         let parts = computed("scram", "\"n,,n=u,r=x\" $c \"secret\"").unwrap();
         assert!(matches!(parts, LinePart::Scram { challenge, .. } if challenge == "$c"));
         assert!(matches!(computed("base64", "\"n,,\""), Ok(LinePart::Base64(text)) if text == "n,,"));
+        let login = computed("base64", r#""\0$user\0$password""#);
+        assert!(matches!(login, Ok(LinePart::Base64(text)) if text == "\0$user\0$password"));
         assert!(computed("scram", "\"n,,n=u,r=x\" $c").is_err());
         let Action::Expect { block, .. } = &transcript.steps[2].action else { panic!("block") };
         assert_eq!(block.len(), 3);

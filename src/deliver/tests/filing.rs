@@ -126,3 +126,38 @@ async fn one_who_wants_it_nowhere_is_not_refused() {
     let smtp = transaction.store(body().await, places(), Dialect::Smtp).await;
     assert_eq!(smtp, Err(replies::MAILBOX_UNAVAILABLE));
 }
+
+/// An alias is one recipient to the sender and several accounts to us: one message, and one answer.
+#[tokio::test]
+async fn an_alias_is_several_accounts_and_one_recipient() {
+    let world = World::new(Options::default()).await;
+    alice(&world, &["lists"]).await;
+    let targets = ["alice@localhost", "bob@localhost"].map(str::to_owned).to_vec();
+    let team = crate::store::Alias { display_name: "team@localhost".into(), targets };
+    world.store.set_alias("team@localhost", Some(team)).await.unwrap();
+    for (dialect, expected) in [(Dialect::Lmtp, 1), (Dialect::Smtp, 2)] {
+        let mut transaction = world.transaction();
+        for recipient in ["team+lists", "alice"] {
+            transaction.add_recipient(&path(recipient), None).await.unwrap();
+        }
+        transaction.open(Arc::new(Envelope { dialect, ..Envelope::clone(&envelope(&["alice"])) })).await.unwrap();
+        transaction.push(MESSAGE).await.unwrap();
+        assert_eq!(transaction.deliver().await, Ok(vec![None; 2]));
+        for (account, mailbox) in [("alice", INBOX), ("alice", "lists"), ("bob", INBOX)] {
+            assert_eq!(world.mailbox(&format!("{account}@localhost"), mailbox).await.len(), expected);
+        }
+    }
+    // One of them is full: its sender hears it of the alias, and the others have it by their own names.
+    let bob = world.store.account("bob@localhost").unwrap();
+    let mut transaction = world.transaction();
+    for recipient in ["team", "alice"] {
+        transaction.add_recipient(&path(recipient), None).await.unwrap();
+    }
+    let dialect = Dialect::Lmtp;
+    transaction.open(Arc::new(Envelope { dialect, ..Envelope::clone(&envelope(&["alice"])) })).await.unwrap();
+    transaction.push(MESSAGE).await.unwrap();
+    world.store.set_quota(bob.id, Some(Quota { octets: None, messages: Some(2) })).await.unwrap();
+    assert_eq!(transaction.deliver().await, Ok(vec![Some(replies::MAILBOX_FULL), None]));
+    assert_eq!(world.inbox("alice@localhost").await.len(), 3);
+    assert_eq!(world.inbox("bob@localhost").await.len(), 2);
+}

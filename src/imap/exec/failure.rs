@@ -142,9 +142,10 @@ fn code_of(error: &store::Error) -> Code {
         store::Error::NoSuchAccount | store::Error::NoSuchMailbox => Code::NonExistent,
         store::Error::AccountExists | store::Error::MailboxExists => Code::AlreadyExists,
         store::Error::IsInbox | store::Error::BadName(_) => Code::Cannot,
-        store::Error::TooManyKeywords | store::Error::NoUidLeft | store::Error::MetadataNameTooLong { .. } => {
-            Code::Limit
-        }
+        store::Error::TooManyKeywords
+        | store::Error::TooManyAliases
+        | store::Error::NoUidLeft
+        | store::Error::MetadataNameTooLong { .. } => Code::Limit,
         store::Error::MetadataTooLarge { limit } => Code::MetadataMaxSize(*limit as u64),
         store::Error::TooMuchMetadata => Code::MetadataTooMany,
         store::Error::SpecialUse(_) => Code::UseAttr,

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 mod fixtures;
 mod hostile;
+mod mutated;
 
 use super::section::Place;
 use super::*;

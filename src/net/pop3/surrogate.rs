@@ -13,15 +13,15 @@ use crate::store::{BodyId, Error, Store};
 /// How much is read at least, where there is as much: the headers of small parts lie near one another.
 const PIECE_OCTETS: u32 = 16 * 1024;
 
-/// How many octets all patches of a message may have: as much as is read of its headers, and room for what encoding adds. A
-/// message with more is not shown.
-const PATCHES_OCTETS_MAX: usize = 2 * HEADERS_OCTETS_MAX as usize;
+/// How many octets of headers with something else than ASCII are rewritten: all that a summary is made of, and one header more.
+/// Above it, the message can't be shown.
+const REWRITTEN_OCTETS_MAX: u32 = HEADERS_OCTETS_MAX + HEADER_OCTETS_MAX;
 
 /// What is shown in the place of which headers, in their order; none for almost all messages. `None`: the message can't be
 /// shown, since there is UTF-8 in headers that are above the limits of `message`.
 pub(super) async fn patches(store: &Store, body: BodyId) -> Result<Option<Vec<Patch>>, Error> {
     let summary = store.read_summary(body).await?;
-    let (mut patches, mut patches_octets) = (Vec::new(), 0);
+    let (mut headers, mut octets) = (Vec::new(), 0);
     let (mut piece, mut piece_start) = (Bytes::new(), 0u32);
     for place in downgrade::headers(&summary) {
         if place.len() > HEADER_OCTETS_MAX {
@@ -30,30 +30,32 @@ pub(super) async fn patches(store: &Store, body: BodyId) -> Result<Option<Vec<Pa
             }
             continue;
         }
-        let is_in_piece =
-            place.start >= piece_start && u64::from(place.end) <= u64::from(piece_start) + piece.len() as u64;
-        if !is_in_piece {
+        let piece_end = u64::from(piece_start) + piece.len() as u64;
+        if place.start < piece_start || u64::from(place.end) > piece_end {
             piece = store.read_range(body, place.start.into(), place.len().max(PIECE_OCTETS) as usize).await?;
             piece_start = place.start;
         }
         let from = (place.start - piece_start) as usize;
         // A body that is shorter than its summary says is damaged; whoever reads it is told.
-        let header =
-            piece.get(from..from + place.len() as usize).ok_or_else(|| Error::Damaged("it is cut short".into()))?;
+        let cut_short = || Error::Damaged("it is cut short".into());
+        let header = piece.get(from..from + place.len() as usize).ok_or_else(cut_short)?;
         if header.is_ascii() {
             continue;
         }
-        let header = piece.slice_ref(header);
-        let shown = tokio::task::spawn_blocking(move || downgrade::downgrade(&header)).await;
-        if let Some(octets) = shown.map_err(|error| Error::Read(error.to_string()))? {
-            patches_octets += octets.len();
-            if patches_octets > PATCHES_OCTETS_MAX {
-                return Ok(None);
-            }
-            patches.push(Patch { place, octets });
+        octets += place.len();
+        if octets > REWRITTEN_OCTETS_MAX {
+            return Ok(None);
         }
+        headers.push((place, header.to_vec()));
     }
-    Ok(Some(patches))
+    if headers.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let rewrite = move || {
+        let patch = |(place, header): (_, Vec<u8>)| Some(Patch { place, octets: downgrade::downgrade(&header)? });
+        headers.into_iter().filter_map(patch).collect()
+    };
+    tokio::task::spawn_blocking(rewrite).await.map(Some).map_err(|error| Error::Read(error.to_string()))
 }
 
 /// Whether nothing but ASCII is there.

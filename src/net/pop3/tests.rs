@@ -5,8 +5,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::net::limits::{SessionLimits, Sessions};
+use crate::net::limits::{Network, SessionLimits, Sessions};
 use crate::net::testbed::{Client, Server};
+
+mod model;
 
 /// A connection that is being served.
 async fn connect(server: &Server) -> (Client<TcpStream>, JoinHandle<()>) {

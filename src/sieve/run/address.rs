@@ -30,10 +30,18 @@ impl Path {
         let text = text.trim();
         let in_brackets = text.strip_suffix('>').and_then(|text| Some(text.rsplit_once('<')?.1));
         let addr_spec = in_brackets.unwrap_or(text);
-        let is_quoted = addr_spec.starts_with('"');
-        let is_whole = is_quoted || (addr_spec == path.to_string() && !path.local_part.contains('@'));
+        let is_whole = addr_spec.starts_with('"') || addr_spec == path.to_string();
         let is_plain = !path.local_part.is_empty() && !path.local_part.contains(char::is_control);
         (address.adl.is_none() && is_domain && is_whole && is_plain).then_some(path)
+    }
+
+    /// The local part as addresses have it: a quoted string where it is no dot-string (RFC 5321 §4.1.2).
+    pub fn quoted_local_part(&self) -> Cow<'_, str> {
+        let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| is_atom_text(c) || !c.is_ascii());
+        if self.local_part.split('.').all(is_atom) {
+            return Cow::Borrowed(&self.local_part);
+        }
+        Cow::Owned(format!("\"{}\"", self.local_part.replace('\\', "\\\\").replace('"', "\\\"")))
     }
 
     /// What of it a test looks at; `None`: it has no such part.
@@ -44,9 +52,14 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Path { local_part, domain } = self;
-        if domain.is_empty() { f.write_str(local_part) } else { write!(f, "{local_part}@{domain}") }
+        f.write_str(&self.quoted_local_part())?;
+        if self.domain.is_empty() { Ok(()) } else { write!(f, "@{}", self.domain) }
     }
+}
+
+/// `atext` (RFC 5322 §3.2.3)
+fn is_atom_text(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
 /// An address of a header field, in its octets.
@@ -94,7 +107,7 @@ mod tests {
             (" bart@example.com ", "bart@example.com"),
             ("Bart Simpson <bart+x@example.com>", "bart+x@example.com"),
             ("\"Simpson, Bart\" <bart@example.com>", "bart@example.com"),
-            ("\"bart simpson\"@example.com", "bart simpson@example.com"),
+            ("\"bart simpson\"@example.com", "\"bart simpson\"@example.com"),
             ("b\u{e4}rt@b\u{fc}cher.example", "b\u{e4}rt@b\u{fc}cher.example"),
             ("bart@[192.0.2.1]", "bart@[192.0.2.1]"),
         ] {

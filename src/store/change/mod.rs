@@ -4,6 +4,7 @@
 //! what is published, and makes the record.
 
 mod accounts;
+mod aliases;
 mod append;
 mod copy;
 mod deliver;

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{
-    AccountId, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, Quota, SpecialUse, Uid, UidSet,
+    AccountId, Alias, BodyId, CommitSeq, Credentials, Date, Flags, MailboxId, Message, ModSeq, Quota, SpecialUse, Uid,
+    UidSet,
 };
 
 /// Octets of a record's header.
@@ -64,6 +65,8 @@ pub(crate) enum Record {
     SetQuota(AccountId, Option<Quota>),
     /// An account has this script for mail that comes in, or (`None`) none any more. Said again before compaction drops it.
     SetScript(AccountId, Option<Arc<str>>),
+    /// The mail of this address goes there, or (`None`) it is no alias any more. Said again before compaction drops it.
+    SetAlias(String, Option<Alias>),
 }
 
 /// See [`Record::Delivery`].
@@ -349,6 +352,7 @@ impl Record {
             Record::SetCredentials(..)
             | Record::SetQuota(..)
             | Record::SetScript(..)
+            | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::AccountState(_)
             | Record::StoreState(_)
@@ -371,6 +375,7 @@ impl Record {
             Record::SetCredentials(..)
             | Record::SetQuota(..)
             | Record::SetScript(..)
+            | Record::SetAlias(..)
             | Record::RemoveAccount(_)
             | Record::MetadataState(_)
             | Record::MailboxState(_)
@@ -398,7 +403,15 @@ impl Record {
             | Record::SetMetadata(SetMetadata { account, .. })
             | Record::MetadataState(MetadataState { account, .. }) => vec![*account],
             Record::MailboxState(state) => vec![state.head.account],
-            Record::StoreState(_) => Vec::new(),
+            Record::SetAlias(..) | Record::StoreState(_) => Vec::new(),
+        }
+    }
+
+    /// The alias that a replay of this record changes.
+    pub(crate) fn alias(&self) -> Option<&str> {
+        match self {
+            Record::SetAlias(name, _) => Some(name),
+            _ => None,
         }
     }
 

@@ -13,6 +13,8 @@ use super::*;
 /// So small that a few messages fill a segment.
 const SEGMENT_OCTETS: u64 = 1_500;
 const ACCOUNTS: [&str; 2] = ["ann@example.org", "bob@example.org"];
+/// One is the beginning of another.
+const ALIASES: [&str; 3] = ["info@example.org", "info@example.org.example", "@example.org"];
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "d"];
 const KEYWORDS: [&str; 4] = ["$Work", "$Junk", "Later", "$Home"];
 const ENTRIES: [&str; 4] = ["/private/comment", "/shared/comment", "/private/specialuse", "/private/colour"];
@@ -23,24 +25,71 @@ type Replaced = Option<(usize, Uid)>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Deliver { to: Vec<usize>, keyword: Option<usize>, octets: usize },
-    Append { mailbox: usize, keyword: Option<usize>, count: usize, replaced: Replaced },
-    Flags { mailbox: usize, uids: (Uid, Uid), action: FlagAction, keyword: Option<usize> },
-    Refer { from: usize, to: usize, uids: (Uid, Uid), leave: bool },
-    Expunge { mailbox: usize, uids: (Uid, Uid) },
-    Create { account: usize, name: usize },
-    Rename { account: usize, from: usize, to: usize },
-    Delete { account: usize, name: usize },
-    Subscribe { account: usize, name: usize, on: bool },
-    SetMetadata { account: usize, mailbox: Option<usize>, entry: usize, value: Option<usize> },
+    Deliver {
+        to: Vec<usize>,
+        keyword: Option<usize>,
+        octets: usize,
+    },
+    Append {
+        mailbox: usize,
+        keyword: Option<usize>,
+        count: usize,
+        replaced: Replaced,
+    },
+    Flags {
+        mailbox: usize,
+        uids: (Uid, Uid),
+        action: FlagAction,
+        keyword: Option<usize>,
+    },
+    Refer {
+        from: usize,
+        to: usize,
+        uids: (Uid, Uid),
+        leave: bool,
+    },
+    Expunge {
+        mailbox: usize,
+        uids: (Uid, Uid),
+    },
+    Create {
+        account: usize,
+        name: usize,
+    },
+    Rename {
+        account: usize,
+        from: usize,
+        to: usize,
+    },
+    Delete {
+        account: usize,
+        name: usize,
+    },
+    Subscribe {
+        account: usize,
+        name: usize,
+        on: bool,
+    },
+    SetMetadata {
+        account: usize,
+        mailbox: Option<usize>,
+        entry: usize,
+        value: Option<usize>,
+    },
     AddAccount(usize),
     RemoveAccount(usize),
     SetCredentials(usize, u8),
     SetQuota(usize, Option<u8>),
     SetScript(usize, Option<usize>),
+    /// One of a few names, and how many targets it has.
+    SetAlias(usize, Option<usize>),
     Compact,
     SaveIndex,
-    Reopen { clean: bool, index: OnDisk, tail: usize },
+    Reopen {
+        clean: bool,
+        index: OnDisk,
+        tail: usize,
+    },
 }
 
 /// What becomes of the index while the store is closed.
@@ -78,6 +127,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (account(), any::<u8>()).prop_map(|(account, secret)| Step::SetCredentials(account, secret)),
         2 => (account(), prop::option::of(any::<u8>())).prop_map(|(account, quota)| Step::SetQuota(account, quota)),
         2 => (account(), prop::option::of(1..20_000usize)).prop_map(|(account, octets)| Step::SetScript(account, octets)),
+        3 => (0..ALIASES.len(), prop::option::of(1..400usize)).prop_map(|(at, targets)| Step::SetAlias(at, targets)),
         4 => Just(Step::Compact),
         2 => Just(Step::SaveIndex),
         3 => (any::<bool>(), index, prop_oneof![Just(0), 1..200usize])
@@ -91,6 +141,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Shown {
     accounts: Vec<(Account, Vec<String>, ModSeq, Option<Quota>)>,
     scripts: Vec<(AccountId, Arc<str>)>,
+    aliases: Vec<(String, Arc<Alias>)>,
     /// By mailbox or account, and name.
     metadata: BTreeMap<(String, String), Arc<[u8]>>,
     metadata_changes: Vec<MetadataChange>,
@@ -113,7 +164,7 @@ fn delivery_of(body: &[u8]) -> String {
 }
 
 async fn shown(store: &Store) -> Shown {
-    let mut shown = Shown::default();
+    let mut shown = Shown { aliases: store.aliases(), ..Shown::default() };
     for account in store.accounts() {
         assert_eq!(store.account(&account.name).map(|named| named.id), Some(account.id), "it is found by its name");
         for mailbox in store.mailboxes(account.id) {
@@ -287,6 +338,14 @@ impl History {
                 // One value of the index holds 7 KiB of it.
                 let script = octets.map(|octets| octets.to_string().repeat(octets / 4).into());
                 let _refused = store.set_script(self.account(at), script).await;
+            }
+            Step::SetAlias(at, targets) => {
+                // The longest do not fit into one piece of the index.
+                let alias = |count| Alias {
+                    display_name: ALIASES[at].to_uppercase(),
+                    targets: (0..count).map(|number| format!("target{number}@a-long-enough.example.org")).collect(),
+                };
+                store.set_alias(ALIASES[at], targets.map(alias)).await.unwrap();
             }
             Step::SetCredentials(at, secret) => {
                 let credentials = Credentials { password_hash: secret.to_string(), scram_sha_256: None };
