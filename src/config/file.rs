@@ -73,6 +73,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("max_connections", &mut sessions.max_connections, 1..=1_000_000);
     section.number("max_per_address", &mut sessions.max_per_address, 1..=1_000_000);
     section.number("max_per_user_and_address", &mut sessions.max_per_user_and_address, 1..=1_000_000);
+    section.number("reserved_percent", &mut sessions.reserved_percent, 0..=90);
+    section.number("stressed_from_percent", &mut sessions.stressed_from_percent, 0..=100);
+    section.millis("stressed_timeout_ms", &mut sessions.stressed_timeout, TIMEOUT_MS);
     section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
     keys.extend(section.end());
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::filing::Filing;
-use self::hops::HopCounter;
+use self::hops::{HopCounter, OWN_HOPS_MAX};
 use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
 use self::rules::ruled;
@@ -67,17 +67,17 @@ pub struct Transaction<'a> {
     envelope: Option<Arc<Envelope>>,
     /// The accepted recipients.
     recipients: Recipients,
-    message: Option<Message>,
+    message: Option<Message<'a>>,
 }
 
 /// A message that is coming in.
-struct Message {
+struct Message<'a> {
     id: String,
     envelope: Arc<Envelope>,
     /// When it began to come in, as RFC 5322 writes it.
     date: String,
     body: Incoming,
-    hops: HopCounter,
+    hops: HopCounter<'a>,
     /// For a notice of its delivery, where one was asked for.
     copy: Option<HeaderCopy>,
 }
@@ -159,14 +159,14 @@ impl<'a> Transaction<'a> {
         let mut body = self.to.store.incoming();
         body.reserve(TRACE_OCTETS).map_err(|error| self.refusal(&error))?;
         let copy = HeaderCopy::for_envelope(&envelope);
-        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), copy });
+        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(self.to.hostname), copy });
         Ok(())
     }
 
     /// Takes the next octets of the message.
     pub async fn push(&mut self, octets: &[u8]) -> Result<(), Reply> {
         let Some(message) = &mut self.message else { return Err(replies::STORE_FAILED) };
-        if message.hops.count(octets) > self.to.max_hops {
+        if message.hops.count(octets) > self.to.max_hops || message.hops.own_hops() > OWN_HOPS_MAX {
             return Err(replies::TOO_MANY_HOPS);
         }
         if let Some(copy) = &mut message.copy {

@@ -26,6 +26,7 @@ use super::smtp::Door;
 use super::socket_file::{self, SocketFile};
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
 use crate::auth::Origin;
+use crate::policy::abuse::Deed;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -234,8 +235,8 @@ impl Listener {
 fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-    let slot = match admit(role, &peer, services) {
-        Ok(slot) => slot,
+    let place = match admit(role, &peer, services) {
+        Ok(place) => Box::new(place),
         Err(reason) => {
             tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
             if !role.implicit_tls() {
@@ -250,11 +251,10 @@ fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, ses
         return;
     }
     let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
-    let connection = Connection { stream, peer, id };
+    let connection = Connection { stream, peer, id, place };
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     let services = Arc::clone(services);
     sessions.spawn(async move {
-        let _slot = slot;
         if !role.implicit_tls() {
             return serve(role, connection, services).await;
         }
@@ -268,10 +268,12 @@ fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, ses
 
 /// A place for a connection, if there is one and its peer has not done too much of late.
 fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlot, NoPlace> {
-    if role != Role::Lmtp {
-        services.guard.watch(peer.counts_as()).connect().map_err(NoPlace::Excess)?;
-    }
-    services.sessions.admit(peer).map_err(NoPlace::Full)
+    let watched = if role == Role::Lmtp { services.guard.trust() } else { services.guard.watch(peer.counts_as()) };
+    watched.may_connect().map_err(NoPlace::Excess)?;
+    let place = services.sessions.admit(peer).map_err(NoPlace::Full)?;
+    // Whoever found no place is not reproached with it.
+    watched.note(Deed::Connection, 1);
+    Ok(place)
 }
 
 /// One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is refused by the close

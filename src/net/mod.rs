@@ -8,6 +8,7 @@ pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
+mod room;
 pub mod smtp;
 pub mod socket_file;
 pub mod stream;

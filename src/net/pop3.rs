@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
+use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::auth::sasl::{self, Login};
@@ -52,6 +53,7 @@ impl Client<'_> {
         let services = self.services;
         let limits = &services.pop3;
         let mut shutdown = services.shutdown.clone();
+        let login_by = now() + services.sessions.patience(limits.autologout);
         let line = self.line(&connection);
         let mut session = Session::new(&services.hostname, line, limits.clone(), now());
         loop {
@@ -63,16 +65,24 @@ impl Client<'_> {
                     written = write_all(&mut connection.stream, &octets, limits.stalled_output) => written?,
                     () = grace_is_over(&mut shutdown) => return Ok(()),
                 },
-                Step::Ask(Request::Login(login)) => tokio::select! {
-                    // A login may wait long for its turn.
-                    maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
-                    () = stopping(&mut shutdown) => {}
-                },
+                Step::Ask(Request::Login(login)) => {
+                    connection.place.stands(Rank::Checking);
+                    tokio::select! {
+                        // A login may wait long for its turn.
+                        maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
+                        () = connection.gone() => return Ok(()),
+                        () = stopping(&mut shutdown) => {}
+                    }
+                }
                 Step::Ask(Request::Challenge(first)) => session.answer(Answer::Challenge(self.challenge(first).await)),
-                Step::Ask(Request::Prove(attempt)) => tokio::select! {
-                    signature = self.prove(attempt) => session.answer(Answer::Proved(signature)),
-                    () = stopping(&mut shutdown) => {}
-                },
+                Step::Ask(Request::Prove(attempt)) => {
+                    connection.place.stands(Rank::Checking);
+                    tokio::select! {
+                        signature = self.prove(attempt) => session.answer(Answer::Proved(signature)),
+                        () = connection.gone() => return Ok(()),
+                        () = stopping(&mut shutdown) => {}
+                    }
+                }
                 Step::Ask(Request::Open) => session.answer(Answer::Login(self.open_proven().await)),
                 Step::Ask(Request::Downgrade(body)) => {
                     session.answer(Answer::Downgraded(surrogate::patches(&services.store, body).await));
@@ -97,13 +107,19 @@ impl Client<'_> {
                         self.bad_commands = bad_commands;
                     }
                     let mut arrived = Vec::new();
+                    let is_stranger = self.inbox.is_none();
+                    connection.place.stands(if is_stranger { Rank::Nameless } else { Rank::Settled });
+                    let asked_to_leave = connection.place.asked_to_leave();
+                    let timeout = session.next_timeout();
+                    let timeout = if is_stranger { timeout.min(login_by) } else { timeout };
                     tokio::select! {
+                        () = asked_to_leave, if is_stranger => return Ok(()),
                         read = read_some(&mut connection.stream, &mut arrived) => match read? {
                             // Without QUIT there is no UPDATE (RFC 1939 §6).
                             0 => return Ok(()),
                             _ => session.receive(&arrived),
                         },
-                        () = tokio::time::sleep_until(session.next_timeout().into()) => session.timed_out(),
+                        () = tokio::time::sleep_until(timeout.into()) => session.timed_out(),
                         () = stopping(&mut shutdown) => {}
                     }
                 }
