@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -106,9 +108,9 @@ impl Drop for Running {
     }
 }
 
-/// A client that speaks in lines.
-struct Talk {
-    stream: BufReader<TcpStream>,
+/// A client that speaks in lines, over TCP or a Unix socket.
+struct Talk<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 impl Talk {
@@ -117,7 +119,17 @@ impl Talk {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Self { stream: BufReader::new(stream) }
     }
+}
 
+impl Talk<UnixStream> {
+    fn connect_socket(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+}
+
+impl<S: Read + Write> Talk<S> {
     fn say(&mut self, line: &str) {
         self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
@@ -247,6 +259,47 @@ fn a_taken_port_is_69_and_is_named_with_its_owner() {
     if cfg!(target_os = "linux") {
         assert!(message.contains(&format!("(process {})", std::process::id())), "{message}");
     }
+}
+
+#[test]
+fn a_taken_socket_is_69_and_one_of_the_dead_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("lmtp");
+    let path = socket.to_str().unwrap();
+    // What a server leaves that was killed.
+    drop(UnixListener::bind(&socket).unwrap());
+
+    let dev = Running::dev(&["--lmtp-socket", path]);
+    assert_eq!(dev.ready["lmtp_socket"], path);
+    let mut lmtp = Talk::connect_socket(&socket);
+    lmtp.until("220");
+    lmtp.ask("LHLO client.example", "250 ");
+    lmtp.ask("MAIL FROM:<bob@example.org>", "250");
+    lmtp.ask("RCPT TO:<alice@localhost>", "250");
+    lmtp.ask("DATA", "354");
+    lmtp.ask("Subject: Through a socket\r\n\r\n.", "250");
+
+    let second = run(postbell(&["dev", "--lmtp-socket", path]).args(ALL_PORTS_FREE));
+    assert_eq!(code(&second), 69);
+    let expected = format!("postbell: {path} is taken: lmtp can't listen there, since postbell (process ");
+    assert!(stderr(&second).starts_with(&expected), "{}", stderr(&second));
+
+    let output = dev.terminate();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(lmtp.until("421").starts_with("421"));
+    assert!(!socket.exists(), "the name goes with the server");
+}
+
+#[test]
+fn serve_gives_its_socket_the_mode_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("lmtp");
+    let site = Site::with(&format!("lmtp = [\"unix:{}\"]\nlmtp_socket_mode = \"0622\"\n", socket.display()));
+    let server = site.serve();
+    assert_eq!(server.ready["lmtp_socket"], socket.to_str().unwrap());
+    assert!(server.ready["lmtp"].is_null());
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o622);
+    assert_eq!(code(&server.terminate()), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who somebody is.
 //!
-//! [`address`] says what makes two spellings one name, [`directory`] whose a name is, [`password`] what is kept of a
-//! password, [`sasl`] how a client says name and password, [`scram`] how it proves one, and [`Authenticator`] brings them
+//! [`address`] says what makes two spellings one name, [`directory`] whose a name is, [`Origin`] where somebody comes
+//! from, [`password`] what is kept of a password, [`sasl`] how a client says name and password, [`scram`] how it proves one, and [`Authenticator`] brings them
 //! together with what keeps guessing slow and logging in fast:
 //!
 //! - A hash costs tens of milliseconds by intent. At most one for each core runs at a time, off the runtime; others
@@ -14,6 +14,7 @@
 
 pub mod address;
 pub mod directory;
+mod origin;
 pub mod password;
 mod remembered;
 pub mod resolution;
@@ -35,6 +36,7 @@ use crate::store::{Account, ScramVerifier};
 
 use directory::Unknown;
 pub use directory::{Directory, Membership};
+pub use origin::Origin;
 pub use password::credentials_from_password;
 use remembered::Remembered;
 use throttle::{Peer, Throttle};

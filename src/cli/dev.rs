@@ -14,7 +14,7 @@ use super::signal::Hangup;
 use super::{Failure, demo, log, ready};
 use crate::config::{Config, Endpoint};
 use crate::net::limits::Network;
-use crate::net::listener::Role;
+use crate::net::listener::{Address, Role};
 use crate::server::Server;
 
 #[derive(Debug, Args)]
@@ -31,9 +31,15 @@ pub(super) struct Dev {
     /// Listen at this address instead of loopback: whoever reaches it reads, writes and deletes all mail
     #[arg(long, value_name = "ADDRESS")]
     expose_to_network_without_passwords: Option<IpAddr>,
+    /// Take LMTP at this Unix socket too
+    #[arg(long, value_name = "PATH")]
+    lmtp_socket: Option<PathBuf>,
     #[command(flatten)]
     ports: Ports,
 }
+
+/// Whoever runs `dev` may deliver to it.
+const LMTP_SOCKET_MODE: u32 = 0o600;
 
 /// Port 0 takes a free one.
 #[derive(Debug, Args)]
@@ -128,11 +134,16 @@ impl Dev {
         for role in Role::ALL {
             let Some(port) = self.ports.of(role) else { continue };
             let address = self.expose_to_network_without_passwords.unwrap_or(Ipv4Addr::LOCALHOST.into());
-            endpoints.push(Endpoint { role, address: SocketAddr::new(address, port), optional: false });
+            let address = Address::Port(SocketAddr::new(address, port));
+            endpoints.push(Endpoint { role, address, optional: false });
             if port != 0 && self.expose_to_network_without_passwords.is_none() {
-                let address = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
+                let address = Address::Port(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
                 endpoints.push(Endpoint { role, address, optional: true });
             }
+        }
+        if let Some(path) = self.lmtp_socket.clone() {
+            let address = Address::Socket { path, mode: LMTP_SOCKET_MODE };
+            endpoints.push(Endpoint { role: Role::Lmtp, address, optional: false });
         }
         endpoints
     }
@@ -140,7 +151,7 @@ impl Dev {
     /// What a newcomer needs, ready to copy.
     fn greeting(&self, server: &Server, data: &Path) -> String {
         let mut text = String::from("Postbell listens. Any recipient makes its mailbox, any password logs in.\n\n");
-        let mut row = |what: &str, roles: &[(Role, &str)]| {
+        let row = |text: &mut String, what: &str, roles: &[(Role, &str)]| {
             let _infallible = write!(text, "  {what:<9}");
             for (role, note) in roles {
                 if let Some(address) = server.address(*role) {
@@ -150,12 +161,15 @@ impl Dev {
             text.truncate(text.trim_end().len());
             text.push('\n');
         };
-        row("deliver", &[(Role::Smtp, "(STARTTLS)"), (Role::Lmtp, "")]);
-        if server.address(Role::Submission).or(server.address(Role::Submissions)).is_some() {
-            row("", &[(Role::Submission, "(STARTTLS)"), (Role::Submissions, "(TLS)")]);
+        row(&mut text, "deliver", &[(Role::Smtp, "(STARTTLS)"), (Role::Lmtp, "")]);
+        if let Some(path) = server.socket(Role::Lmtp) {
+            let _infallible = writeln!(text, "           lmtp  unix:{}", path.display());
         }
-        row("read", &[(Role::Imap, "(STARTTLS)"), (Role::Imaps, "(TLS)")]);
-        row("", &[(Role::Pop3, "(STLS)"), (Role::Pop3s, "(TLS)")]);
+        if server.address(Role::Submission).or(server.address(Role::Submissions)).is_some() {
+            row(&mut text, "", &[(Role::Submission, "(STARTTLS)"), (Role::Submissions, "(TLS)")]);
+        }
+        row(&mut text, "read", &[(Role::Imap, "(STARTTLS)"), (Role::Imaps, "(TLS)")]);
+        row(&mut text, "", &[(Role::Pop3, "(STLS)"), (Role::Pop3s, "(TLS)")]);
         let fate = if self.data.is_some() { "" } else { "  (gone when this ends; keep it with --data DIR)" };
         let _infallible = write!(text, "  {:<9}{}{fate}\n\n", "mail", data.display());
 

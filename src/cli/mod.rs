@@ -1,6 +1,6 @@
 //! What a person types. Each subcommand is a file.
 //!
-//! Exit codes: 0 done; 1 failed; 2 not understood; 69 a port is taken; 78 the configuration is wrong (sysexits(3) for
+//! Exit codes: 0 done; 1 failed; 2 not understood; 69 a port or a socket is taken; 78 the configuration is wrong (sysexits(3) for
 //! the last two). What went wrong stands on standard error, in one line where one line can say it.
 
 mod account;
@@ -83,7 +83,7 @@ impl Failure {
     const FAILED: u8 = 1;
     /// It was not understood.
     const USAGE: u8 = 2;
-    /// EX_UNAVAILABLE: a port is taken.
+    /// EX_UNAVAILABLE: a port or a socket is taken.
     const PORT_TAKEN: u8 = 69;
     /// EX_CONFIG: the configuration is wrong.
     const CONFIG: u8 = 78;
@@ -112,7 +112,7 @@ impl From<config::Error> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::PortTaken { .. } => Self::PORT_TAKEN,
+            StartError::PortTaken { .. } | StartError::SocketTaken { .. } => Self::PORT_TAKEN,
             StartError::Tls(_) => Self::CONFIG,
             _ => Self::FAILED,
         };

@@ -22,6 +22,8 @@ struct Ready<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lmtp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lmtp_socket: Option<&'r Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     imap: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     imaps: Option<SocketAddr>,
@@ -40,6 +42,7 @@ pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
         submission: server.address(Role::Submission),
         submissions: server.address(Role::Submissions),
         lmtp: server.address(Role::Lmtp),
+        lmtp_socket: server.socket(Role::Lmtp),
         imap: server.address(Role::Imap),
         imaps: server.address(Role::Imaps),
         pop3: server.address(Role::Pop3),

@@ -13,8 +13,8 @@ use crate::auth::directory::Membership;
 use crate::auth::resolution::Rules;
 use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
-use crate::net::listener::Role;
-use crate::net::tls;
+use crate::net::listener::{self, Role};
+use crate::net::{socket_file, tls};
 use crate::wire::newline::BareNewlines;
 use crate::{imap, pop3, smtp, store};
 
@@ -33,6 +33,9 @@ const LOGIN_DELAY_S: RangeInclusive<u64> = 0..=86_400;
 const GREETING_DELAY_MS: RangeInclusive<u64> = 0..=20_000;
 /// RFC 9585 §3 asks for 10 s at least; whoever tests a client wants to see it sooner.
 const PROGRESS_MS: RangeInclusive<u64> = 1..=86_400_000;
+
+/// Who may write to LMTP's Unix socket, and so deliver: the server's user, and its group or that of the socket's folder.
+const LMTP_SOCKET_MODE: u32 = 0o660;
 
 /// Reads the text of a configuration file, or says everything that is wrong with it.
 pub(super) fn read(text: &str) -> Result<Config, Vec<Problem>> {
@@ -240,31 +243,54 @@ fn default_port(role: Role, with_tls: bool) -> Option<u16> {
 
 fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &mut Vec<String>) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
+    let mut lmtp_socket_mode = LMTP_SOCKET_MODE;
+    section.text("lmtp_socket_mode", &mut lmtp_socket_mode, socket_mode);
     for role in Role::ALL {
         let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        let mut addresses: Vec<SocketAddr> = default_port(role, with_tls)
+        let mut addresses: Vec<listener::Address> = default_port(role, with_tls)
             .into_iter()
-            .flat_map(|port| everywhere.map(|address| SocketAddr::new(address, port)))
+            .flat_map(|port| everywhere.map(|address| listener::Address::Port(SocketAddr::new(address, port))))
             .collect();
         section.list(role.name(), &mut addresses, |text| {
             if role.implicit_tls() && !with_tls {
                 return Err("needs certificate_file and key_file in [tls]".to_owned());
             }
-            text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25"))
+            match text.strip_prefix("unix:") {
+                Some(path) if role == Role::Lmtp => socket(path, lmtp_socket_mode),
+                Some(_) => Err("only LMTP listens at a Unix socket".to_owned()),
+                None => text
+                    .parse()
+                    .map(listener::Address::Port)
+                    .map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25")),
+            }
         });
         if !pop3 && matches!(role, Role::Pop3 | Role::Pop3s) {
             addresses.clear();
         }
         // A machine without IPv6 starts all the same, unless the address was asked for by name.
         let asked = section.has(role.name());
-        endpoints.extend(addresses.into_iter().map(|address| Endpoint {
-            role,
-            address,
-            optional: !asked && address.is_ipv6(),
+        endpoints.extend(addresses.into_iter().map(|address| {
+            let optional = !asked && matches!(&address, listener::Address::Port(address) if address.is_ipv6());
+            Endpoint { role, address, optional }
         }));
     }
     keys.extend(section.end());
     endpoints
+}
+
+fn socket(path: &str, mode: u32) -> Result<listener::Address, String> {
+    match path.len() {
+        0 => Err("a path is missing, such as unix:/run/postbell/lmtp".to_owned()),
+        1..=socket_file::PATH_OCTETS_MAX => Ok(listener::Address::Socket { path: path.into(), mode }),
+        _ => Err(format!("the path of a socket has at most {} octets", socket_file::PATH_OCTETS_MAX)),
+    }
+}
+
+/// Octal, as chmod(1) takes it. The server's own user may always connect.
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| text.bytes().all(|octet| octet.is_ascii_digit()));
+    mode.filter(|mode| (0o600..=0o777).contains(mode))
+        .ok_or_else(|| format!("{text:?} is not a mode such as \"0660\", from \"0600\" to \"0777\""))
 }
 
 /// Characters that separate the user from the detail, of those that a local part has unquoted (RFC 5321 §4.1.2). Letters and
@@ -420,6 +446,22 @@ mod tests {
                 "5: \"imaps\" in [listen]: needs certificate_file and key_file in [tls]",
             ),
             (
+                "[listen]\nimap = [\"unix:/run/postbell/imap\"]",
+                "5: \"imap\" in [listen]: only LMTP listens at a Unix socket",
+            ),
+            (
+                "[listen]\nlmtp = [\"unix:\"]",
+                "5: \"lmtp\" in [listen]: a path is missing, such as unix:/run/postbell/lmtp",
+            ),
+            (
+                "[listen]\nlmtp_socket_mode = \"0060\"",
+                "5: \"lmtp_socket_mode\" in [listen]: \"0060\" is not a mode such as \"0660\", from \"0600\" to \"0777\"",
+            ),
+            (
+                "[listen]\nlmtp_socket_mode = \"+660\"",
+                "5: \"lmtp_socket_mode\" in [listen]: \"+660\" is not a mode such as \"0660\", from \"0600\" to \"0777\"",
+            ),
+            (
                 "[tls]\nkey_file = \"k\"",
                 "4: \"certificate_file\" is missing in [tls]: the certificate that belongs to key_file",
             ),
@@ -462,6 +504,28 @@ mod tests {
             ]
         );
         assert_eq!(complaints("[server\nhostname = 1").len(), 1, "a syntax error stands alone");
+    }
+
+    #[test]
+    fn lmtp_listens_at_sockets_and_ports_side_by_side() {
+        let lmtp = |more: &str| -> Vec<listener::Address> {
+            let text = format!("{LEAST}[listen]\nlmtp = [\"unix:/run/postbell/lmtp\", \"127.0.0.1:24\"]\n{more}");
+            let endpoints = read(&text).unwrap().listeners.into_iter();
+            endpoints.filter(|endpoint| endpoint.role == Role::Lmtp).map(|endpoint| endpoint.address).collect()
+        };
+        let both = |mode| {
+            vec![
+                listener::Address::Socket { path: "/run/postbell/lmtp".into(), mode },
+                listener::Address::Port("127.0.0.1:24".parse().unwrap()),
+            ]
+        };
+        assert_eq!(lmtp(""), both(0o660));
+        assert_eq!(lmtp("lmtp_socket_mode = \"0666\""), both(0o666));
+        let long = format!("{LEAST}[listen]\nlmtp = [\"unix:/{}\"]\n", "x".repeat(103));
+        assert_eq!(
+            complaints(&long),
+            ["postbell.toml:5: \"lmtp\" in [listen]: the path of a socket has at most 103 octets"]
+        );
     }
 
     #[test]

@@ -11,14 +11,13 @@ mod read;
 pub use read::Problem;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::auth::directory::Membership;
 use crate::auth::resolution::Rules;
 use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
-use crate::net::listener::Role;
+use crate::net::listener::{Address, Role};
 use crate::net::tls;
 use crate::policy::checks::Settings;
 use crate::policy::resolver::DnsSettings;
@@ -72,12 +71,12 @@ pub struct Strangers {
 }
 
 /// An address to listen at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// What is spoken there.
     pub role: Role,
     /// Port 0 takes a free one.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Whether the server starts without it when the address is not to be had: the second face of loopback in `dev`.
     pub optional: bool,
 }

@@ -15,7 +15,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,8 +24,8 @@ use self::hops::{HopCounter, OWN_HOPS_MAX};
 use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
 use self::rules::ruled;
-use crate::auth::Directory;
 use crate::auth::directory::{Ownership, Unknown};
+use crate::auth::{Directory, Origin};
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
 use crate::policy::checks::{Checks, Conclusion, Policy};
@@ -180,7 +180,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// From where the transaction comes, for the log.
-    fn peer(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+    fn peer(&self) -> Option<tracing::field::DisplayValue<Origin>> {
         self.envelope.as_ref().map(|envelope| tracing::field::display(envelope.peer))
     }
 
@@ -247,7 +247,7 @@ impl<'a> Transaction<'a> {
         let envelope = Envelope {
             dialect: Dialect::Smtp,
             client: Client { name: self.to.hostname.to_owned(), extended: false },
-            peer: Ipv4Addr::LOCALHOST.into(),
+            peer: Origin::Address((Ipv4Addr::LOCALHOST, 0).into()),
             tls: None,
             account: None,
             is_submission: false,

@@ -209,7 +209,7 @@ mod tests {
         Envelope {
             dialect: Dialect::Smtp,
             client: Client { name: "client.example".into(), extended: true },
-            peer: "192.0.2.1".parse().unwrap(),
+            peer: crate::auth::Origin::Address("192.0.2.1:4711".parse().unwrap()),
             tls: None,
             account: None,
             is_submission: false,

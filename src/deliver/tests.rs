@@ -6,6 +6,7 @@ mod rules;
 use std::sync::Mutex;
 
 use super::*;
+use crate::auth::Origin;
 use crate::auth::directory::Membership;
 use crate::smtp::{Client, Command, Dialect, MailParameters, Notify, RcptParameters, parse_command};
 use crate::store::{Options, Quota};
@@ -80,7 +81,7 @@ fn envelope(recipients: &[&str]) -> Arc<Envelope> {
     Arc::new(Envelope {
         dialect: Dialect::Smtp,
         client: Client { name: "client.example".into(), extended: true },
-        peer: "192.0.2.1".parse().unwrap(),
+        peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
         tls: None,
         account: None,
         is_submission: false,

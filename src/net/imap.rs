@@ -264,7 +264,7 @@ impl Driver {
     async fn refuse(&mut self, status: Status, close: bool) -> io::Result<Go> {
         let bad = status.condition == Condition::Bad;
         if bad && !self.session.is_authenticated() {
-            self.peer.services.guard.watch(self.peer.connection.peer.ip()).note(Deed::Error, 1);
+            self.peer.services.guard.watch(self.peer.connection.peer.counts_as()).note(Deed::Error, 1);
         }
         self.peer.say(&status.into()).await?;
         if self.session.count(bad, &self.peer.services.imap) {
@@ -372,8 +372,8 @@ impl Peer {
         let tls = self.connection.is_tls();
         Line {
             tls,
-            start_tls: !tls && self.services.tls.is_some(),
-            login: tls || self.services.plaintext_login(self.connection.peer.ip()),
+            start_tls: self.connection.can_start_tls() && self.services.tls.is_some(),
+            login: tls || self.services.plaintext_login(&self.connection.peer),
             sasl: Offer {
                 scram: self.services.authenticator.offers_scram(),
                 channel: self.connection.channel_binding().is_some(),
@@ -388,7 +388,7 @@ impl Peer {
             authenticator: &services.authenticator,
             limits: &services.imap,
             workspace: &services.imap_workspace,
-            peer: self.connection.peer.ip().to_canonical(),
+            peer: self.connection.peer.counts_as(),
             now_unix_s: now_unix_s(),
         }
     }
@@ -541,7 +541,7 @@ impl Client for Peer {
     }
 
     fn admit(&mut self, account: AccountId) -> bool {
-        self.place = self.services.sessions.admit_user(account, self.connection.peer.ip());
+        self.place = self.services.sessions.admit_user(account, &self.connection.peer);
         self.place.is_some()
     }
 

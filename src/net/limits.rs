@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::now;
 use super::room::{Rank, Seat, Standing, Strangers};
+use crate::auth::Origin;
 use crate::policy::abuse::network_of;
 use crate::store::AccountId;
 
@@ -101,7 +102,7 @@ impl Sessions {
 
     /// A place for a connection from `peer`. Where there is none, a stranger is asked to leave; and whoever comes is a
     /// stranger, unless it is exempt.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<ConnectionSlot, Full> {
+    pub fn admit(self: &Arc<Self>, peer: &Origin) -> Result<ConnectionSlot, Full> {
         let counted = self.counted(peer);
         let now = now();
         let mut counts = self.lock();
@@ -126,7 +127,7 @@ impl Sessions {
         counts.total += 1;
         let seat = Seat::default();
         let rank = if counted.is_some() { Rank::Silent } else { Rank::Settled };
-        let standing = counts.strangers.enter(rank, network_of(peer), &seat, now);
+        let standing = counts.strangers.enter(rank, network_of(peer.counts_as()), &seat, now);
         self.feel(&counts);
         drop(counts);
         Ok(ConnectionSlot { sessions: Arc::clone(self), origin: counted, seat, standing })
@@ -177,7 +178,7 @@ impl Sessions {
 
     /// A place for a session of `account` from `peer`, asked for when it has logged in; `None`: there are
     /// [`SessionLimits::max_per_user_and_address`] already.
-    pub fn admit_user(self: &Arc<Self>, account: AccountId, peer: IpAddr) -> Option<UserSlot> {
+    pub fn admit_user(self: &Arc<Self>, account: AccountId, peer: &Origin) -> Option<UserSlot> {
         let key = self.counted(peer).map(|origin| (account, origin));
         if let Some(key) = key
             && !take(&mut self.lock().users, key, self.limits.max_per_user_and_address)
@@ -189,7 +190,7 @@ impl Sessions {
 
     /// Whether `peer` is in [`SessionLimits::exempt`]: it speaks for many people.
     pub fn is_exempt(&self, peer: IpAddr) -> bool {
-        self.counted(peer).is_none()
+        self.is_in_exempt_network(peer.to_canonical())
     }
 
     /// How many connections there are.
@@ -197,10 +198,16 @@ impl Sessions {
         self.lock().total
     }
 
-    /// What `peer` counts as, or nothing where it is exempt.
-    fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
-        let peer = peer.to_canonical();
-        if self.limits.exempt.iter().any(|network| network.contains(peer)) { None } else { Some(origin(peer)) }
+    /// What `peer` counts as, or nothing where it is exempt: in an exempt network, or behind a Unix socket, whose mode says
+    /// who may come.
+    fn counted(&self, peer: &Origin) -> Option<IpAddr> {
+        let address = peer.counts_as();
+        let exempt = *peer == Origin::Socket || self.is_in_exempt_network(address);
+        (!exempt).then(|| household(address))
+    }
+
+    fn is_in_exempt_network(&self, address: IpAddr) -> bool {
+        self.limits.exempt.iter().any(|network| network.contains(address))
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -210,7 +217,7 @@ impl Sessions {
 }
 
 /// An address, or the /64 of an IPv6 address.
-fn origin(peer: IpAddr) -> IpAddr {
+fn household(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
@@ -382,32 +389,36 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn from(text: &str) -> Origin {
+        std::net::SocketAddr::new(ip(text), 4711).into()
+    }
+
     #[test]
     fn an_address_gets_its_share_and_no_more_until_one_ends() {
         let sessions = sessions(10, 2, &[]);
-        let first = sessions.admit(ip("192.0.2.1")).unwrap();
-        let _second = sessions.admit(ip("192.0.2.1")).unwrap();
-        assert_eq!(sessions.admit(ip("192.0.2.1")).unwrap_err(), Full::Address);
-        let _other = sessions.admit(ip("192.0.2.2")).unwrap();
+        let first = sessions.admit(&from("192.0.2.1")).unwrap();
+        let _second = sessions.admit(&from("192.0.2.1")).unwrap();
+        assert_eq!(sessions.admit(&from("192.0.2.1")).unwrap_err(), Full::Address);
+        let _other = sessions.admit(&from("192.0.2.2")).unwrap();
         drop(first);
-        let _third = sessions.admit(ip("192.0.2.1")).unwrap();
+        let _third = sessions.admit(&from("192.0.2.1")).unwrap();
         assert_eq!(sessions.connections(), 3);
     }
 
     #[test]
     fn ipv6_counts_by_its_64_and_a_mapped_address_as_ipv4() {
         let sessions = sessions(10, 1, &[]);
-        let _one = sessions.admit(ip("2001:db8::1")).unwrap();
-        assert!(sessions.admit(ip("2001:db8::ffff:1")).is_err());
-        let _neighbour = sessions.admit(ip("2001:db8:0:1::1")).unwrap();
-        let _four = sessions.admit(ip("192.0.2.1")).unwrap();
-        assert!(sessions.admit(ip("::ffff:192.0.2.1")).is_err());
+        let _one = sessions.admit(&from("2001:db8::1")).unwrap();
+        assert!(sessions.admit(&from("2001:db8::ffff:1")).is_err());
+        let _neighbour = sessions.admit(&from("2001:db8:0:1::1")).unwrap();
+        let _four = sessions.admit(&from("192.0.2.1")).unwrap();
+        assert!(sessions.admit(&from("::ffff:192.0.2.1")).is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_did_least_makes_room_and_a_share_is_reserved() {
         let sessions = sessions(4, 10, &[]);
-        let peer = ip("192.0.2.1");
+        let peer = &from("192.0.2.1");
         let mut first = sessions.admit(peer).unwrap();
         let second = sessions.admit(peer).unwrap();
         let third = sessions.admit(peer).unwrap();
@@ -428,10 +439,10 @@ mod tests {
     fn stress_begins_and_ends_once() {
         let sessions = sessions(10, 10, &[]);
         let stress = sessions.stress();
-        let mut held: Vec<_> = (0..7).map(|_| sessions.admit(ip("192.0.2.1")).unwrap()).collect();
+        let mut held: Vec<_> = (0..7).map(|_| sessions.admit(&from("192.0.2.1")).unwrap()).collect();
         held.iter_mut().for_each(|slot| slot.stands(Rank::Settled));
         assert!(!stress.has_changed().unwrap());
-        held.push(sessions.admit(ip("192.0.2.1")).unwrap());
+        held.push(sessions.admit(&from("192.0.2.1")).unwrap());
         assert!(sessions.is_stressed());
         assert_eq!(sessions.patience(Duration::from_secs(300)), Duration::from_secs(10));
         held.truncate(7);
@@ -444,24 +455,36 @@ mod tests {
     #[test]
     fn the_exempt_are_bound_by_the_total_alone() {
         let sessions = sessions(3, 1, &["127.0.0.0/8"]);
-        let held: Vec<_> = (0..3).map(|_| sessions.admit(ip("127.0.0.1")).unwrap()).collect();
-        assert_eq!(sessions.admit(ip("127.0.0.1")).unwrap_err(), Full::Server);
+        let held: Vec<_> = (0..3).map(|_| sessions.admit(&from("127.0.0.1")).unwrap()).collect();
+        assert_eq!(sessions.admit(&from("127.0.0.1")).unwrap_err(), Full::Server);
         drop(held);
         assert_eq!(sessions.connections(), 0);
         assert!(sessions.lock().addresses.is_empty(), "nothing is kept of those who left");
     }
 
     #[test]
+    fn a_unix_socket_is_exempt_and_whom_a_proxy_hides_counts_as_the_proxy() {
+        let sessions = sessions(8, 1, &[]);
+        let _neighbours = [Origin::Socket, Origin::Socket].map(|origin| sessions.admit(&origin).unwrap());
+        let hidden = Origin::Hidden(ip("192.0.2.9"));
+        let _one = sessions.admit(&hidden).unwrap();
+        assert_eq!(sessions.admit(&hidden).unwrap_err(), Full::Address);
+        assert_eq!(sessions.admit(&from("192.0.2.9")).unwrap_err(), Full::Address);
+        let _other = sessions.admit(&from("192.0.2.1")).unwrap();
+        assert_eq!(sessions.connections(), 4, "the total counts everybody");
+    }
+
+    #[test]
     fn a_user_is_counted_at_each_address() {
         let sessions = sessions(10, 10, &[]);
         let (alice, bob) = (AccountId(1), AccountId(2));
-        let first = sessions.admit_user(alice, ip("192.0.2.1"));
-        let _second = sessions.admit_user(alice, ip("192.0.2.1")).unwrap();
-        assert!(sessions.admit_user(alice, ip("192.0.2.1")).is_none());
-        assert!(sessions.admit_user(alice, ip("192.0.2.2")).is_some());
-        assert!(sessions.admit_user(bob, ip("192.0.2.1")).is_some());
+        let first = sessions.admit_user(alice, &from("192.0.2.1"));
+        let _second = sessions.admit_user(alice, &from("192.0.2.1")).unwrap();
+        assert!(sessions.admit_user(alice, &from("192.0.2.1")).is_none());
+        assert!(sessions.admit_user(alice, &from("192.0.2.2")).is_some());
+        assert!(sessions.admit_user(bob, &from("192.0.2.1")).is_some());
         drop(first);
-        assert!(sessions.admit_user(alice, ip("192.0.2.1")).is_some());
+        assert!(sessions.admit_user(alice, &from("192.0.2.1")).is_some());
     }
 
     #[test]

@@ -6,22 +6,26 @@
 //!
 //! The loop never spins: when the process is out of descriptors it waits until a session has ended, or a moment.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{JoinError, JoinSet};
 
 use super::guard::NoPlace;
 use super::limits::ConnectionSlot;
 use super::smtp::Door;
+use super::socket_file::{self, SocketFile};
 use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
+use crate::auth::Origin;
 use crate::policy::abuse::Deed;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
@@ -97,17 +101,79 @@ impl Role {
     }
 }
 
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// At a TCP port.
+    Port(SocketAddr),
+    /// At a Unix socket of this name.
+    Socket {
+        /// Its name in the file system.
+        path: PathBuf,
+        /// Its permissions: who may write to it may connect.
+        mode: u32,
+    },
+}
+
+/// As the configuration names it.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Port(address) => address.fmt(f),
+            Address::Socket { path, .. } => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// A socket that listens, but does not accept yet.
 #[derive(Debug)]
 pub struct Listener {
     role: Role,
-    address: SocketAddr,
-    socket: TcpListener,
+    address: Address,
+    gate: Gate,
+}
+
+#[derive(Debug)]
+enum Gate {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        /// Goes with the listener.
+        _name: SocketFile,
+    },
+}
+
+impl Gate {
+    async fn accept(&self) -> io::Result<(Stream, Origin)> {
+        match self {
+            Gate::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Stream::Plain(stream), peer.into()))
+            }
+            Gate::Unix { listener, _name } => {
+                let (stream, _unnamed) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Origin::Socket))
+            }
+        }
+    }
 }
 
 impl Listener {
     /// Binds `address`; port 0 takes a free one. To be called inside a runtime.
-    pub fn bind(role: Role, address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(role: Role, address: &Address) -> Result<Self, socket_file::Error> {
+        match address {
+            Address::Port(address) => {
+                let socket = Self::bind_port(*address)?;
+                Ok(Self { role, address: Address::Port(socket.local_addr()?), gate: Gate::Tcp(socket) })
+            }
+            Address::Socket { path, mode } => {
+                let (listener, _name) = socket_file::bind(path, *mode)?;
+                Ok(Self { role, address: address.clone(), gate: Gate::Unix { listener, _name } })
+            }
+        }
+    }
+
+    fn bind_port(address: SocketAddr) -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Transport::TCP))?;
         // A restarted server takes its port back while old connections are in TIME_WAIT.
         socket.set_reuse_address(true)?;
@@ -118,9 +184,7 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        let socket = TcpListener::from_std(socket.into())?;
-        let address = socket.local_addr()?;
-        Ok(Self { role, address, socket })
+        TcpListener::from_std(socket.into())
     }
 
     /// What is spoken here.
@@ -129,14 +193,14 @@ impl Listener {
     }
 
     /// The real address, with the port that was taken.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Accepts until the services shut down; then closes the port and waits at most `drain` for the sessions to say
     /// goodbye. What still runs then is dropped.
     pub async fn run(self, services: Arc<Services>, drain: Duration) {
-        let Self { role, address, socket } = self;
+        let Self { role, address, gate } = self;
         let mut sessions = JoinSet::new();
         let mut shutdown = services.shutdown.clone();
         tracing::info!(role = role.name(), %address, "listening");
@@ -144,7 +208,7 @@ impl Listener {
             tokio::select! {
                 () = stopping(&mut shutdown) => break,
                 Some(ended) = sessions.join_next() => report_panic(role, ended),
-                accepted = socket.accept() => match accepted {
+                accepted = gate.accept() => match accepted {
                     Ok((stream, peer)) => start(role, stream, peer, &services, &mut sessions),
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => {
@@ -154,7 +218,7 @@ impl Listener {
                 },
             }
         }
-        drop(socket);
+        drop(gate);
         let ended = tokio::time::timeout(drain, async {
             while let Some(ended) = sessions.join_next().await {
                 report_panic(role, ended);
@@ -168,32 +232,26 @@ impl Listener {
 }
 
 /// Gives a new connection its place, its number and its task.
-fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
+fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let place = match admit(role, peer.ip(), services) {
+    let place = match admit(role, &peer, services) {
         Ok(place) => Box::new(place),
         Err(reason) => {
             tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
             if !role.implicit_tls() {
-                // One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is
-                // refused by the close all the same.
-                let _told = stream.try_write(role.refusal(reason).as_bytes());
+                tell(&stream, &role.refusal(reason));
             }
             return;
         }
     };
-    let local = match prepare(&stream) {
-        Ok(local) => local,
-        Err(error) => {
-            // The peer is gone already.
-            tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
-            return;
-        }
-    };
+    if let Err(error) = prepare(&stream) {
+        // The peer is gone already.
+        tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
+        return;
+    }
     let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
-    let connection = Connection { stream: Stream::Plain(stream), peer, local, id, place };
+    let connection = Connection { stream, peer, id, place };
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     let services = Arc::clone(services);
     sessions.spawn(async move {
@@ -209,8 +267,8 @@ fn start(role: Role, stream: TcpStream, peer: SocketAddr, services: &Arc<Service
 }
 
 /// A place for a connection, if there is one and its peer has not done too much of late.
-fn admit(role: Role, peer: IpAddr, services: &Services) -> Result<ConnectionSlot, NoPlace> {
-    let watched = if role == Role::Lmtp { services.guard.trust() } else { services.guard.watch(peer) };
+fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlot, NoPlace> {
+    let watched = if role == Role::Lmtp { services.guard.trust() } else { services.guard.watch(peer.counts_as()) };
     watched.may_connect().map_err(NoPlace::Excess)?;
     let place = services.sessions.admit(peer).map_err(NoPlace::Full)?;
     // Whoever found no place is not reproached with it.
@@ -218,13 +276,26 @@ fn admit(role: Role, peer: IpAddr, services: &Services) -> Result<ConnectionSlot
     Ok(place)
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
+/// One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is refused by the close
+/// all the same.
+fn tell(stream: &Stream, refusal: &str) {
+    let _told = match stream {
+        Stream::Plain(stream) => stream.try_write(refusal.as_bytes()),
+        Stream::Unix(stream) => stream.try_write(refusal.as_bytes()),
+        // No handshake was made for whom nobody serves.
+        Stream::Tls(_) => Ok(0),
+    };
+}
+
+fn prepare(stream: &Stream) -> io::Result<()> {
+    // A process of this machine is not lost without the kernel's saying so.
+    let Stream::Plain(stream) = stream else { return Ok(()) };
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    stream.local_addr()
+    Ok(())
 }
 
 /// The handshake of a port with implicit TLS; `None` when it fails, takes too long, or the server stops.

@@ -10,19 +10,19 @@ pub mod pop3;
 pub mod port_owner;
 mod room;
 pub mod smtp;
+pub mod socket_file;
 pub mod stream;
 #[cfg(test)]
 mod testbed;
 pub mod tls;
 pub use stream::{Connection, Stream};
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::auth::{Authenticator, Directory};
+use crate::auth::{Authenticator, Directory, Origin};
 use crate::observe::Observer;
 use crate::policy::checks::Policy;
 use crate::store::Store;
@@ -66,17 +66,20 @@ pub struct Services {
 }
 
 impl Services {
-    /// What holds for a stranger's mail from `peer`; `None`: nothing is asked about it.
-    pub(crate) fn policy_for(&self, peer: IpAddr) -> Option<&Policy> {
-        let peer = peer.to_canonical();
+    /// What holds for a stranger's mail from `peer`; `None`: nothing is asked about it. A process of this machine is no
+    /// stranger.
+    pub(crate) fn policy_for(&self, peer: &Origin) -> Option<&Policy> {
+        if *peer == Origin::Socket {
+            return None;
+        }
+        let peer = peer.counts_as();
         let is_trusted = self.trusted_senders.iter().any(|network| network.contains(peer));
         self.policy.as_ref().filter(|_| !is_trusted)
     }
 
-    /// Whether `peer` may give its password without TLS.
-    pub(crate) fn plaintext_login(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.plaintext_login.iter().any(|network| network.contains(peer))
+    /// Whether `peer` may give its password without TLS: who has no address is in none of the networks.
+    pub(crate) fn plaintext_login(&self, peer: &Origin) -> bool {
+        peer.address().is_some_and(|peer| self.plaintext_login.iter().any(|network| network.contains(peer)))
     }
 }
 

@@ -4,7 +4,6 @@
 //! calls of the authenticator and the store, and ends the session when the client leaves or the server stops.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use super::io::{close, read_some, write_all};
@@ -12,9 +11,9 @@ use super::limits::UserSlot;
 use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
-use crate::auth::LoginError;
 use crate::auth::sasl::{self, Login};
 use crate::auth::scram::{Attempt, ClientFirst};
+use crate::auth::{LoginError, Origin};
 use crate::policy::abuse::Deed;
 use crate::pop3::{Answer, Line, LoginRefused, Maildrop, Request, Security, Session, Step};
 use crate::store::{self, Account, Mailbox, UidSet};
@@ -26,15 +25,8 @@ mod tests;
 /// Serves a client until one of the two has enough.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
     let (id, peer) = (connection.id, connection.peer);
-    let mut client = Client {
-        peer: peer.ip(),
-        connection: id,
-        services: &services,
-        proven: None,
-        inbox: None,
-        slot: None,
-        bad_commands: 0,
-    };
+    let mut client =
+        Client { peer, connection: id, services: &services, proven: None, inbox: None, slot: None, bad_commands: 0 };
     match client.serve(connection).await {
         Ok(()) => tracing::debug!(connection = id, %peer, "POP3 session ended"),
         Err(error) => tracing::debug!(connection = id, %peer, %error, "POP3 connection lost"),
@@ -43,7 +35,7 @@ pub async fn serve(connection: Connection, services: Arc<Services>) {
 
 /// What a driver knows of its client.
 struct Client<'a> {
-    peer: IpAddr,
+    peer: Origin,
     connection: u64,
     services: &'a Services,
     /// Who has proved it, and takes note of it.
@@ -97,7 +89,7 @@ impl Client<'_> {
                 Step::NeedInput => {
                     if self.inbox.is_none() {
                         let bad_commands = session.bad_commands();
-                        services.guard.watch(self.peer).note(Deed::Error, bad_commands - self.bad_commands);
+                        services.guard.watch(self.peer.counts_as()).note(Deed::Error, bad_commands - self.bad_commands);
                         self.bad_commands = bad_commands;
                     }
                     let mut arrived = Vec::new();
@@ -139,8 +131,8 @@ impl Client<'_> {
             Security::Tls
         } else {
             // Nobody listens on loopback who could not read the store.
-            let plaintext_login = self.services.plaintext_login(self.peer);
-            Security::Clear { stls: self.services.tls.is_some(), plaintext_login }
+            let plaintext_login = self.services.plaintext_login(&self.peer);
+            Security::Clear { stls: connection.can_start_tls() && self.services.tls.is_some(), plaintext_login }
         };
         let scram = self.services.authenticator.offers_scram();
         Line { security, scram, channel: connection.channel_binding() }
@@ -148,7 +140,8 @@ impl Client<'_> {
 
     async fn log_in(&mut self, login: Login) -> Result<Maildrop, LoginRefused> {
         let authenticator = &self.services.authenticator;
-        let account = authenticator.login(&login.name, &login.password, self.peer).await.map_err(refused)?;
+        let account =
+            authenticator.login(&login.name, &login.password, self.peer.counts_as()).await.map_err(refused)?;
         self.open(account).await
     }
 
@@ -157,7 +150,8 @@ impl Client<'_> {
     }
 
     async fn prove(&mut self, attempt: Attempt) -> Result<String, LoginRefused> {
-        let (account, signature) = self.services.authenticator.prove(&attempt, self.peer).await.map_err(refused)?;
+        let (account, signature) =
+            self.services.authenticator.prove(&attempt, self.peer.counts_as()).await.map_err(refused)?;
         self.proven = Some(account);
         Ok(signature)
     }
@@ -170,7 +164,7 @@ impl Client<'_> {
     /// The maildrop of somebody who is who he says he is, if nothing else is in the way.
     async fn open(&mut self, account: Arc<Account>) -> Result<Maildrop, LoginRefused> {
         let Services { sessions, pop3_logins, pop3: limits, .. } = self.services;
-        let slot = sessions.admit_user(account.id, self.peer).ok_or(LoginRefused::TooManySessions)?;
+        let slot = sessions.admit_user(account.id, &self.peer).ok_or(LoginRefused::TooManySessions)?;
         // Both tables are whole after each step, so a panic elsewhere while one was locked does no harm to it.
         let logins = || pop3_logins.lock().unwrap_or_else(PoisonError::into_inner);
         if !logins().admit(account.id, limits.login_delay, now()) {

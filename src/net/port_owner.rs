@@ -1,9 +1,11 @@
-//! Who listens at a port that we can't have, as `/proc` tells it (proc(5)): for the message of exit code 69.
+//! Who listens at a port or a Unix socket that we can't have, as `/proc` tells it (proc(5)): for the message of exit
+//! code 69.
 //!
 //! Best effort: on other systems, and for processes of other users, it finds nobody.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 /// The state of a listening socket in `/proc/net/tcp`.
@@ -23,11 +25,21 @@ pub fn find(address: SocketAddr) -> Option<String> {
     for process in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if holds(&process.path(), &wanted) {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (process {pid})", name.trim().escape_default()));
+            return Some(shown(pid));
         }
     }
     None
+}
+
+/// The process that began to listen at the other end (SO_PEERCRED, unix(7)).
+pub(super) fn of_socket(connected: &UnixStream) -> Option<String> {
+    let listener = rustix::net::sockopt::socket_peercred(connected).ok()?;
+    u32::try_from(listener.pid.as_raw_pid()).ok().map(shown)
+}
+
+fn shown(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    format!("{} (process {pid})", name.trim().escape_default())
 }
 
 /// The inodes of the sockets that listen at `port`. Columns: number, local address, remote address, state, queues,

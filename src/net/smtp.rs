@@ -61,10 +61,10 @@ pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) 
         observer: &*services.observer,
         max_hops: services.smtp.hops,
         // Neighbours have asked already, and who submits logs in.
-        policy: services.policy_for(peer.ip()).filter(|_| door == Door::Smtp),
+        policy: services.policy_for(&peer).filter(|_| door == Door::Smtp),
     };
     let watched = match door {
-        Door::Smtp | Door::Submission => services.guard.watch(peer.ip()),
+        Door::Smtp | Door::Submission => services.guard.watch(peer.counts_as()),
         Door::Lmtp => services.guard.trust(),
     };
     let mut desk = Desk { transaction: Transaction::new(to, id), watched, is_known: false, guesses: 0 };
@@ -80,7 +80,7 @@ async fn converse(mut connection: Connection, services: &Services, door: Door, d
     let mut shutdown = services.shutdown.clone();
     let mut stress = services.sessions.stress();
     let mut limits = limits_of(services, &desk.watched, *stress.borrow_and_update());
-    let mut login = Login::new(services, connection.peer.ip());
+    let mut login = Login::new(services, connection.peer);
     let peer = peer_of(&connection, services, &login, door);
     let mut session = Session::new(door.dialect(), services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
@@ -259,15 +259,15 @@ impl<'a> Desk<'a> {
 }
 
 fn peer_of(connection: &Connection, services: &Services, login: &Login<'_>, door: Door) -> Peer {
-    let (address, tls) = (connection.peer.ip(), tls(connection, services));
-    Peer { address, tls, terms: login.terms(connection, door) }
+    let (origin, tls) = (connection.peer, tls(connection, services));
+    Peer { origin, tls, terms: login.terms(connection, door) }
 }
 
 fn tls(connection: &Connection, services: &Services) -> Tls {
     match (connection.is_tls(), &services.tls) {
         (true, _) => Tls::On(tls_parameters(connection)),
-        (false, Some(_)) => Tls::Offered,
-        (false, None) => Tls::Unavailable,
+        (false, Some(_)) if connection.can_start_tls() => Tls::Offered,
+        (false, _) => Tls::Unavailable,
     }
 }
 

@@ -1,16 +1,16 @@
-//! A client's connection, plain or TLS.
+//! A client's connection: TCP, plain or TLS, or a Unix socket.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::limits::ConnectionSlot;
+use crate::auth::Origin;
 use crate::auth::scram::ChannelBinding;
 
 /// The bytes to and from a client.
@@ -20,6 +20,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// Through TLS.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Between processes of this machine. There is no TLS: nobody else reads what passes.
+    Unix(UnixStream),
 }
 
 /// A client's connection.
@@ -27,10 +29,8 @@ pub enum Stream {
 pub struct Connection {
     /// The bytes.
     pub stream: Stream,
-    /// Who it is.
-    pub peer: SocketAddr,
-    /// Where it came in.
-    pub local: SocketAddr,
+    /// Where it comes from.
+    pub peer: Origin,
     /// A number for logs and observers, never given twice in a process.
     pub id: u64,
     /// Its place among all connections. Boxed: drivers hold a connection in several of their states.
@@ -43,10 +43,15 @@ impl Connection {
         matches!(self.stream, Stream::Tls(_))
     }
 
+    /// Whether TLS may begin.
+    pub fn can_start_tls(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
     /// TLS version and cipher suite, for trace headers and logs.
     pub fn tls_parameters(&self) -> Option<(rustls::ProtocolVersion, rustls::CipherSuite)> {
         match &self.stream {
-            Stream::Plain(_) => None,
+            Stream::Plain(_) | Stream::Unix(_) => None,
             Stream::Tls(tls) => {
                 let (_, session) = tls.get_ref();
                 Some((session.protocol_version()?, session.negotiated_cipher_suite()?.suite()))
@@ -72,13 +77,15 @@ impl Connection {
     pub(crate) async fn gone(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let tcp = match &self.stream {
-                Stream::Plain(tcp) => tcp,
-                Stream::Tls(tls) => tls.get_ref().0,
-            };
             // A wait for urgent data, which is never asked for, ends with the stream and with nothing else; one for data
             // would end at once where data wait.
-            match tcp.ready(tokio::io::Interest::PRIORITY).await {
+            let urgent = tokio::io::Interest::PRIORITY;
+            let ready = match &self.stream {
+                Stream::Plain(tcp) => tcp.ready(urgent).await,
+                Stream::Tls(tls) => tls.get_ref().0.ready(urgent).await,
+                Stream::Unix(unix) => unix.ready(urgent).await,
+            };
+            match ready {
                 Ok(ready) if !ready.is_read_closed() => {}
                 _ => return,
             }
@@ -89,13 +96,14 @@ impl Connection {
     /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in
     /// the clear survives, RFC 3207 §4.2), and limits the time.
     pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {
-        let Connection { stream, peer, local, id, place } = self;
+        let Connection { stream, peer, id, place } = self;
         match stream {
             Stream::Plain(tcp) => {
                 let tls = acceptor.accept(tcp).await?;
-                Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, local, id, place })
+                Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, id, place })
             }
             Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
+            Stream::Unix(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no TLS over a Unix socket")),
         }
     }
 }
@@ -105,6 +113,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Stream::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
         }
     }
 }
@@ -114,6 +123,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Stream::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
         }
     }
 
@@ -121,6 +131,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Stream::Unix(unix) => Pin::new(unix).poll_flush(cx),
         }
     }
 
@@ -128,6 +139,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::guard::{Guard, Settings};
 use super::limits::{Network, SessionLimits, Sessions};
 use super::{Connection, Services, Stream};
-use crate::auth::{Authenticator, Directory, Membership, Passwords, credentials_from_password};
+use crate::auth::{Authenticator, Directory, Membership, Origin, Passwords, credentials_from_password};
 use crate::observe::Nobody;
 use crate::store::{FlagNames, Mailbox, NewMessage, Options, Placement, Store, UidSet};
 
@@ -85,14 +85,21 @@ impl Server {
         self.inbox.head().exists
     }
 
+    /// Both ends of a connection through a Unix socket.
+    pub(super) fn socket_connection(&self) -> (Client<UnixStream>, Connection) {
+        let (client, server) = UnixStream::pair().unwrap();
+        let place = Box::new(self.services.sessions.admit(&Origin::Socket).unwrap());
+        (Client::new(client), Connection { stream: Stream::Unix(server), peer: Origin::Socket, id: 1, place })
+    }
+
     /// Both ends of a connection.
     pub(super) async fn connection(&self) -> (Client<TcpStream>, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let local = listener.local_addr().unwrap();
-        let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (tcp, peer): (TcpStream, SocketAddr) = accepted.unwrap();
-        let place = Box::new(self.services.sessions.admit(peer.ip()).unwrap());
-        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, local, id: 1, place })
+        let peer = peer.into();
+        let place = Box::new(self.services.sessions.admit(&peer).unwrap());
+        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, id: 1, place })
     }
 }
 

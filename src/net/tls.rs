@@ -117,7 +117,7 @@ pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::
         return Err(io::Error::other("TLS was offered without a certificate"));
     };
     let mut shutdown = services.shutdown.clone();
-    let (peer, asked_to_leave) = (connection.peer.ip(), connection.place.asked_to_leave());
+    let (peer, asked_to_leave) = (connection.peer.counts_as(), connection.place.asked_to_leave());
     tokio::select! {
         done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => done
             .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))

@@ -268,7 +268,7 @@ fn log(verdicts: &Verdicts, decision: &Decision, forged: usize, envelope: &Envel
 }
 
 fn address(envelope: &Envelope) -> IpAddr {
-    envelope.peer.to_canonical()
+    envelope.peer.counts_as()
 }
 
 fn helo(envelope: &Envelope) -> &str {
@@ -337,7 +337,7 @@ mod tests {
             dialect: Dialect::Smtp,
             client: Client { name: "mx.example.org".into(), extended: true },
             // As a socket of both families has it.
-            peer: "::ffff:192.0.2.1".parse().unwrap(),
+            peer: "[::ffff:192.0.2.1]:25".parse::<std::net::SocketAddr>().unwrap().into(),
             tls: None,
             account: None,
             is_submission: false,

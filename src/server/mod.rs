@@ -23,9 +23,9 @@ use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint, Strangers};
 use crate::net::guard::Guard;
 use crate::net::limits::{SessionLimits, Sessions};
-use crate::net::listener::{Listener, Role};
+use crate::net::listener::{Address, Listener, Role};
 use crate::net::tls::{self, Tls};
-use crate::net::{Services, port_owner};
+use crate::net::{Services, port_owner, socket_file};
 use crate::observe::Observer;
 use crate::policy::checks::Policy;
 use crate::policy::resolver::NoAnswer;
@@ -50,13 +50,23 @@ pub enum StartError {
         /// The process that has it, where it can be found out.
         owner: Option<String>,
     },
-    /// The address can't be had for another reason: not ours, or a port that needs a privilege.
+    /// Somebody else listens at a Unix socket of that name.
+    #[error("{} is taken: {} can't listen there{}", path.display(), role.name(), by(owner))]
+    SocketTaken {
+        /// What was to be spoken there.
+        role: Role,
+        /// Where.
+        path: PathBuf,
+        /// The process that has it, where it can be found out.
+        owner: Option<String>,
+    },
+    /// The address can't be had for another reason: not ours, or a port or folder that needs a privilege.
     #[error("{} can't listen at {address}: {error}", role.name())]
     Bind {
         /// What was to be spoken there.
         role: Role,
         /// Where.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         error: io::Error,
     },
@@ -97,7 +107,7 @@ fn by(owner: &Option<String>) -> String {
 /// A server that runs.
 pub struct Server {
     store: Store,
-    addresses: Vec<(Role, SocketAddr)>,
+    addresses: Vec<(Role, Address)>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     tls: Option<Arc<Tls>>,
@@ -111,7 +121,7 @@ impl Server {
             Some(Strangers { trusted, policy }) => (trusted, Some(Policy::new(policy, &config.dns, &config.hostname)?)),
             None => (Vec::new(), None),
         };
-        let addresses = listeners.iter().map(|listener| (listener.role(), listener.address())).collect();
+        let addresses = listeners.iter().map(|listener| (listener.role(), listener.address().clone())).collect();
 
         let Config {
             hostname,
@@ -184,13 +194,28 @@ impl Server {
     }
 
     /// What listens where, with the real ports.
-    pub fn addresses(&self) -> &[(Role, SocketAddr)] {
+    pub fn addresses(&self) -> &[(Role, Address)] {
         &self.addresses
     }
 
-    /// Where `role` is spoken, if it is; the first of several addresses.
+    /// Where `role` is spoken over TCP, if it is; the first of several addresses.
     pub fn address(&self, role: Role) -> Option<SocketAddr> {
-        self.addresses.iter().find(|(candidate, _)| *candidate == role).map(|(_, address)| *address)
+        self.of(role).find_map(|address| match address {
+            Address::Port(address) => Some(*address),
+            Address::Socket { .. } => None,
+        })
+    }
+
+    /// The Unix socket where `role` is spoken, if there is one; the first of several.
+    pub fn socket(&self, role: Role) -> Option<&Path> {
+        self.of(role).find_map(|address| match address {
+            Address::Port(_) => None,
+            Address::Socket { path, .. } => Some(path.as_path()),
+        })
+    }
+
+    fn of(&self, role: Role) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().filter(move |(candidate, _)| *candidate == role).map(|(_, address)| address)
     }
 
     /// Takes the certificate anew from its files, after a renewal; false where there is no TLS. After an error the old
@@ -221,17 +246,27 @@ impl Server {
 
 fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::with_capacity(endpoints.len());
-    for &Endpoint { role, address, optional } in endpoints {
-        match Listener::bind(role, address) {
+    for Endpoint { role, address, optional } in endpoints {
+        match Listener::bind(*role, address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) if optional => tracing::info!(role = role.name(), %address, %error, "not listening here"),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(StartError::PortTaken { role, address, owner: port_owner::find(address) });
-            }
-            Err(error) => return Err(StartError::Bind { role, address, error }),
+            Err(error) if *optional => tracing::info!(role = role.name(), %address, %error, "not listening here"),
+            Err(error) => return Err(refused(*role, address, error)),
         }
     }
     Ok(listeners)
+}
+
+fn refused(role: Role, address: &Address, error: socket_file::Error) -> StartError {
+    match (address.clone(), error) {
+        (Address::Socket { path, .. }, socket_file::Error::Taken { owner }) => {
+            StartError::SocketTaken { role, path, owner }
+        }
+        (Address::Port(address), socket_file::Error::Taken { owner }) => StartError::PortTaken { role, address, owner },
+        (Address::Port(address), socket_file::Error::Io(error)) if error.kind() == io::ErrorKind::AddrInUse => {
+            StartError::PortTaken { role, address, owner: port_owner::find(address) }
+        }
+        (address, socket_file::Error::Io(error)) => StartError::Bind { role, address, error },
+    }
 }
 
 /// Opens the store in `data_dir`; makes the folder, for its owner's eyes alone. Blocks.
@@ -269,7 +304,7 @@ mod tests {
     use crate::observe::Nobody;
 
     fn config(data_dir: &Path, role: Role, port: u16) -> Config {
-        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        let address = Address::Port(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
         let mut config = Config::dev(data_dir.to_owned());
         config.listeners.push(Endpoint { role, address, optional: false });
         config
@@ -317,7 +352,7 @@ mod tests {
     async fn a_client_that_never_shakes_hands_does_not_delay_the_stop() {
         let folder = tempfile::tempdir().unwrap();
         let server = start(config(folder.path(), Role::Pop3s, 0)).await.unwrap();
-        let mut silent = TcpStream::connect(server.addresses()[0].1).await.unwrap();
+        let mut silent = TcpStream::connect(server.address(Role::Pop3s).unwrap()).await.unwrap();
         tokio::time::timeout(DRAIN / 2, server.shutdown()).await.expect("a stop within the time of a drain").unwrap();
         assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "the connection is closed");
     }

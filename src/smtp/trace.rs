@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{Dialect, Envelope};
+use crate::auth::Origin;
 
 /// Where the message comes from, as a line with its CRLF.
 pub fn return_path(envelope: &Envelope) -> String {
@@ -24,7 +25,7 @@ pub fn return_path(envelope: &Envelope) -> String {
 pub fn received(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
     let mut header = String::with_capacity(400);
     // Writing to a String can't fail.
-    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, address_literal(envelope.peer));
+    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, tcp_info(&envelope.peer));
     let _ = write!(header, " with {}", with_protocol(envelope));
     if let Some(tls) = &envelope.tls {
         let _ = write!(header, " ({tls})");
@@ -37,11 +38,14 @@ pub fn received(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
     header
 }
 
-/// `address-literal` (RFC 5321 §4.1.3).
-fn address_literal(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("[{address}]"),
-        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+/// `TCP-info` (RFC 5321 §4.4): an `address-literal` (§4.1.3), and where there is no address a comment (RFC 5322 §3.2.2)
+/// that says so.
+fn tcp_info(peer: &Origin) -> String {
+    match (peer, peer.address()) {
+        (_, Some(IpAddr::V4(address))) => format!("[{address}]"),
+        (_, Some(IpAddr::V6(address))) => format!("[IPv6:{address}]"),
+        (Origin::Socket, None) => "unix".to_owned(),
+        (_, None) => "unknown".to_owned(),
     }
 }
 
@@ -80,7 +84,7 @@ mod tests {
         Envelope {
             dialect: Dialect::Smtp,
             client: Client { name: "client.example".into(), extended: true },
-            peer: "192.0.2.1".parse().unwrap(),
+            peer: Origin::Address("192.0.2.1:4711".parse().unwrap()),
             tls: None,
             account: None,
             is_submission: false,
@@ -114,7 +118,7 @@ mod tests {
     fn two_recipients_are_not_and_tls_is_told() {
         let mut envelope = envelope();
         envelope.recipients.push(path("<carol@example.net>"));
-        envelope.peer = "::ffff:192.0.2.1".parse().unwrap();
+        envelope.peer = Origin::from("[::ffff:192.0.2.1]:4711".parse::<std::net::SocketAddr>().unwrap());
         envelope.tls = Some("TLSv1_3 TLS13_AES_128_GCM_SHA256".into());
         envelope.parameters.smtputf8 = true;
         assert_eq!(
@@ -123,6 +127,18 @@ mod tests {
              \tby mx with UTF8SMTPS (TLSv1_3 TLS13_AES_128_GCM_SHA256)\r\n\
              \tid 1f; D\r\n"
         );
+    }
+
+    #[test]
+    fn a_peer_without_an_address_has_none() {
+        let from = |peer| {
+            let header = received(&Envelope { peer, ..envelope() }, "mx", "1f", "D");
+            header.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(from(Origin::Socket), "Received: from client.example (unix)");
+        assert_eq!(from(Origin::Hidden("192.0.2.9".parse().unwrap())), "Received: from client.example (unknown)");
+        let six = Origin::Address("[2001:db8::1]:4711".parse().unwrap());
+        assert_eq!(from(six), "Received: from client.example ([IPv6:2001:db8::1])");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::auth::Origin;
 use crate::net::testbed::{Client, Server};
 use crate::observe::{Delivery, Observer};
 
@@ -208,7 +209,7 @@ async fn nothing_sent_ahead_of_tls_survives_it() {
 async fn no_password_from_afar_without_tls() {
     let server = Server::start().await;
     let (mut client, connection) = server.connection().await;
-    let connection = Connection { peer: "192.0.2.7:993".parse().unwrap(), ..connection };
+    let connection = Connection { peer: Origin::Address("192.0.2.7:993".parse().unwrap()), ..connection };
     tokio::spawn(serve(connection, Arc::clone(&server.services)));
     let greeting = client.line().await;
     assert!(greeting.contains(" LOGINDISABLED") && !greeting.contains("AUTH="), "{greeting}");

@@ -226,7 +226,7 @@ async fn a_maildrop_that_cannot_be_opened_counts_for_no_delay() {
     })
     .await;
     let account = server.inbox.account();
-    let slot = server.services.sessions.admit_user(account, "127.0.0.1".parse().unwrap());
+    let slot = server.services.sessions.admit_user(account, &Origin::Address("127.0.0.1:4711".parse().unwrap()));
     let (mut client, _served) = connect(&server).await;
     client.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==").await;
     client.hears("-ERR [IN-USE] you have too many sessions").await;

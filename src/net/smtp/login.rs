@@ -1,11 +1,10 @@
 //! What an SMTP session wants to know of the authenticator, and what its client may do for who it is.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::LoginError;
 use crate::auth::sasl::Offer;
+use crate::auth::{LoginError, Origin};
 use crate::net::limits::UserSlot;
 use crate::net::{Connection, Services};
 use crate::smtp::{Auth, Claim, Haste, Judged, Reply, Terms, replies};
@@ -16,13 +15,13 @@ use super::Door;
 /// Judges the claims of one client, and holds the place of who it turns out to be.
 pub(super) struct Login<'s> {
     services: &'s Services,
-    peer: IpAddr,
+    peer: Origin,
     /// The place of who has logged in.
     slot: Option<UserSlot>,
 }
 
 impl<'s> Login<'s> {
-    pub(super) fn new(services: &'s Services, peer: IpAddr) -> Self {
+    pub(super) fn new(services: &'s Services, peer: Origin) -> Self {
         Self { services, peer, slot: None }
     }
 
@@ -33,7 +32,7 @@ impl<'s> Login<'s> {
         let auth = match door {
             Door::Lmtp => Auth::Off,
             Door::Smtp if !services.smtp.auth => Auth::Off,
-            Door::Smtp | Door::Submission if connection.is_tls() || services.plaintext_login(self.peer) => {
+            Door::Smtp | Door::Submission if connection.is_tls() || services.plaintext_login(&self.peer) => {
                 let offer = Offer { scram: services.authenticator.offers_scram(), channel: channel.is_some() };
                 Auth::Offered { offer, channel }
             }
@@ -41,7 +40,7 @@ impl<'s> Login<'s> {
         };
         let haste = match door {
             Door::Lmtp => Haste::Tolerated,
-            _ if services.sessions.is_exempt(self.peer) => Haste::Tolerated,
+            _ if services.sessions.is_exempt(self.peer.counts_as()) => Haste::Tolerated,
             // Only strangers wait: mail clients show a spinner meanwhile.
             Door::Submission => Haste::Refused { greeting_delay: Duration::ZERO },
             Door::Smtp => Haste::Refused { greeting_delay: services.smtp.greeting_delay },
@@ -56,10 +55,11 @@ impl<'s> Login<'s> {
         let (account, last_challenge) = match claim {
             Claim::Name(first) => return authenticator.challenge(first).await.map(Judged::Next).map_err(refusal),
             Claim::Password(login) => {
-                (authenticator.login(&login.name, &login.password, self.peer).await.map_err(refusal)?, None)
+                (authenticator.login(&login.name, &login.password, self.peer.counts_as()).await.map_err(refusal)?, None)
             }
             Claim::Proof(attempt) => {
-                let (account, signature) = authenticator.prove(&attempt, self.peer).await.map_err(refusal)?;
+                let (account, signature) =
+                    authenticator.prove(&attempt, self.peer.counts_as()).await.map_err(refusal)?;
                 (account, Some(signature))
             }
         };
@@ -73,7 +73,7 @@ impl<'s> Login<'s> {
     }
 
     fn admit(&mut self, account: &Arc<Account>) -> Result<(), Reply> {
-        let Some(slot) = self.services.sessions.admit_user(account.id, self.peer) else {
+        let Some(slot) = self.services.sessions.admit_user(account.id, &self.peer) else {
             tracing::warn!(account = %account.name, peer = %self.peer, "too many sessions");
             return Err(replies::TOO_MANY_SESSIONS);
         };

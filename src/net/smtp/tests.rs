@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::auth::Origin;
 use crate::net::guard::{Guard, Settings};
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::testbed::{Client, Server};
@@ -68,6 +69,32 @@ async fn lmtp_answers_for_each_recipient() {
     client.hears("250 2.0.0 Stored on disk").await;
     client.hears("250 2.0.0 Stored on disk").await;
     assert!(only_message(&server).await.contains(" with LMTP\r\n"));
+}
+
+#[tokio::test]
+async fn a_unix_socket_has_no_address_and_no_tls() {
+    let server = Server::start().await;
+    let (mut client, connection) = server.socket_connection();
+    let served = tokio::spawn(serve(connection, Arc::clone(&server.services), Door::Lmtp));
+    client.hears("220 mail.example.org LMTP Postbell").await;
+    client.says("LHLO client.example").await;
+    loop {
+        let line = client.line().await;
+        assert_ne!(&line[4..], "STARTTLS");
+        if line.starts_with("250 ") {
+            break;
+        }
+    }
+    client.says("STARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nBDAT 3 LAST\r\na").await;
+    client.hears("502 5.5.1 TLS is not configured here").await;
+    client.hears("250 2.1.0 Sender accepted").await;
+    client.hears("250 2.1.5 Recipient accepted").await;
+    client.hears("250 2.0.0 Stored on disk").await;
+    assert!(only_message(&server).await.contains("\r\nReceived: from client.example (unix)\r\n"));
+    client.says("QUIT").await;
+    client.hears("221 2.0.0 Goodbye").await;
+    client.is_closed().await;
+    served.await.unwrap();
 }
 
 #[tokio::test]
@@ -220,7 +247,7 @@ async fn the_idle_make_room_and_who_brings_a_message_stays() {
 /// A place for somebody who logs in, as soon as a stranger may be asked to leave for it.
 async fn take_place(server: &Server) -> crate::net::limits::ConnectionSlot {
     loop {
-        match server.services.sessions.admit("192.0.2.9".parse().unwrap()) {
+        match server.services.sessions.admit(&Origin::Address("192.0.2.9:4711".parse().unwrap())) {
             Ok(mut place) => {
                 place.stands(Rank::Settled);
                 break place;
@@ -235,8 +262,9 @@ async fn when_places_are_few_patience_is_short_for_those_who_are_there_too() {
     let server = server_with_places(5).await;
     let (mut client, _served) = connect(&server, Door::Smtp).await;
     let start = tokio::time::Instant::now();
-    let mut others: Vec<_> =
-        (0..3).map(|_| server.services.sessions.admit("192.0.2.9".parse().unwrap()).unwrap()).collect();
+    let mut others: Vec<_> = (0..3)
+        .map(|_| server.services.sessions.admit(&Origin::Address("192.0.2.9:4711".parse().unwrap())).unwrap())
+        .collect();
     others.iter_mut().for_each(|place| place.stands(Rank::Settled));
     assert!(server.services.sessions.is_stressed());
     client.hears("421 4.4.2 Waited too long").await;

@@ -66,7 +66,7 @@ impl Session {
             return Progress::Made;
         }
         if facts.verb == Verb::Data && self.hurries() {
-            tracing::info!(peer = %self.peer.address, "did not wait for 354");
+            tracing::info!(peer = %self.peer.origin, "did not wait for 354");
             self.abandon();
             self.close_with(&replies::GO_AHEAD_COMES_FIRST);
             return Progress::Made;
@@ -140,7 +140,7 @@ impl Session {
                     Tls::On(parameters) => Some(parameters.clone()),
                     Tls::Offered | Tls::Unavailable => None,
                 };
-                let (dialect, peer) = (self.dialect, self.peer.address);
+                let (dialect, peer) = (self.dialect, self.peer.origin);
                 let (recipients, recipient_parameters) = (Vec::new(), Vec::new());
                 let envelope = Arc::new(Envelope {
                     dialect,

@@ -26,7 +26,7 @@ impl Session {
             Some(&TLS_HANDSHAKE_RECORD) => replies::TLS_FIRST_WAS_SPOKEN,
             Some(_) => replies::GREETING_COMES_FIRST,
         };
-        tracing::info!(peer = %self.peer.address, "spoke before the greeting");
+        tracing::info!(peer = %self.peer.origin, "spoke before the greeting");
         self.close_with(&reply);
         Progress::Made
     }

@@ -15,7 +15,6 @@
 //!   never here.
 
 use std::mem;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,7 @@ use super::command::{Chunk, Stage};
 use super::parameters::{MailParameters, RcptParameters};
 use super::path::Path;
 use super::{Dialect, Haste, Limits, Reply, Terms, replies};
+use crate::auth::Origin;
 use crate::wire::dot;
 use crate::wire::line::Framer;
 use crate::wire::newline::Newlines;
@@ -47,8 +47,8 @@ const TLS_HANDSHAKE_RECORD: u8 = 22;
 /// Who is at the other end, as far as the driver knows.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
+    /// Where it is.
+    pub origin: Origin,
     /// Whether the connection is encrypted.
     pub tls: Tls,
     /// What it is offered beside the rest.
@@ -82,8 +82,8 @@ pub struct Envelope {
     pub dialect: Dialect,
     /// From whom it came, by name.
     pub client: Client,
-    /// From whom it came, by address.
-    pub peer: IpAddr,
+    /// From where it came.
+    pub peer: Origin,
     /// TLS version and cipher suite.
     pub tls: Option<String>,
     /// The name of the account whose owner has logged in to send it (RFC 4954).
@@ -541,7 +541,7 @@ impl Session {
     /// temporary one is not the client's fault.
     fn refuse_times(&mut self, reply: &Reply, times: usize, then: State) -> State {
         if reply.is_permanent_refusal() {
-            tracing::debug!(peer = %self.peer.address, code = reply.code(), text = reply.text(), "refused");
+            tracing::debug!(peer = %self.peer.origin, code = reply.code(), text = reply.text(), "refused");
             self.errors += 1;
             self.errors_untold = self.errors_untold.saturating_add(1);
             if self.errors >= self.limits.errors {

@@ -9,7 +9,7 @@ use crate::smtp::{Auth, Claim, Judged};
 /// Holds a conversation, octet by octet or line by line, and says what was answered.
 fn answers(terms: Terms, limits: Limits, octets: &[u8], piece: usize) -> Vec<String> {
     let now = Instant::now();
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Unavailable, terms };
+    let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls: Tls::Unavailable, terms };
     let mut session = Session::new(Dialect::Smtp, "mx".into(), peer, Arc::new(limits), now);
     let mut said = Vec::new();
     for piece in octets.chunks(piece) {

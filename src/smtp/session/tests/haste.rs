@@ -7,7 +7,7 @@ use crate::smtp::Haste;
 
 fn session(now: Instant) -> Session {
     let terms = Terms { haste: Haste::Refused { greeting_delay: Duration::from_secs(2) }, ..Terms::default() };
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Unavailable, terms };
+    let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls: Tls::Unavailable, terms };
     Session::new(Dialect::Smtp, "mx.example".into(), peer, Arc::default(), now)
 }
 

@@ -97,7 +97,11 @@ fn too_many_errors_and_too_much_junk_end_the_session() {
 #[test]
 fn replies_to_a_client_that_does_not_read_are_bounded() {
     let limits = Limits { junk_commands: u32::MAX, ..Limits::default() };
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Unavailable, terms: Terms::default() };
+    let peer = Peer {
+        origin: Origin::Address("192.0.2.1:4711".parse().unwrap()),
+        tls: Tls::Unavailable,
+        terms: Terms::default(),
+    };
     let now = Instant::now();
     let mut session = Session::new(Dialect::Smtp, "mx.example".into(), peer, Arc::new(limits), now);
     session.receive(&b"HELP\r\n".repeat(2_000), now);

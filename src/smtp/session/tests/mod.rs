@@ -30,7 +30,7 @@ struct Fake {
 impl Fake {
     fn new(dialect: Dialect, tls: Tls, limits: Limits) -> Self {
         let now = Instant::now();
-        let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls, terms: Terms::default() };
+        let peer = Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls, terms: Terms::default() };
         let session = Session::new(dialect, "mx.example".into(), peer, Arc::new(limits), now);
         let mut fake = Self { session, now, message: None, events: Vec::new(), closed: false };
         fake.run();
@@ -137,7 +137,11 @@ impl Fake {
 
 /// Who is at the other end when TLS has begun.
 fn under_tls() -> Peer {
-    Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::On("TLSv1_3".into()), terms: Terms::default() }
+    Peer {
+        origin: Origin::Address("192.0.2.1:4711".parse().unwrap()),
+        tls: Tls::On("TLSv1_3".into()),
+        terms: Terms::default(),
+    }
 }
 
 /// The octets of a `C:` or `C|` line.

@@ -48,7 +48,8 @@ fn nothing_survives_starttls() {
 #[test]
 fn octets_between_starttls_and_the_handshake_are_dropped() {
     let now = Instant::now();
-    let peer = Peer { address: "192.0.2.1".parse().unwrap(), tls: Tls::Offered, terms: Terms::default() };
+    let peer =
+        Peer { origin: Origin::Address("192.0.2.1:4711".parse().unwrap()), tls: Tls::Offered, terms: Terms::default() };
     let mut session = Session::new(Dialect::Smtp, "mx.example".into(), peer, Arc::default(), now);
     session.receive(b"STARTTLS\r\n", now);
     assert!(matches!(session.poll(), Step::Write(_)));
