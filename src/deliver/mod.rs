@@ -142,6 +142,10 @@ impl<'a> Transaction<'a> {
             })?;
             named.push((addressee, inbox));
         }
+        if !self.recipients.have_room_for(&named) {
+            tracing::info!(connection = self.connection, recipient = %path, "too many in one message");
+            return Err(replies::TOO_MANY_RECIPIENTS);
+        }
         self.check_origin(path).await?;
         self.recipients.add(named);
         Ok(())
