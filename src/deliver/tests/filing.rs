@@ -117,14 +117,20 @@ async fn one_who_wants_it_nowhere_is_not_refused() {
     };
     let transaction = world.transaction();
     for dialect in [Dialect::Smtp, Dialect::Lmtp] {
-        assert_eq!(transaction.store(body().await, vec![vec![]], dialect).await, Ok(vec![None]));
-        assert_eq!(transaction.store(body().await, vec![vec![], inbox()], dialect).await, Ok(vec![None, None]));
+        assert_eq!(transaction.store(body().await, vec![vec![]], dialect, &mut String::new()).await, Ok(vec![None]));
+        assert_eq!(
+            transaction.store(body().await, vec![vec![], inbox()], dialect, &mut String::new()).await,
+            Ok(vec![None, None])
+        );
     }
     world.store.remove_account(alice.id).await.unwrap();
     let places = || vec![vec![], inbox()];
     let gone = Some(replies::MAILBOX_UNAVAILABLE);
-    assert_eq!(transaction.store(body().await, places(), Dialect::Lmtp).await, Ok(vec![None, gone]));
-    let smtp = transaction.store(body().await, places(), Dialect::Smtp).await;
+    assert_eq!(
+        transaction.store(body().await, places(), Dialect::Lmtp, &mut String::new()).await,
+        Ok(vec![None, gone])
+    );
+    let smtp = transaction.store(body().await, places(), Dialect::Smtp, &mut String::new()).await;
     assert_eq!(smtp, Err(replies::MAILBOX_UNAVAILABLE));
 }
 
