@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+#[path = "cli/deliver.rs"]
+mod deliver;
+
 /// How long anything may take before it counts as never.
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -14,6 +14,11 @@ pub enum Origin {
     Address(SocketAddr),
     /// From a process of this machine, through a Unix socket.
     Socket,
+    /// From a program of this machine that hands over a message itself, run by this user: no protocol is spoken.
+    Program {
+        /// The user's number, as the kernel says.
+        uid: u32,
+    },
     /// From somebody behind the proxy at this address, which does not say who (UNKNOWN in the PROXY protocol). That the
     /// proxy is trusted is no reason to trust whoever it hides.
     Hidden(IpAddr),
@@ -24,7 +29,7 @@ impl Origin {
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Origin::Address(peer) => Some(peer.ip()),
-            Origin::Socket | Origin::Hidden(_) => None,
+            Origin::Socket | Origin::Program { .. } | Origin::Hidden(_) => None,
         }
     }
 
@@ -32,7 +37,7 @@ impl Origin {
     pub fn counts_as(&self) -> IpAddr {
         match self {
             Origin::Address(peer) => peer.ip(),
-            Origin::Socket => Ipv4Addr::LOCALHOST.into(),
+            Origin::Socket | Origin::Program { .. } => Ipv4Addr::LOCALHOST.into(),
             Origin::Hidden(proxy) => *proxy,
         }
     }
@@ -51,6 +56,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Address(peer) => peer.fmt(f),
             Origin::Socket => f.write_str("unix"),
+            Origin::Program { uid } => write!(f, "program of user {uid}"),
             Origin::Hidden(proxy) => write!(f, "unknown behind {proxy}"),
         }
     }
@@ -67,6 +73,7 @@ mod tests {
         for (origin, address, counts_as, shown) in [
             (mapped, Some(ip("192.0.2.1")), ip("192.0.2.1"), "192.0.2.1:25"),
             (Origin::Socket, None, ip("127.0.0.1"), "unix"),
+            (Origin::Program { uid: 1000 }, None, ip("127.0.0.1"), "program of user 1000"),
             (Origin::Hidden(ip("192.0.2.9")), None, ip("192.0.2.9"), "unknown behind 192.0.2.9"),
         ] {
             assert_eq!((origin.address(), origin.counts_as(), &*origin.to_string()), (address, counts_as, shown));

@@ -1,11 +1,12 @@
 //! What a person types. Each subcommand is a file.
 //!
 //! Exit codes: 0 done; 1 failed; 2 not understood; 69 a port or a socket is taken; 78 the configuration is wrong (sysexits(3) for
-//! the last two). What went wrong stands on standard error, in one line where one line can say it.
+//! the last two); `deliver` has those of sysexits(3) alone. What went wrong stands on standard error, in one line where one line can say it.
 
 mod account;
 mod alias;
 mod check;
+mod deliver;
 mod demo;
 mod dev;
 mod live;
@@ -46,6 +47,8 @@ enum Command {
     Sieve(sieve::Sieve),
     /// Add, remove and list addresses that lead to others, beside a running server too
     Alias(alias::AliasArgs),
+    /// Deliver a message from standard input, as a mail server's or a script's last step, beside a running server too
+    Deliver(deliver::Deliver),
     /// Verify a store that no server has open, and say what was found
     Check(check::Check),
 }
@@ -53,13 +56,18 @@ enum Command {
 /// Runs what the command line asks for.
 pub fn run() -> ExitCode {
     // Says itself what it does not understand, and ends with 2; or with 0 after --help.
-    let outcome = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return not_understood(&error),
+    };
+    let outcome = match command {
         Command::Dev(dev) => dev.run(),
 
         Command::Serve(serve) => serve.run(),
         Command::Account(account) => account.run(),
         Command::Sieve(sieve) => sieve.run(),
         Command::Alias(alias) => alias.run(),
+        Command::Deliver(deliver) => deliver.run(),
         Command::Check(check) => check.run(),
     };
     match outcome {
@@ -68,6 +76,17 @@ pub fn run() -> ExitCode {
             eprintln!("postbell: {failure}");
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Says what clap has to say, help too, and how the process is to end.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Where nobody listens, there is the exit code.
+    let _ = error.print();
+    match error.exit_code() {
+        // Who runs this one knows sysexits(3) alone.
+        2 if std::env::args_os().nth(1).is_some_and(|command| command == "deliver") => ExitCode::from(deliver::USAGE),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(Failure::FAILED)),
     }
 }
 

@@ -231,10 +231,14 @@ impl Listener {
     }
 }
 
+/// A number for a connection that no other of this process has, whatever is spoken on it.
+pub(crate) fn new_id() -> u64 {
+    static LAST_ID: AtomicU64 = AtomicU64::new(0);
+    LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// Gives a new connection its place, its number and its task.
 fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
-    static LAST_ID: AtomicU64 = AtomicU64::new(0);
-
     let place = match admit(role, &peer, services) {
         Ok(place) => Box::new(place),
         Err(reason) => {
@@ -250,7 +254,7 @@ fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, ses
         tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
         return;
     }
-    let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
+    let id = new_id();
     let connection = Connection { stream, peer, id, place };
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     let services = Arc::clone(services);

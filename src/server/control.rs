@@ -1,8 +1,9 @@
-//! The control socket: how `postbell account` and `postbell alias` reach the process that owns the store (DESIGN §4).
+//! The control socket: how `postbell account` and its like reach the process that owns the store (DESIGN §4).
 //!
 //! `control.sock` lies in the data folder with mode 0600, so whoever may read the store may ask, and nobody else. One
 //! connection carries one question and one answer, each a line of JSON of bounded length. Passwords do not come this
-//! way: the asker sends the verifiers made of them.
+//! way: the asker sends the verifiers made of them. A message that is to be delivered follows its question
+//! ([`delivery`](super::delivery)).
 //!
 //! Whoever holds the store's lock owns the socket's name as well, so a socket that an earlier process left behind is
 //! replaced, and asking at it finds nobody.
@@ -17,9 +18,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::delivery::{Courier, Order};
 use crate::auth::Membership;
 use crate::auth::address::Address;
 use crate::auth::resolution::{Rules, meaning};
@@ -41,7 +43,8 @@ const ANSWER_OCTETS_MAX: u64 = 64 << 20;
 /// How long either side waits for the other's next step. The other is on the same machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many ask at one time; the next one waits in the kernel's queue.
+/// How many ask at one time; the next one waits in the kernel's queue. Who brings a message waits for nobody's answer, and is
+/// counted apart.
 const ASKERS_MAX: usize = 8;
 
 /// What can be asked of the owner of a store.
@@ -112,6 +115,17 @@ pub enum Question {
         /// As one JSON list.
         json: bool,
     },
+}
+
+/// What comes in at the socket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Asked {
+    /// To deliver the message that follows.
+    Deliver(Order),
+    /// To answer.
+    #[serde(untagged)]
+    Question(Question),
 }
 
 /// What the owner says.
@@ -321,17 +335,24 @@ pub(super) fn listen(data_dir: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers until the server stops. What is being answered then is finished first, and the socket in `data_dir` goes away.
-pub(super) async fn run(listener: UnixListener, data_dir: PathBuf, owner: Owner, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn run(
+    listener: UnixListener,
+    data_dir: PathBuf,
+    owner: Owner,
+    courier: Arc<Courier>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(ASKERS_MAX));
     let mut askers = JoinSet::new();
     loop {
         tokio::select! {
             () = stopping(&mut shutdown) => break,
             Some(_) = askers.join_next() => {}
-            accepted = listener.accept(), if askers.len() < ASKERS_MAX => match accepted {
-                Ok((stream, _)) => {
-                    let (owner, shutdown) = (owner.clone(), shutdown.clone());
+            (place, accepted) = accept(&listener, &places) => match accepted {
+                Ok(stream) => {
+                    let (owner, courier, shutdown) = (owner.clone(), Arc::clone(&courier), shutdown.clone());
                     askers.spawn(async move {
-                        if let Err(error) = serve(stream, &owner, shutdown).await {
+                        if let Err(error) = serve(stream, place, &owner, &courier, shutdown).await {
                             tracing::warn!(%error, "a question at the control socket was not answered");
                         }
                     });
@@ -350,7 +371,25 @@ pub(super) async fn run(listener: UnixListener, data_dir: PathBuf, owner: Owner,
     }
 }
 
-async fn serve(stream: UnixStream, owner: &Owner, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
+/// The next asker, when there is a place for it.
+async fn accept(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> (Option<OwnedSemaphorePermit>, io::Result<UnixStream>) {
+    // Nobody closes the semaphore.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    (place, listener.accept().await.map(|(stream, _)| stream))
+}
+
+/// Answers one question; for as long as it takes, it has its place.
+pub(super) async fn serve(
+    stream: UnixStream,
+    place: Option<OwnedSemaphorePermit>,
+    owner: &Owner,
+    courier: &Courier,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reader.take(QUESTION_OCTETS_MAX));
@@ -359,7 +398,14 @@ async fn serve(stream: UnixStream, owner: &Owner, mut shutdown: watch::Receiver<
         read = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)) => read??,
     };
     let answer = match serde_json::from_str(&line) {
-        Ok(question) => owner.answer(question).await,
+        Ok(Asked::Question(question)) => owner.answer(question).await,
+        Ok(Asked::Deliver(order)) => {
+            drop(place);
+            // What came with the question already, and what comes: the limit was the question's.
+            let early = io::Cursor::new(reader.buffer().to_vec());
+            let mut message = AsyncReadExt::chain(early, reader.into_inner().into_inner());
+            return courier.deliver(order, uid, &mut message, &mut writer, shutdown).await;
+        }
         // Another version of postbell asks what we do not know, or something else speaks here.
         Err(error) => Answer::Refused(format!("the server does not understand the question: {error}")),
     };
@@ -369,13 +415,18 @@ async fn serve(stream: UnixStream, owner: &Owner, mut shutdown: watch::Receiver<
     Ok(())
 }
 
+/// Reaches the process that owns the store in `data_dir`; `None`: there is none. Blocks.
+pub(super) fn connect(data_dir: &Path) -> io::Result<Option<BlockingStream>> {
+    match BlockingStream::connect(path(data_dir)) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Asks the process that owns the store in `data_dir`; `None`: there is none. Blocks.
 pub fn ask(data_dir: &Path, question: &Question) -> io::Result<Option<Answer>> {
-    let mut stream = match BlockingStream::connect(path(data_dir)) {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(mut stream) = connect(data_dir)? else { return Ok(None) };
     stream.set_write_timeout(Some(PATIENCE))?;
     // No time limit for the answer: removing a large account takes what it takes, and a person can interrupt.
     let mut line = serde_json::to_string(question)?;

@@ -7,6 +7,7 @@
 
 mod aliases;
 pub mod control;
+pub mod delivery;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::delivery::Courier;
 use crate::auth::directory::Unknown;
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint, Strangers};
@@ -188,7 +190,8 @@ impl Server {
 
         let mut tasks = JoinSet::new();
         let owner = control::Owner::new(store.clone(), Some(membership), rules);
-        tasks.spawn(control::run(control, data_dir, owner, shutdown));
+        let courier = Courier::new(&services.hostname, &services.directory, &store, &services.observer, &services.smtp);
+        tasks.spawn(control::run(control, data_dir, owner, Arc::new(courier), shutdown));
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
         }

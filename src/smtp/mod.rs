@@ -21,7 +21,7 @@ mod trace;
 pub use command::{AuthArguments, Chunk, Command, FACTS, Facts, Stage, Verb};
 pub use parameters::{BodyType, MailParameters, Notify, OriginalRecipient, RcptParameters, Ret};
 pub use parse::{Error, command as parse_command};
-pub use path::Path;
+pub use path::{NotAPath, Path};
 pub use reply::Reply;
 pub use session::{Ask, Claim, Client, Envelope, Judged, Peer, Session, Standing, Step, Tls};
 pub use terms::{Auth, Haste, Terms};

@@ -12,11 +12,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, tag_no_case, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, satisfy};
-use nom::combinator::{map, opt, recognize, value, verify};
+use nom::combinator::{all_consuming, map, opt, recognize, value, verify};
 use nom::multi::{fold_many0, separated_list1};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use nom::{IResult, Parser};
@@ -64,6 +65,23 @@ impl Path {
         self.domain.len() <= DOMAIN_OCTETS && self.to_string().len() + 2 <= PATH_OCTETS
     }
 }
+
+/// As a person or a program writes it, with or without the angle brackets.
+impl FromStr for Path {
+    type Err = NotAPath;
+
+    fn from_str(text: &str) -> Result<Path, NotAPath> {
+        match all_consuming(alt((path, mailbox))).parse(text) {
+            Ok((_, path)) if path.keeps_lengths() => Ok(path),
+            _ => Err(NotAPath),
+        }
+    }
+}
+
+/// Why a text names no mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address such as alice@example.org")]
+pub struct NotAPath;
 
 /// Without the angle brackets.
 impl fmt::Display for Path {

@@ -25,10 +25,16 @@ pub fn return_path(envelope: &Envelope) -> String {
 pub fn received(envelope: &Envelope, by: &str, id: &str, date: &str) -> String {
     let mut header = String::with_capacity(400);
     // Writing to a String can't fail.
-    let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, tcp_info(&envelope.peer));
-    let _ = write!(header, " with {}", with_protocol(envelope));
-    if let Some(tls) = &envelope.tls {
-        let _ = write!(header, " ({tls})");
+    if let Origin::Program { uid } = envelope.peer {
+        // No host said hello, and none of the registered names is what was spoken: who it was stands in a comment, as
+        // other servers have it (RFC 5322 §3.6.7 asks for none of the clauses).
+        let _ = write!(header, "Received: by {by} (from user {uid})");
+    } else {
+        let _ = write!(header, "Received: from {} ({})\r\n\tby {by}", envelope.client.name, tcp_info(&envelope.peer));
+        let _ = write!(header, " with {}", with_protocol(envelope));
+        if let Some(tls) = &envelope.tls {
+            let _ = write!(header, " ({tls})");
+        }
     }
     let _ = write!(header, "\r\n\tid {id}");
     if let [recipient] = envelope.recipients.as_slice() {
@@ -139,6 +145,15 @@ mod tests {
         assert_eq!(from(Origin::Hidden("192.0.2.9".parse().unwrap())), "Received: from client.example (unknown)");
         let six = Origin::Address("[2001:db8::1]:4711".parse().unwrap());
         assert_eq!(from(six), "Received: from client.example ([IPv6:2001:db8::1])");
+    }
+
+    #[test]
+    fn a_program_spoke_no_protocol() {
+        let envelope = Envelope { peer: Origin::Program { uid: 1000 }, ..envelope() };
+        assert_eq!(
+            received(&envelope, "mx.example.net", "1f", "D"),
+            "Received: by mx.example.net (from user 1000)\r\n\tid 1f\r\n\tfor <bob@example.net>; D\r\n"
+        );
     }
 
     #[test]
