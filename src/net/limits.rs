@@ -80,19 +80,20 @@ impl Sessions {
 
     /// A place for a connection from `peer`.
     pub fn admit(self: &Arc<Self>, peer: &Origin) -> Result<ConnectionSlot, Full> {
-        let counted = self.counted(peer);
+        let mut slot = self.admit_unnamed()?;
+        slot.name(peer)?;
+        Ok(slot)
+    }
+
+    /// A place for a connection of which is not known yet from where it comes: behind a proxy, until it has said so.
+    pub fn admit_unnamed(self: &Arc<Self>) -> Result<ConnectionSlot, Full> {
         let mut counts = self.lock();
         if counts.total >= self.limits.max_connections {
             return Err(Full::Server);
         }
-        if let Some(origin) = counted
-            && !take(&mut counts.addresses, origin, self.limits.max_per_address)
-        {
-            return Err(Full::Address);
-        }
         counts.total += 1;
         drop(counts);
-        Ok(ConnectionSlot { sessions: Arc::clone(self), origin: counted })
+        Ok(ConnectionSlot { sessions: Arc::clone(self), origin: None })
     }
 
     /// A place for a session of `account` from `peer`, asked for when it has logged in; `None`: there are
@@ -167,6 +168,19 @@ fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 pub struct ConnectionSlot {
     sessions: Arc<Sessions>,
     origin: Option<IpAddr>,
+}
+
+impl ConnectionSlot {
+    /// Counts it for `peer`, from where it turned out to come. To be called once.
+    pub fn name(&mut self, peer: &Origin) -> Result<(), Full> {
+        if let Some(origin) = self.sessions.counted(peer) {
+            if !take(&mut self.sessions.lock().addresses, origin, self.sessions.limits.max_per_address) {
+                return Err(Full::Address);
+            }
+            self.origin = Some(origin);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for ConnectionSlot {
@@ -318,6 +332,21 @@ mod tests {
         assert_eq!(sessions.admit(&from("192.0.2.9")).unwrap_err(), Full::Address);
         let _other = sessions.admit(&from("192.0.2.1")).unwrap();
         assert_eq!(sessions.admit(&Origin::Socket).unwrap_err(), Full::Server, "the total binds everybody");
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_counted_when_he_is_known() {
+        let sessions = sessions(3, 1, &[]);
+        let mut first = sessions.admit_unnamed().unwrap();
+        let mut second = sessions.admit_unnamed().unwrap();
+        first.name(&from("192.0.2.1")).unwrap();
+        assert_eq!(second.name(&from("192.0.2.1")).unwrap_err(), Full::Address);
+        let _third = sessions.admit(&from("192.0.2.2")).unwrap();
+        assert_eq!(sessions.admit_unnamed().unwrap_err(), Full::Server);
+        drop(second);
+        assert_eq!(sessions.admit(&from("192.0.2.1")).unwrap_err(), Full::Address, "the refused took no place of his");
+        drop(first);
+        sessions.admit(&from("192.0.2.1")).unwrap();
     }
 
     #[test]
