@@ -33,7 +33,8 @@ pub mod pop3;
 /// IMAP (RFC 3501): grammar, view, commands. Knows no socket.
 pub mod imap;
 
-/// What is taken from whom, and how much of it. Knows no socket and no clock.
+/// What is taken from whom, how much of it, and where it comes from: SPF, DKIM, DMARC, ARC, blocklists. Knows no socket of
+/// a client.
 pub mod policy;
 
 /// An accepted transaction becomes stored messages.

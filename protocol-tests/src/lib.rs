@@ -16,10 +16,12 @@
 //! - [`scram`]: what a client of SCRAM works out.
 //! - [`run`]: one transcript against one subject.
 //! - [`suite`]: many transcripts, several at once, and the report.
+//! - [`dns`]: a DNS server of its own, for what a server asks of a DNS.
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
 
 pub mod bindings;
 pub mod connection;
+pub mod dns;
 pub mod expect;
 pub mod imap;
 pub mod postbell;

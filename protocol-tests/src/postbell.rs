@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::dns;
 use crate::subject::{DEADLINE, Subject};
 use crate::transcript::Service;
 
@@ -20,6 +21,7 @@ pub struct Running {
     /// Where it is, and which accounts it takes.
     pub subject: Subject,
     errors: Arc<Mutex<Vec<u8>>>,
+    _dns: Option<dns::Server>,
     // Killed when dropped, if it was not stopped before.
     child: Child,
     _folder: tempfile::TempDir,
@@ -59,13 +61,15 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
     let mut command = Command::new(binary);
     let mut user = "t{n}@localhost";
     let mut file = None;
+    let mut dns = None;
     if configuration == "dev" {
         command.args(["dev", "--ready-json"]);
         for (service, _) in Service::ALL {
             command.args([format!("--{service}-port"), "0".to_owned()]);
         }
     } else {
-        let path = written(configuration, configurations, folder.path())?;
+        let path;
+        (path, dns) = written(configuration, configurations, folder.path()).await?;
         command.arg("serve").arg("--config").arg(&path).arg("--ready-json");
         user = "t{n}@example.org";
         file = Some(path);
@@ -111,7 +115,7 @@ pub async fn start(binary: &Path, configuration: &str, configurations: &Path) ->
             Box::pin(to_give_rules.clone().ask(arguments.into(), script))
         }));
     }
-    Ok(Running { subject, errors, child, _folder: folder })
+    Ok(Running { subject, errors, _dns: dns, child, _folder: folder })
 }
 
 /// Reads the ready line, and goes on to read what follows so that the server never waits for us.
@@ -132,10 +136,23 @@ async fn ready(stdout: tokio::process::ChildStdout) -> Result<BTreeMap<Service, 
     }
 }
 
-/// Puts the configuration into the server's folder: `{folder}` becomes its path, and a certificate lies in it.
-fn written(configuration: &str, configurations: &Path, folder: &Path) -> Result<PathBuf, String> {
+/// Puts the configuration into the server's folder: `{folder}` becomes its path, and a certificate lies in it. `{dns a b}`
+/// becomes the address of a DNS server that knows the zones `a` and `b`.
+async fn written(
+    configuration: &str,
+    configurations: &Path,
+    folder: &Path,
+) -> Result<(PathBuf, Option<dns::Server>), String> {
     let source = configurations.join(format!("{configuration}.toml"));
-    let text = std::fs::read_to_string(&source).map_err(|e| format!("{}: {e}", source.display()))?;
+    let mut text = std::fs::read_to_string(&source).map_err(|e| format!("{}: {e}", source.display()))?;
+    let mut server = None;
+    if let Some((before, (zones, behind))) =
+        text.split_once("{dns ").and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    {
+        let dns = dns::Server::start(&read_zones(zones, configurations)?).await?;
+        text = format!("{before}{}{behind}", dns.address());
+        server = Some(dns);
+    }
     let path = folder.join("postbell.toml");
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(|e| e.to_string())?;
     let files = [
@@ -146,7 +163,18 @@ fn written(configuration: &str, configurations: &Path, folder: &Path) -> Result<
     for (path, text) in files {
         std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
     }
-    Ok(path)
+    Ok((path, server))
+}
+
+/// The zones of these names, which lie beside the configurations.
+fn read_zones(names: &str, configurations: &Path) -> Result<String, String> {
+    let mut zones = String::new();
+    for name in names.split_ascii_whitespace() {
+        let path = configurations.with_file_name("zones").join(format!("{name}.zone"));
+        zones += &std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        zones.push('\n');
+    }
+    Ok(zones)
 }
 
 /// How the running server is asked for something: by a command beside it.

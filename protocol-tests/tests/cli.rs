@@ -521,10 +521,17 @@ fn rules_are_put_shown_and_removed_with_and_without_a_running_server() {
     );
     assert_eq!((code(&wrong), stderr(&wrong)), (1, said));
     assert_eq!(shown(), script, "what was there stays");
-    std::fs::write(&file, "redirect \"bob@elsewhere.example\"; redirect \"bob@EXAMPLE.org\";").unwrap();
+    std::fs::write(
+        &file,
+        "require \"fileinto\"; redirect \"bob@elsewhere.example\"; redirect \"Alice+x@EXAMPLE.org\";\n\
+         fileinto \"Archive\"; fileinto \"Absent\"; fileinto \"a//b\";",
+    )
+    .unwrap();
     let warned = sieve(&["put", "alice@example.org", name]);
     let said = format!(
-        "{name}:1:10: warning: bob@elsewhere.example is no address of this server: what is redirected there is kept instead\n"
+        "{name}:1:30: warning: bob@elsewhere.example is nobody's address here: what is redirected there goes to INBOX instead\n\
+         {name}:2:30: warning: \"Absent\": there is no such mailbox now; mail for one that is not there goes to INBOX\n\
+         {name}:2:49: warning: \"a//b\": this can't be the name of a mailbox: a component between `/` is empty\n"
     );
     assert_eq!((code(&warned), stderr(&warned)), (0, said));
     assert_eq!(code(&sieve(&["put", "bob@example.org", name])), 1);

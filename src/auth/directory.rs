@@ -183,6 +183,11 @@ impl Directory {
         self.resolve(local_part, domain).await
     }
 
+    /// The characters any of which separates a user from its detail.
+    pub fn separators(&self) -> &str {
+        &self.rules.separators
+    }
+
     /// Whether any address makes its account: then there is no foreign one.
     pub fn is_open(&self) -> bool {
         matches!(self.membership, Membership::Open { .. })

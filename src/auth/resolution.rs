@@ -145,10 +145,10 @@ impl<N: Names> Search<'_, N> {
         let of_domain = self.names.alias(&of_domain).map(|alias| (of_domain, alias));
         let user = cut.name.rsplit_once('@').map_or("", |(user, _)| user);
         match (of_domain, &self.rules.postmaster) {
-            (Some((name, alias)), _) if domain_meant(&alias).is_some() => {
+            (Some((_, alias)), _) if domain_meant(&alias).is_some() => {
                 let other = domain_meant(&alias).unwrap_or_default().to_owned();
-                // The same domain again is a circle, whatever the local part; so it is seen by its name alone.
-                self.descend(&name, |search| search.follow(local_part, &other, passed));
+                // The same domain with another local part is no circle: an alias there may lead back to this domain.
+                self.descend(&whole.name, |search| search.follow(local_part, &other, passed));
             }
             (_, Some(postmaster)) if ROLES.contains(&user) && !self.is_on_path(POSTMASTER_RULE) => {
                 let target = [postmaster.clone()];

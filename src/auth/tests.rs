@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{Options, Store};
+use crate::store::{Alias, Options, Store};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
@@ -94,6 +94,34 @@ async fn in_serve_only_our_domains_and_users_are_known() {
     let one_domain = closed(&store, &["example.org"]);
     assert_eq!(one_domain.resolve_login("Alice").await.unwrap().id, alice.id);
     assert_eq!(one_domain.addressees("postmaster", "").await, Err(Unknown::User));
+}
+
+/// Who has logged in to send may use what comes to it, aliases too.
+#[tokio::test]
+async fn an_address_is_of_whom_its_mail_comes_to() {
+    use super::directory::Ownership::{Foreign, OfAnother, Own};
+
+    let (_dir, store) = store();
+    let directory = closed(&store, &["example.org"]);
+    add(&store, "alice@example.org", "secret").await;
+    add(&store, "bob@example.org", "secret").await;
+    let targets = vec!["bob@example.org".to_owned(), "alice@example.org".to_owned()];
+    let alias = Alias { display_name: "Team@example.org".to_owned(), targets };
+    store.set_alias("team@example.org", Some(alias)).await.unwrap();
+    for (local_part, domain, expected) in [
+        ("Alice", "EXAMPLE.org", Own),
+        ("alice+shop", "example.org", Own),
+        ("\"alice\"", "example.org", Own),
+        ("team", "example.org", Own),
+        ("bob", "example.org", OfAnother),
+        ("nobody", "example.org", OfAnother),
+        ("alice", "example.com", Foreign),
+        ("alice", "", Foreign),
+    ] {
+        let found = directory.ownership("alice@example.org", local_part, domain).await;
+        assert_eq!(found, Ok(expected), "{local_part}@{domain}");
+    }
+    assert_eq!(open(&store, 10).ownership("alice@example.org", "bob", "example.org").await, Ok(Own), "in dev");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use super::account::{ask, existing};
 use super::{Failure, Place};
 use crate::message::header::header_octets;
 use crate::server::control::Question;
-use crate::sieve::{Action, FileInto, Flags, Mail, Mailboxes, Outcome, Problem, SCRIPT_OCTETS_MAX, Script};
+use crate::sieve::{
+    Action, FileInto, Flags, Mail, Mailboxes, NamedMailbox, Outcome, Problem, SCRIPT_OCTETS_MAX, Script,
+};
 use crate::store::canonical_name;
 
 /// The largest message that is tried: more than any server takes by default.
@@ -68,6 +70,9 @@ struct SieveCheck {
     /// Its recipient in the envelope, with its +detail
     #[arg(long, value_name = "ADDRESS", default_value = "alice@example.org", requires = "message")]
     to: String,
+    /// The characters that separate a user from its +detail, as the configuration's subaddress_separators
+    #[arg(long, value_name = "CHARACTERS", default_value = "+", requires = "message")]
+    separators: String,
     /// The account has this mailbox, with this special use: Spam or Spam=\Junk; can be said again
     #[arg(long = "mailbox", value_name = "NAME[=USE]", requires = "message")]
     mailboxes: Vec<String>,
@@ -109,7 +114,7 @@ impl SieveCheck {
             let text = format!("{path} has to be an address of the same server; mail for others is kept instead");
             tell(&self.file, &Problem { position, text }, "warning: ");
         }
-        for (position, name) in script.mailboxes() {
+        for NamedMailbox { position, name, .. } in script.mailboxes() {
             if let Err(error) = canonical_name(name) {
                 tell(&self.file, &Problem { position, text: format!("{name:?}: {error}") }, "warning: ");
             }
@@ -118,7 +123,8 @@ impl SieveCheck {
         let message = read(file, MESSAGE_OCTETS_MAX)?;
         let (from, to) = (path(&self.from), path(&self.to).ok_or_else(|| Failure::usage("--to needs an address"))?);
         let header = &message[..header_octets(&message)];
-        let mail = Mail { header, octets: message.len() as u64, from: from.as_ref(), to: &to };
+        let mail =
+            Mail { header, octets: message.len() as u64, from: from.as_ref(), to: &to, separators: &self.separators };
         let outcome = script.run(&mail, &Told::new(&self.mailboxes));
         for line in explain(&outcome) {
             println!("{line}");

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::policy::{read_dns, read_policy};
 use super::read::{Document, Section};
 use super::{Config, Endpoint, Log, LogFormat, Problem};
 use crate::auth::address::{Address, canonical_domain};
@@ -73,6 +74,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     section.number("max_connections", &mut sessions.max_connections, 1..=1_000_000);
     section.number("max_per_address", &mut sessions.max_per_address, 1..=1_000_000);
     section.number("max_per_user_and_address", &mut sessions.max_per_user_and_address, 1..=1_000_000);
+    section.number("reserved_percent", &mut sessions.reserved_percent, 0..=90);
+    section.number("stressed_from_percent", &mut sessions.stressed_from_percent, 0..=100);
+    section.millis("stressed_timeout_ms", &mut sessions.stressed_timeout, TIMEOUT_MS);
     section.list("exempt_networks", &mut sessions.exempt, str::parse::<Network>);
     keys.extend(section.end());
 
@@ -103,6 +107,9 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let (listeners, trusted_proxies) =
         read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
 
+    let dns = read_dns(root.section("dns"), &mut keys);
+    let strangers = read_policy(root.section("policy"), &mut keys);
+
     let mut section = root.section("log");
     let mut log = Log { format: LogFormat::Text, filter: "info".to_owned() };
     section.text("format", &mut log.format, log_format);
@@ -125,6 +132,8 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         smtp,
         imap,
         pop3,
+        dns,
+        strangers,
         log,
     };
     match document.into_problems() {

@@ -5,6 +5,7 @@
 //! must not become a default in silence.
 
 mod file;
+mod policy;
 mod read;
 
 pub use read::Problem;
@@ -18,6 +19,8 @@ use crate::net::guard;
 use crate::net::limits::{Network, SessionLimits};
 use crate::net::listener::{Address, Role};
 use crate::net::tls;
+use crate::policy::checks::Settings;
+use crate::policy::resolver::DnsSettings;
 use crate::store;
 use crate::wire::newline::BareNewlines;
 
@@ -52,8 +55,21 @@ pub struct Config {
     pub imap: crate::imap::Limits,
     /// What a POP3 client may do.
     pub pop3: crate::pop3::Limits,
+    /// Whom to ask for what stands in the DNS.
+    pub dns: DnsSettings,
+    /// What is asked about those who send mail from outside; `None`: nothing.
+    pub strangers: Option<Strangers>,
     /// How to log.
     pub log: Log,
+}
+
+/// What is asked about those who send mail from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strangers {
+    /// Who is none.
+    pub trusted: Vec<Network>,
+    /// What follows from the answers.
+    pub policy: Settings,
 }
 
 /// An address to listen at.
@@ -152,6 +168,9 @@ impl Config {
             smtp: crate::smtp::Limits { bare_newlines: BareNewlines::Normalise, auth: true, ..Default::default() },
             imap: crate::imap::Limits::default(),
             pop3: crate::pop3::Limits::default(),
+            dns: DnsSettings::default(),
+            // What is tried out comes from nowhere.
+            strangers: None,
             log: Log { format: LogFormat::Text, filter: "warn".to_owned() },
         }
     }

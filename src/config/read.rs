@@ -183,6 +183,13 @@ impl<'d> Section<'d> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Complains about a key whose value is well-formed.
+    pub(super) fn refuse(&self, key: &str, what: &str) {
+        if let Some(value) = self.table.and_then(|table| table.get(key)) {
+            self.complain(key, value, what);
+        }
+    }
+
     /// Complains that a key which cannot be guessed is missing.
     pub(super) fn missing(&self, key: &str, meaning: &str) {
         self.document.complain(self.line, format!("{key:?} is missing in [{}]: {meaning}", self.name));

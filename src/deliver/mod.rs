@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use self::filing::Filing;
-use self::hops::HopCounter;
+use self::hops::{HopCounter, OWN_HOPS_MAX};
 use self::notice::{HeaderCopy, Notice, Told};
 use self::recipient::Recipients;
 use self::rules::ruled;
@@ -28,6 +28,8 @@ use crate::auth::directory::{Ownership, Unknown};
 use crate::auth::{Directory, Origin};
 use crate::message::date::Zoned;
 use crate::observe::{self, Observer};
+use crate::policy::checks::{Checks, Conclusion, Policy};
+use crate::policy::decision::Decision;
 use crate::smtp::{
     Client, Dialect, Envelope, MailParameters, Path, RcptParameters, Reply, received, replies, return_path,
 };
@@ -54,6 +56,8 @@ pub struct Destination<'a> {
     pub observer: &'a dyn Observer,
     /// `Received` fields above which a message is refused.
     pub max_hops: usize,
+    /// What is asked about the client and its mail; `None`: nothing.
+    pub policy: Option<&'a Policy>,
 }
 
 /// One transaction after another of one session.
@@ -67,17 +71,21 @@ pub struct Transaction<'a> {
     envelope: Option<Arc<Envelope>>,
     /// The accepted recipients.
     recipients: Recipients,
-    message: Option<Message>,
+    message: Option<Message<'a>>,
+    /// Where it comes from.
+    checks: Option<Checks<'a>>,
 }
 
 /// A message that is coming in.
-struct Message {
+struct Message<'a> {
     id: String,
     envelope: Arc<Envelope>,
     /// When it began to come in, as RFC 5322 writes it.
     date: String,
     body: Incoming,
-    hops: HopCounter,
+    hops: HopCounter<'a>,
+    /// It comes from a stranger, and is checked.
+    is_checked: bool,
     /// For a notice of its delivery, where one was asked for.
     copy: Option<HeaderCopy>,
 }
@@ -85,7 +93,15 @@ struct Message {
 impl<'a> Transaction<'a> {
     /// For the session of that connection.
     pub fn new(to: Destination<'a>, connection: u64) -> Self {
-        Self { to, connection, opened: 0, envelope: None, recipients: Recipients::default(), message: None }
+        Self {
+            to,
+            connection,
+            opened: 0,
+            envelope: None,
+            recipients: Recipients::default(),
+            message: None,
+            checks: to.policy.map(Checks::new),
+        }
     }
 
     /// Begins a transaction, if mail is taken from this sender. The envelope has no recipient yet; it is kept for the
@@ -94,6 +110,9 @@ impl<'a> Transaction<'a> {
     /// Too little space for a message of the declared size is told here already (RFC 1870 §6.1).
     pub async fn begin(&mut self, envelope: Arc<Envelope>) -> Result<(), Reply> {
         self.check_login(&envelope).await?;
+        if let Some(checks) = &mut self.checks {
+            checks.forget();
+        }
         let octets = envelope.parameters.size.unwrap_or(0);
         self.to.store.incoming().has_room_for(octets).map_err(|error| self.refusal(&error))?;
         self.envelope = Some(envelope);
@@ -123,8 +142,24 @@ impl<'a> Transaction<'a> {
             })?;
             named.push((addressee, inbox));
         }
+        self.check_origin(path).await?;
         self.recipients.add(named);
         Ok(())
+    }
+
+    /// Whether mail from this client and sender is taken for this recipient.
+    async fn check_origin(&mut self, recipient: &Path) -> Result<(), Reply> {
+        let (Some(checks), Some(envelope)) = (&mut self.checks, &self.envelope) else { return Ok(()) };
+        // Who has logged in is no stranger.
+        if envelope.account.is_some() {
+            return Ok(());
+        }
+        checks.recipient(envelope, recipient).await.inspect_err(|reply| {
+            let (connection, peer) = (self.connection, envelope.peer);
+            let sender = envelope.reverse_path.as_ref().map(Path::to_string).unwrap_or_default();
+            let (code, why) = (reply.code(), reply.text());
+            tracing::info!(connection, %peer, helo = envelope.client.name, sender, %recipient, reply = code, why, "refused");
+        })
     }
 
     /// Who has logged in uses no address of somebody else here. Addresses of foreign domains say nothing about people
@@ -158,21 +193,36 @@ impl<'a> Transaction<'a> {
         let id = format!("{now_unix_s:x}-{:x}-{:x}", self.connection, self.opened);
         let mut body = self.to.store.incoming();
         body.reserve(TRACE_OCTETS).map_err(|error| self.refusal(&error))?;
+        let is_checked = self.checks.is_some() && envelope.account.is_none();
+        if let (true, Some(checks)) = (is_checked, &mut self.checks) {
+            checks.open();
+        }
         let copy = HeaderCopy::for_envelope(&envelope);
-        self.message = Some(Message { id, envelope, date, body, hops: HopCounter::new(), copy });
+        let hops = HopCounter::new(self.to.hostname);
+        self.message = Some(Message { id, envelope, date, body, hops, copy, is_checked });
         Ok(())
     }
 
     /// Takes the next octets of the message.
     pub async fn push(&mut self, octets: &[u8]) -> Result<(), Reply> {
         let Some(message) = &mut self.message else { return Err(replies::STORE_FAILED) };
-        if message.hops.count(octets) > self.to.max_hops {
+        if message.hops.count(octets) > self.to.max_hops || message.hops.own_hops() > OWN_HOPS_MAX {
             return Err(replies::TOO_MANY_HOPS);
         }
         if let Some(copy) = &mut message.copy {
             copy.push(octets);
         }
-        message.body.push(octets).await.map_err(|error| self.refusal(&error))
+        let pushed = match &mut self.checks {
+            Some(checks) if message.is_checked => {
+                let (kept, gone) = checks.push(octets);
+                match message.body.reserve(gone as u64) {
+                    Ok(()) => message.body.push(&kept).await,
+                    Err(error) => Err(error),
+                }
+            }
+            _ => message.body.push(octets).await,
+        };
+        pushed.map_err(|error| self.refusal(&error))
     }
 
     /// Stores the message ([`Transaction::deliver`]), and a notice for its sender where that was asked for.
@@ -206,7 +256,9 @@ impl<'a> Transaction<'a> {
             recipients: vec![to.clone()],
             recipient_parameters: vec![RcptParameters::default()],
         };
-        let mut transaction = Transaction { opened: self.opened, ..Transaction::new(self.to, self.connection) };
+        // Nobody need be asked about us.
+        let to_ourselves = Destination { policy: None, ..self.to };
+        let mut transaction = Transaction { opened: self.opened, ..Transaction::new(to_ourselves, self.connection) };
         let delivered = async {
             transaction.add_recipient(&to, Some(octets.len() as u64)).await?;
             transaction.open(Arc::new(envelope)).await?;
@@ -231,25 +283,30 @@ impl<'a> Transaction<'a> {
         let recipients = std::mem::take(&mut self.recipients);
         self.envelope = None;
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
-        let Message { id, envelope, date, mut body, .. } = message;
+        let Message { id, envelope, date, body, is_checked, .. } = message;
+        let judged = match &mut self.checks {
+            Some(checks) if is_checked => Some(checks.conclude(&envelope).await),
+            _ => None,
+        };
         let trace = received(&envelope, self.to.hostname, &id, &date);
-        let prepended = body.prepend((return_path(&envelope) + &trace).as_bytes());
-        let octets = body.len();
-        let outcome = match prepended {
-            Ok(()) => match ruled(self.to, &recipients, &envelope, &id, body).await {
-                Ok((body, places)) => {
-                    let mut places = places.into_iter();
-                    // Nobody says yet that a message is junk.
-                    let mut filing = Filing::new(self.to.store, false);
-                    let places = recipients.file(|recipient| match places.next().flatten() {
-                        Some(places) => filing.placements_of(places),
-                        None => filing.placements(recipient),
-                    });
-                    self.store(body, places, envelope.dialect).await
+        let mut octets = body.len();
+        let outcome = match self.finish(body, judged, &return_path(&envelope), &trace).await {
+            Ok((body, is_junk)) => {
+                octets = body.len();
+                match ruled(self.to, &recipients, &envelope, &id, body).await {
+                    Ok((body, places)) => {
+                        let mut places = places.into_iter();
+                        let mut filing = Filing::new(self.to.store, is_junk);
+                        let places = recipients.file(|recipient| match places.next().flatten() {
+                            Some(places) => filing.placements_of(places),
+                            None => filing.placements(recipient),
+                        });
+                        self.store(body, places, envelope.dialect).await
+                    }
+                    Err(error) => Err(self.refusal(&error)),
                 }
-                Err(error) => Err(self.refusal(&error)),
-            },
-            Err(error) => Err(self.refusal(&error)),
+            }
+            Err(reply) => Err(reply),
         };
         tracing::info!(
             connection = self.connection,
@@ -263,6 +320,30 @@ impl<'a> Transaction<'a> {
             "message"
         );
         outcome
+    }
+
+    /// Puts in front of the message what belongs there, unless it is refused, and says whether it is junk. What was found
+    /// out about it stands above `Received` (RFC 8601 §4.1, RFC 7208 §9.1).
+    async fn finish(
+        &self,
+        mut body: Incoming,
+        judged: Option<Conclusion>,
+        return_path: &str,
+        trace: &str,
+    ) -> Result<(Incoming, bool), Reply> {
+        let mut verdicts = String::new();
+        let mut junk = false;
+        if let Some(Conclusion { fields, decision, rest }) = judged {
+            match decision {
+                Decision::Refuse(reply) => return Err(reply),
+                Decision::Take { is_junk } => junk = is_junk,
+            }
+            body.push(&rest).await.map_err(|error| self.refusal(&error))?;
+            verdicts = fields;
+        }
+        let front = [return_path, &verdicts, trace].concat();
+        body.prepend(front.as_bytes()).map_err(|error| self.refusal(&error))?;
+        Ok((body, junk))
     }
 
     /// Stores the message in the places of each path, and says which paths were refused. INTERNALDATE is the moment of
@@ -304,6 +385,9 @@ impl<'a> Transaction<'a> {
     pub fn abandon(&mut self) {
         self.envelope = None;
         self.recipients = Recipients::default();
+        if let Some(checks) = &mut self.checks {
+            checks.forget();
+        }
         if let Some(message) = self.message.take() {
             let octets = message.body.len();
             tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");

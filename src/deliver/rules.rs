@@ -5,8 +5,8 @@
 //! wants. Both are told in the log, and nobody else hears of it: it is no affair of the sender's.
 //!
 //! A message is redirected once ([decision 12](../../docs/decisions/0012-sieve-redirect-stays-here.md)): the rules of whoever
-//! gets it then are run, and another redirect in them fails. So one message runs no more than five scripts for a recipient,
-//! and nothing goes in circles.
+//! gets it then are run, and another redirect in them fails. So nothing goes in circles, and with [`REDIRECTED_MAX`] one message
+//! costs no more than its recipients and as many again.
 //!
 //! Scripts run on the blocking pool, as the message parser does; what they may cost is bounded ([`crate::sieve`]), and a panic
 //! costs the rules of one recipient.
@@ -22,6 +22,10 @@ use crate::message::header::header_octets;
 use crate::sieve::{self, Action, Failure, FileInto, Mail, Mailboxes, Outcome, Script};
 use crate::smtp::{self, Envelope};
 use crate::store::{AccountId, Error, FlagNames, Flags, INBOX, Incoming, Mailbox, Placement, SpecialUse, Store};
+
+/// How many recipients the rules of all recipients together may redirect one message to: as many as a transaction may have. An
+/// address may be an alias of a thousand.
+const REDIRECTED_MAX: usize = 1_000;
 
 /// Somewhere rules want a message to be.
 pub(super) enum Place {
@@ -49,7 +53,7 @@ pub(super) async fn ruled(
     let (body, head) = body.with_head(HEADER_OCTETS_MAX as usize + 1).await?;
     let header = head[..header_octets(&head)].into();
     let from = envelope.reverse_path.as_ref().map(sieve_path);
-    let rules = Rules { store, directory, id, header, octets, from };
+    let mut rules = Rules { store, directory, id, header, octets, from, redirects_left: REDIRECTED_MAX };
     let mut places = Vec::new();
     for (recipient, path) in recipients.each() {
         // The envelope has the accepted paths, in their order.
@@ -69,11 +73,13 @@ struct Rules<'a> {
     /// The octets of all of it.
     octets: u64,
     from: Option<sieve::Path>,
+    /// How many of [`REDIRECTED_MAX`] are left.
+    redirects_left: usize,
 }
 
 impl Rules<'_> {
     /// The places for a recipient who was named by that address; none: it is to be nowhere. `None`: there are no rules.
-    async fn places(&self, recipient: &Recipient, to: sieve::Path) -> Option<Vec<Place>> {
+    async fn places(&mut self, recipient: &Recipient, to: sieve::Path) -> Option<Vec<Place>> {
         let outcome = self.run(recipient, to).await?;
         let mut places = Vec::new();
         for action in outcome {
@@ -98,10 +104,11 @@ impl Rules<'_> {
     async fn run(&self, recipient: &Recipient, to: sieve::Path) -> Option<Vec<Action>> {
         let account = recipient.account.id;
         let script = self.store.script(account)?;
-        let (store, header, octets, from) =
-            (self.store.clone(), Arc::clone(&self.header), self.octets, self.from.clone());
+        let (store, directory) = (self.store.clone(), self.directory.clone());
+        let (header, octets, from) = (Arc::clone(&self.header), self.octets, self.from.clone());
         let run = tokio::task::spawn_blocking(move || {
-            let mail = Mail { header: &header, octets, from: from.as_ref(), to: &to };
+            let mail =
+                Mail { header: &header, octets, from: from.as_ref(), to: &to, separators: directory.separators() };
             run_script(&script, &mail, &OfAccount { store, account })
         });
         let outcome = run.await.unwrap_or_else(|error| {
@@ -165,13 +172,15 @@ impl Rules<'_> {
     }
 
     /// The places for all whom that address names. An address of the recipient's own is filed as it is without rules.
-    async fn redirect(&self, recipient: &Recipient, to: &sieve::Path) -> Result<Vec<Place>, String> {
+    async fn redirect(&mut self, recipient: &Recipient, to: &sieve::Path) -> Result<Vec<Place>, String> {
         let addressees = self.directory.addressees(&to.quoted_local_part(), &to.domain).await;
         let addressees = addressees.map_err(|unknown| match unknown {
             Unknown::Domain => "it is not an address of this server".to_owned(),
             Unknown::User => "there is no such user here".to_owned(),
             Unknown::Unavailable(why) => why,
         })?;
+        let left = self.redirects_left.checked_sub(addressees.len());
+        self.redirects_left = left.ok_or("this message is redirected to too many")?;
         let mut places = Vec::new();
         for addressee in addressees {
             let account = addressee.account.id;

@@ -46,6 +46,7 @@ impl World {
             store: &self.store,
             observer: &self.notes,
             max_hops: 2,
+            policy: None,
         };
         Transaction::new(to, 10)
     }

@@ -86,12 +86,14 @@ impl Watched<'_> {
         Self { peer: None, ..self }
     }
 
-    /// Whether a connection is taken. If so, it is counted.
-    pub(crate) fn connect(&self) -> Result<(), Excess> {
-        match self.excess(Deed::Error) {
-            Some(excess) => Err(excess),
-            None => self.allow(Deed::Connection),
-        }
+    /// Whether nothing is counted of it.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.peer.is_none()
+    }
+
+    /// Whether a connection may be taken.
+    pub(crate) fn may_connect(&self) -> Result<(), Excess> {
+        [Deed::Error, Deed::Connection].into_iter().find_map(|deed| self.excess(deed)).map_or(Ok(()), Err)
     }
 
     /// Whether this may be done once more. If so, it is counted.

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::compression::Compression;
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
+use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, stopping};
 use crate::auth::sasl::Offer;
@@ -42,6 +43,9 @@ use crate::store::{AccountId, Bell, Store, UidSet};
 /// Said to everybody when the server stops.
 const STOPPING: &str = "The server is shutting down";
 
+/// Said to whoever has not logged in, when the place is needed.
+const PLACE_IS_NEEDED: &str = "The server is full, and you have not logged in";
+
 /// When this process began to keep IDLE connections alive: keepalives fall on multiples of their interval from here.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -54,7 +58,7 @@ pub async fn serve(connection: Connection, services: Arc<Services>) {
 }
 
 async fn converse(connection: Connection, services: Arc<Services>) -> io::Result<()> {
-    let login_by = Instant::now() + services.imap.login_timeout;
+    let login_by = Instant::now() + services.sessions.patience(services.imap.login_timeout);
     let mut driver = Driver::new(connection, services, login_by);
     driver.greet().await?;
     loop {
@@ -241,6 +245,9 @@ impl Driver {
     async fn execute(&mut self, command: Command) -> io::Result<After> {
         let services = Arc::clone(&self.peer.services);
         self.peer.silent_since = Instant::now();
+        if !self.session.is_authenticated() {
+            self.peer.connection.place.stands(Rank::Checking);
+        }
         // Whoever is told what happens is not told what he does himself (RFC 5465 §5).
         let remembering = self.session.listens().then(|| services.store.remembering());
         let environment = self.peer.environment(&services, remembering.as_ref().unwrap_or(&services.store));
@@ -248,6 +255,7 @@ impl Driver {
         let after = exec::run(&mut context, command).await;
         if self.session.is_authenticated() {
             self.peer.login_by = None;
+            self.peer.connection.place.stands(Rank::Settled);
         }
         after
     }
@@ -446,6 +454,15 @@ impl Peer {
     /// What [`wait`](Self::wait) is made of.
     async fn hear(&mut self, bell: Option<&mut Listener<Bell>>, until: Instant) -> io::Result<Heard> {
         let mut octets = Vec::new();
+        // Before the login the place may be needed. Boxed, since few wait so.
+        let stranger = self.login_by.is_some().then(|| Box::pin(self.connection.place.asked_to_leave()));
+        self.connection.place.stands(if stranger.is_some() { Rank::Nameless } else { Rank::Settled });
+        let asked_to_leave = async {
+            match stranger {
+                Some(asked) => asked.await,
+                None => std::future::pending().await,
+            }
+        };
         let rung = async {
             match bell {
                 Some(bell) => bell.rung().await,
@@ -458,6 +475,10 @@ impl Peer {
             () = stopping(&mut self.shutdown) => {
                 self.goodbye = Some(STOPPING);
                 return Err(io::Error::other(STOPPING));
+            }
+            () = asked_to_leave => {
+                self.goodbye = Some(PLACE_IS_NEEDED);
+                return Err(io::Error::other(PLACE_IS_NEEDED));
             }
             read = read_some(&mut self.connection.stream, &mut octets) => {
                 if read? == 0 {

@@ -1,4 +1,5 @@
-//! How many sessions there may be: in all, from one address, and of one user at one address (DESIGN §7).
+//! How many sessions there may be: in all, from one address, and of one user at one address (DESIGN §7); and what happens
+//! when there are nearly as many: strangers make room ([`room`](super::room)), and patience is short.
 //!
 //! A session holds a slot for as long as it lives; dropping the slot gives the place back, whatever way the session
 //! ended, a panic included. An IPv6 peer counts by its /64, since whoever has one address of it has all of them.
@@ -12,8 +13,14 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::watch;
+
+use super::now;
+use super::room::{Rank, Seat, Standing, Strangers};
 use crate::auth::Origin;
+use crate::policy::abuse::network_of;
 use crate::store::AccountId;
 
 /// How many sessions may live at one time.
@@ -25,9 +32,18 @@ pub struct SessionLimits {
     pub max_per_address: usize,
     /// Logged in as one user from one address: a client that leaks connections is stopped before it hits the others.
     pub max_per_user_and_address: usize,
+    /// How much of `max_connections` is kept for those who have logged in or have a message on its way, in hundredths.
+    pub reserved_percent: usize,
+    /// From how much of `max_connections` on the server is stressed, in hundredths; 0: never.
+    pub stressed_from_percent: usize,
+    /// How long a stranger may take for anything then.
+    pub stressed_timeout: Duration,
     /// Whom only `max_connections` binds.
     pub exempt: Vec<Network>,
 }
+
+/// How far below the beginning stress ends, in hundredths of all: so it does not come and go with each connection.
+const CALM_PERCENT: usize = 10;
 
 impl Default for SessionLimits {
     fn default() -> Self {
@@ -35,6 +51,9 @@ impl Default for SessionLimits {
             max_connections: 20_000,
             max_per_address: 100,
             max_per_user_and_address: 32,
+            reserved_percent: 25,
+            stressed_from_percent: 80,
+            stressed_timeout: Duration::from_secs(10),
             exempt: Network::LOOPBACK.to_vec(),
         }
     }
@@ -63,11 +82,14 @@ impl fmt::Display for Full {
 pub struct Sessions {
     limits: SessionLimits,
     counts: Mutex<Counts>,
+    stress: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// Without those that were asked to leave.
     total: usize,
+    strangers: Strangers,
     addresses: HashMap<IpAddr, usize>,
     users: HashMap<(AccountId, IpAddr), usize>,
 }
@@ -75,25 +97,94 @@ struct Counts {
 impl Sessions {
     /// No session lives yet.
     pub fn new(limits: SessionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, counts: Mutex::default() })
+        Arc::new(Self { limits, counts: Mutex::default(), stress: watch::Sender::new(false) })
     }
 
-    /// A place for a connection from `peer`.
+    /// A place for a connection from `peer`. Where there is none, a stranger is asked to leave; and whoever comes is a
+    /// stranger, unless it is exempt.
     pub fn admit(self: &Arc<Self>, peer: &Origin) -> Result<ConnectionSlot, Full> {
-        let mut slot = self.admit_unnamed()?;
-        slot.name(peer)?;
-        Ok(slot)
+        let counted = self.counted(peer);
+        let rank = if counted.is_some() { Rank::Silent } else { Rank::Settled };
+        self.enter(counted, rank, peer)
     }
 
-    /// A place for a connection of which is not known yet from where it comes: behind a proxy, until it has said so.
-    pub fn admit_unnamed(self: &Arc<Self>) -> Result<ConnectionSlot, Full> {
+    /// A place for a connection of which is not known yet from where it comes, until `proxy` has said so: then it gives its
+    /// place back and asks for one as who it is. Till then a stranger, but none that is asked to leave: a header takes no
+    /// longer than its time.
+    pub(crate) fn admit_unnamed(self: &Arc<Self>, proxy: &Origin) -> Result<ConnectionSlot, Full> {
+        self.enter(None, Rank::Checking, proxy)
+    }
+
+    fn enter(self: &Arc<Self>, counted: Option<IpAddr>, rank: Rank, peer: &Origin) -> Result<ConnectionSlot, Full> {
+        let now = now();
         let mut counts = self.lock();
-        if counts.total >= self.limits.max_connections {
-            return Err(Full::Server);
+        if let Some(origin) = counted
+            && counts.addresses.get(&origin).is_some_and(|held| *held >= self.limits.max_per_address)
+        {
+            return Err(Full::Address);
+        }
+        let is_full = counts.total >= self.limits.max_connections
+            || rank != Rank::Settled && counts.strangers.count() >= self.max_strangers();
+        if is_full {
+            if !counts.strangers.make_room(counted.map(network_of), now) {
+                return Err(Full::Server);
+            }
+            counts.total -= 1;
+        }
+        if let Some(origin) = counted
+            && !take(&mut counts.addresses, origin, self.limits.max_per_address)
+        {
+            return Err(Full::Address);
         }
         counts.total += 1;
+        let seat = Seat::default();
+        let standing = counts.strangers.enter(rank, network_of(peer.counts_as()), &seat, now);
+        self.feel(&counts);
         drop(counts);
-        Ok(ConnectionSlot { sessions: Arc::clone(self), origin: None })
+        Ok(ConnectionSlot { sessions: Arc::clone(self), origin: counted, seat, standing })
+    }
+
+    /// Whether places are few, for now.
+    pub fn is_stressed(&self) -> bool {
+        *self.stress.borrow()
+    }
+
+    /// Tells when that changes.
+    pub(crate) fn stress(&self) -> watch::Receiver<bool> {
+        self.stress.subscribe()
+    }
+
+    /// By when a stranger must have done what it may take `patience` for.
+    pub(crate) fn patience(&self, patience: Duration) -> Duration {
+        if self.is_stressed() { patience.min(self.limits.stressed_timeout) } else { patience }
+    }
+
+    fn max_strangers(&self) -> usize {
+        let SessionLimits { max_connections, reserved_percent, .. } = self.limits;
+        (max_connections - max_connections * reserved_percent / 100).max(1)
+    }
+
+    /// Notices whether places have become few, or are no longer. Each is logged once.
+    fn feel(&self, counts: &Counts) {
+        let SessionLimits { max_connections, stressed_from_percent, .. } = self.limits;
+        let (total, from) = (counts.total, stressed_from_percent);
+        if from == 0 {
+            return;
+        }
+        self.stress.send_if_modified(|stressed| {
+            let percent = if *stressed { from.saturating_sub(CALM_PERCENT) } else { from };
+            let is_stressed = total * 100 >= max_connections * percent;
+            let changed = *stressed != is_stressed;
+            *stressed = is_stressed;
+            match (changed, is_stressed) {
+                (true, true) => {
+                    tracing::warn!(connections = total, max_connections, "places are few: strangers get less patience");
+                }
+                (true, false) => tracing::warn!(connections = total, max_connections, "there are places again"),
+                (false, _) => {}
+            }
+            changed
+        });
     }
 
     /// A place for a session of `account` from `peer`, asked for when it has logged in; `None`: there are
@@ -167,26 +258,43 @@ fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 #[derive(Debug)]
 pub struct ConnectionSlot {
     sessions: Arc<Sessions>,
+    /// Nothing for an exempt peer, which is settled from the beginning, and for one behind a proxy that has not named it.
     origin: Option<IpAddr>,
+    seat: Seat,
+    standing: Standing,
 }
 
 impl ConnectionSlot {
-    /// Counts it for `peer`, from where it turned out to come. To be called once.
-    pub fn name(&mut self, peer: &Origin) -> Result<(), Full> {
-        if let Some(origin) = self.sessions.counted(peer) {
-            if !take(&mut self.sessions.lock().addresses, origin, self.sessions.limits.max_per_address) {
-                return Err(Full::Address);
-            }
-            self.origin = Some(origin);
+    /// The session has come to this rank.
+    pub(crate) fn stands(&mut self, rank: Rank) {
+        if self.standing.rank() == rank || self.origin.is_none() {
+            return;
         }
-        Ok(())
+        let mut counts = self.sessions.lock();
+        // Who was asked to leave has no place to change.
+        if counts.strangers.leave(&self.standing) {
+            self.standing = counts.strangers.enter(rank, self.standing.network(), &self.seat, now());
+        } else {
+            self.seat.notify_one();
+        }
+    }
+
+    /// Waits until the session is asked to leave. What it does in a higher rank it may finish first.
+    pub(crate) fn asked_to_leave(&self) -> impl Future<Output = ()> + Send + use<> {
+        let seat = Arc::clone(&self.seat);
+        async move { seat.notified().await }
     }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut counts = self.sessions.lock();
-        counts.total -= 1;
+        if counts.strangers.leave(&self.standing) {
+            counts.total -= 1;
+            self.sessions.feel(&counts);
+        } else {
+            counts.strangers.left();
+        }
         if let Some(origin) = &self.origin {
             give_back(&mut counts.addresses, origin);
         }
@@ -279,7 +387,13 @@ mod tests {
 
     fn sessions(max_connections: usize, max_per_address: usize, exempt: &[&str]) -> Arc<Sessions> {
         let exempt = exempt.iter().map(|network| network.parse().unwrap()).collect();
-        Sessions::new(SessionLimits { max_connections, max_per_address, max_per_user_and_address: 2, exempt })
+        Sessions::new(SessionLimits {
+            max_connections,
+            max_per_address,
+            max_per_user_and_address: 2,
+            exempt,
+            ..SessionLimits::default()
+        })
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -312,6 +426,43 @@ mod tests {
         assert!(sessions.admit(&from("::ffff:192.0.2.1")).is_err());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_did_least_makes_room_and_a_share_is_reserved() {
+        let sessions = sessions(4, 10, &[]);
+        let peer = &from("192.0.2.1");
+        let mut first = sessions.admit(peer).unwrap();
+        let second = sessions.admit(peer).unwrap();
+        let third = sessions.admit(peer).unwrap();
+        assert_eq!(sessions.admit(peer).unwrap_err(), Full::Server, "the fourth place is for who is settled");
+        first.stands(Rank::Settled);
+        let fourth = sessions.admit(peer).unwrap();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let _fifth = sessions.admit(peer).unwrap();
+        second.asked_to_leave().await;
+        assert_eq!(sessions.connections(), 4);
+        drop(second);
+        assert_eq!(sessions.connections(), 4, "its place was given away before");
+        drop((first, third, fourth));
+        assert_eq!(sessions.connections(), 1);
+    }
+
+    #[test]
+    fn stress_begins_and_ends_once() {
+        let sessions = sessions(10, 10, &[]);
+        let stress = sessions.stress();
+        let mut held: Vec<_> = (0..7).map(|_| sessions.admit(&from("192.0.2.1")).unwrap()).collect();
+        held.iter_mut().for_each(|slot| slot.stands(Rank::Settled));
+        assert!(!stress.has_changed().unwrap());
+        held.push(sessions.admit(&from("192.0.2.1")).unwrap());
+        assert!(sessions.is_stressed());
+        assert_eq!(sessions.patience(Duration::from_secs(300)), Duration::from_secs(10));
+        held.truncate(7);
+        assert!(sessions.is_stressed(), "it does not end at once");
+        held.truncate(6);
+        assert!(!sessions.is_stressed());
+        assert_eq!(sessions.patience(Duration::from_secs(300)), Duration::from_secs(300));
+    }
+
     #[test]
     fn the_exempt_are_bound_by_the_total_alone() {
         let sessions = sessions(3, 1, &["127.0.0.0/8"]);
@@ -324,29 +475,26 @@ mod tests {
 
     #[test]
     fn a_unix_socket_is_exempt_and_whom_a_proxy_hides_counts_as_the_proxy() {
-        let sessions = sessions(4, 1, &[]);
+        let sessions = sessions(8, 1, &[]);
         let _neighbours = [Origin::Socket, Origin::Socket].map(|origin| sessions.admit(&origin).unwrap());
         let hidden = Origin::Hidden(ip("192.0.2.9"));
         let _one = sessions.admit(&hidden).unwrap();
         assert_eq!(sessions.admit(&hidden).unwrap_err(), Full::Address);
         assert_eq!(sessions.admit(&from("192.0.2.9")).unwrap_err(), Full::Address);
         let _other = sessions.admit(&from("192.0.2.1")).unwrap();
-        assert_eq!(sessions.admit(&Origin::Socket).unwrap_err(), Full::Server, "the total binds everybody");
+        assert_eq!(sessions.connections(), 4, "the total counts everybody");
     }
 
     #[test]
-    fn whoever_comes_through_a_proxy_is_counted_when_he_is_known() {
-        let sessions = sessions(3, 1, &[]);
-        let mut first = sessions.admit_unnamed().unwrap();
-        let mut second = sessions.admit_unnamed().unwrap();
-        first.name(&from("192.0.2.1")).unwrap();
-        assert_eq!(second.name(&from("192.0.2.1")).unwrap_err(), Full::Address);
-        let _third = sessions.admit(&from("192.0.2.2")).unwrap();
-        assert_eq!(sessions.admit_unnamed().unwrap_err(), Full::Server);
-        drop(second);
-        assert_eq!(sessions.admit(&from("192.0.2.1")).unwrap_err(), Full::Address, "the refused took no place of his");
-        drop(first);
-        sessions.admit(&from("192.0.2.1")).unwrap();
+    fn whoever_comes_through_a_proxy_is_counted_when_it_is_known() {
+        let sessions = sessions(2, 1, &[]);
+        let unnamed = [(); 2].map(|()| sessions.admit_unnamed(&from("192.0.2.9")).unwrap());
+        assert_eq!(sessions.admit_unnamed(&from("192.0.2.9")).unwrap_err(), Full::Server);
+        assert_eq!(sessions.admit(&from("192.0.2.1")).unwrap_err(), Full::Server, "nobody is asked to leave");
+        drop(unnamed);
+        assert_eq!(sessions.connections(), 0);
+        let _first = sessions.admit(&from("192.0.2.9")).unwrap();
+        let _second = sessions.admit_unnamed(&from("192.0.2.9")).expect("the proxy itself is not counted");
     }
 
     #[test]

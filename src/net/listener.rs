@@ -27,6 +27,7 @@ use super::smtp::Door;
 use super::socket_file::{self, SocketFile};
 use super::{Connection, Services, Stream, imap, pop3, proxy, smtp, stopping, tls};
 use crate::auth::Origin;
+use crate::policy::abuse::Deed;
 
 /// How many connections the kernel holds for us until we accept them: enough for a thousand phones that come back at
 /// once after a restart. The kernel cuts it to `net.core.somaxconn`.
@@ -242,12 +243,8 @@ impl Listener {
 
 /// Gives a new connection its place, its number and its task.
 fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
-    let slot = match admit(role, &peer, services) {
-        Ok(slot) => slot,
-        Err(reason) => return refuse(role, &stream, &peer, reason),
-    };
-    if let Some(connection) = begin(role, stream, peer) {
-        sessions.spawn(serve_in(slot, role, connection, Arc::clone(services)));
+    if let Some(connection) = begin(role, stream, peer, services) {
+        sessions.spawn(serve_from_the_handshake(role, connection, Arc::clone(services)));
     }
 }
 
@@ -260,24 +257,20 @@ fn start_behind_proxy(
     sessions: &mut JoinSet<()>,
 ) {
     if !proxy.address().is_some_and(|proxy| services.trusted_proxies.iter().any(|network| network.contains(proxy))) {
-        tracing::warn!(role = role.name(), peer = %proxy, "connection refused: it comes from none of trusted_proxies");
+        tracing::info!(role = role.name(), peer = %proxy, "connection refused: it comes from none of trusted_proxies");
         return;
     }
-    let mut slot = match services.sessions.admit_unnamed() {
-        Ok(slot) => slot,
+    let unnamed = match services.sessions.admit_unnamed(&proxy) {
+        Ok(unnamed) => unnamed,
         Err(full) => return refuse(role, &stream, &proxy, NoPlace::Full(full)),
     };
     let services = Arc::clone(services);
     sessions.spawn(async move {
-        // As large and short-lived as a handshake.
-        let header = Box::pin(proxied_peer(role, &mut stream, proxy, &services)).await;
-        let Some(peer) = header else { return };
-        let named = not_too_much(role, &peer, &services).and_then(|()| slot.name(&peer).map_err(NoPlace::Full));
-        if let Err(reason) = named {
-            return refuse(role, &stream, &peer, reason);
-        }
-        if let Some(connection) = begin(role, stream, peer) {
-            serve_in(slot, role, connection, services).await;
+        // As large and short-lived as a handshake's state.
+        let Some(peer) = Box::pin(proxied_peer(role, &mut stream, proxy, &services)).await else { return };
+        drop(unnamed);
+        if let Some(connection) = begin(role, stream, peer, &services) {
+            serve_from_the_handshake(role, connection, services).await;
         }
     });
 }
@@ -300,18 +293,17 @@ async fn proxied_peer(role: Role, stream: &mut Stream, proxy: Origin, services: 
     }
 }
 
-/// Says that there is no place, where that can be said in the clear.
-fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
-    tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
-    if !role.implicit_tls() {
-        tell(stream, &role.refusal(reason));
-    }
-}
-
-/// A connection with its number and its socket options, unless it is gone already.
-fn begin(role: Role, stream: Stream, peer: Origin) -> Option<Connection> {
+/// A connection with its place, its number and its socket options, unless there is no place for it or it is gone already.
+fn begin(role: Role, stream: Stream, peer: Origin, services: &Services) -> Option<Connection> {
     static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
+    let place = match admit(role, &peer, services) {
+        Ok(place) => Box::new(place),
+        Err(reason) => {
+            refuse(role, &stream, &peer, reason);
+            return None;
+        }
+    };
     if let Err(error) = prepare(&stream) {
         // The peer is gone already.
         tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
@@ -319,12 +311,11 @@ fn begin(role: Role, stream: Stream, peer: Origin) -> Option<Connection> {
     }
     let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
-    Some(Connection { stream, peer, id })
+    Some(Connection { stream, peer, id, place })
 }
 
-/// The session, which keeps its place for as long as it lives.
-async fn serve_in(slot: ConnectionSlot, role: Role, connection: Connection, services: Arc<Services>) {
-    let _slot = slot;
+/// The session, and before it the handshake, if it begins with one.
+async fn serve_from_the_handshake(role: Role, connection: Connection, services: Arc<Services>) {
     if !role.implicit_tls() {
         return serve(role, connection, services).await;
     }
@@ -337,14 +328,19 @@ async fn serve_in(slot: ConnectionSlot, role: Role, connection: Connection, serv
 
 /// A place for a connection, if there is one and its peer has not done too much of late.
 fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlot, NoPlace> {
-    not_too_much(role, peer, services)?;
-    services.sessions.admit(peer).map_err(NoPlace::Full)
+    let watched = if role == Role::Lmtp { services.guard.trust() } else { services.guard.watch(peer.counts_as()) };
+    watched.may_connect().map_err(NoPlace::Excess)?;
+    let place = services.sessions.admit(peer).map_err(NoPlace::Full)?;
+    // Whoever found no place is not reproached with it.
+    watched.note(Deed::Connection, 1);
+    Ok(place)
 }
 
-fn not_too_much(role: Role, peer: &Origin, services: &Services) -> Result<(), NoPlace> {
-    match role {
-        Role::Lmtp => Ok(()),
-        _ => services.guard.watch(peer.counts_as()).connect().map_err(NoPlace::Excess),
+/// Says that there is no place, where that can be said in the clear.
+fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
+    tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
+    if !role.implicit_tls() {
+        tell(stream, &role.refusal(reason));
     }
 }
 

@@ -9,6 +9,7 @@ pub mod listener;
 pub mod pop3;
 pub mod port_owner;
 mod proxy;
+mod room;
 pub mod smtp;
 pub mod socket_file;
 pub mod stream;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Authenticator, Directory, Origin};
 use crate::observe::Observer;
+use crate::policy::checks::Policy;
 use crate::store::Store;
 
 /// What every connection shares.
@@ -56,6 +58,10 @@ pub struct Services {
     pub(crate) imap_workspace: crate::imap::exec::Workspace,
     /// Who may have how many sessions; a driver asks for its place when its user has logged in.
     pub sessions: Arc<limits::Sessions>,
+    /// What is asked about those who send mail from outside, and what follows.
+    pub policy: Option<Policy>,
+    /// About whom nothing is asked.
+    pub trusted_senders: Vec<limits::Network>,
     /// Counts what strangers do.
     pub guard: Arc<guard::Guard>,
     /// Turns true when the server stops: every driver says goodbye and ends.
@@ -63,6 +69,17 @@ pub struct Services {
 }
 
 impl Services {
+    /// What holds for a stranger's mail from `peer`; `None`: nothing is asked about it. A process of this machine is no
+    /// stranger.
+    pub(crate) fn policy_for(&self, peer: &Origin) -> Option<&Policy> {
+        if *peer == Origin::Socket {
+            return None;
+        }
+        let peer = peer.counts_as();
+        let is_trusted = self.trusted_senders.iter().any(|network| network.contains(peer));
+        self.policy.as_ref().filter(|_| !is_trusted)
+    }
+
     /// Whether `peer` may give its password without TLS: who has no address is in none of the networks.
     pub(crate) fn plaintext_login(&self, peer: &Origin) -> bool {
         peer.address().is_some_and(|peer| self.plaintext_login.iter().any(|network| network.contains(peer)))

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::io::{close, read_some, write_all};
 use super::limits::UserSlot;
+use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::auth::sasl::{self, Login};
@@ -52,6 +53,7 @@ impl Client<'_> {
         let services = self.services;
         let limits = &services.pop3;
         let mut shutdown = services.shutdown.clone();
+        let login_by = now() + services.sessions.patience(limits.autologout);
         let line = self.line(&connection);
         let mut session = Session::new(&services.hostname, line, limits.clone(), now());
         loop {
@@ -63,24 +65,18 @@ impl Client<'_> {
                     written = write_all(&mut connection.stream, &octets, limits.stalled_output) => written?,
                     () = grace_is_over(&mut shutdown) => return Ok(()),
                 },
-                Step::Ask(Request::Login(login)) => tokio::select! {
-                    // A login may wait long for its turn.
-                    maildrop = self.log_in(login) => session.answer(Answer::Login(maildrop)),
-                    () = stopping(&mut shutdown) => {}
-                },
-                Step::Ask(Request::Challenge(first)) => session.answer(Answer::Challenge(self.challenge(first).await)),
-                Step::Ask(Request::Prove(attempt)) => tokio::select! {
-                    signature = self.prove(attempt) => session.answer(Answer::Proved(signature)),
-                    () = stopping(&mut shutdown) => {}
-                },
-                Step::Ask(Request::Open) => session.answer(Answer::Login(self.open_proven().await)),
-                Step::Ask(Request::Downgrade(body)) => {
-                    session.answer(Answer::Downgraded(surrogate::patches(&services.store, body).await));
+                Step::Ask(request) => {
+                    // A login may wait long for its turn; what else is asked is soon answered, and an UPDATE is finished.
+                    let is_login = matches!(request, Request::Login(_) | Request::Prove(_));
+                    if is_login {
+                        connection.place.stands(Rank::Checking);
+                    }
+                    tokio::select! {
+                        answer = self.find_out(request) => session.answer(answer),
+                        () = connection.gone(), if is_login => return Ok(()),
+                        () = stopping(&mut shutdown), if is_login => {}
+                    }
                 }
-                Step::Ask(Request::Read { body, offset, len }) => {
-                    session.answer(Answer::Read(services.store.read_range(body, offset, len).await));
-                }
-                Step::Ask(Request::Remove(uids)) => session.answer(Answer::Removed(self.remove(&uids).await)),
                 Step::StartTls => {
                     // What the client sent behind STLS was in the session, and the session has dropped it.
                     connection = upgrade(connection, services).await?;
@@ -97,17 +93,36 @@ impl Client<'_> {
                         self.bad_commands = bad_commands;
                     }
                     let mut arrived = Vec::new();
+                    let is_stranger = self.inbox.is_none();
+                    connection.place.stands(if is_stranger { Rank::Nameless } else { Rank::Settled });
+                    let asked_to_leave = connection.place.asked_to_leave();
+                    let timeout = session.next_timeout();
+                    let timeout = if is_stranger { timeout.min(login_by) } else { timeout };
                     tokio::select! {
+                        () = asked_to_leave, if is_stranger => return Ok(()),
                         read = read_some(&mut connection.stream, &mut arrived) => match read? {
                             // Without QUIT there is no UPDATE (RFC 1939 §6).
                             0 => return Ok(()),
                             _ => session.receive(&arrived),
                         },
-                        () = tokio::time::sleep_until(session.next_timeout().into()) => session.timed_out(),
+                        () = tokio::time::sleep_until(timeout.into()) => session.timed_out(),
                         () = stopping(&mut shutdown) => {}
                     }
                 }
             }
+        }
+    }
+
+    async fn find_out(&mut self, request: Request) -> Answer {
+        let store = &self.services.store;
+        match request {
+            Request::Login(login) => Answer::Login(self.log_in(login).await),
+            Request::Challenge(first) => Answer::Challenge(self.challenge(first).await),
+            Request::Prove(attempt) => Answer::Proved(self.prove(attempt).await),
+            Request::Open => Answer::Login(self.open_proven().await),
+            Request::Downgrade(body) => Answer::Downgraded(surrogate::patches(store, body).await),
+            Request::Read { body, offset, len } => Answer::Read(store.read_range(body, offset, len).await),
+            Request::Remove(uids) => Answer::Removed(self.remove(&uids).await),
         }
     }
 

@@ -6,17 +6,22 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout_at;
 
 use self::login::Login;
 use super::guard::Watched;
 use super::io::{close, read_some, write_all};
+use super::room::Rank;
 use super::tls::upgrade;
 use super::{Connection, Services, grace_is_over, now, stopping};
 use crate::deliver::{Destination, TRACE_OCTETS, Transaction};
 use crate::policy::abuse::Deed;
-use crate::smtp::{Ask, Dialect, Limits, Path, Peer, Reply, Session, Step, Tls, replies};
+use crate::smtp::{Ask, Dialect, Limits, Path, Peer, Reply, Session, Standing, Step, Tls, replies};
+
+/// How long the last word may take to one who makes room.
+const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many recipients a session may name for which it is not told whether they exist; then it ends. Enough for an honest
 /// sender that pipelines the recipients of a message.
@@ -55,6 +60,8 @@ pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) 
         store: &services.store,
         observer: &*services.observer,
         max_hops: services.smtp.hops,
+        // Neighbours have asked already, and who submits logs in.
+        policy: services.policy_for(&peer).filter(|_| door == Door::Smtp),
     };
     let watched = match door {
         Door::Smtp | Door::Submission => services.guard.watch(peer.counts_as()),
@@ -71,16 +78,13 @@ pub async fn serve(connection: Connection, services: Arc<Services>, door: Door) 
 
 async fn converse(mut connection: Connection, services: &Services, door: Door, desk: &mut Desk<'_>) -> io::Result<()> {
     let mut shutdown = services.shutdown.clone();
-    let limits = Arc::new(Limits {
-        // What SIZE promises has to fit into the store with our trace header.
-        message_size: services.smtp.message_size.min(services.store.max_message().saturating_sub(TRACE_OCTETS)),
-        tarpit: desk.watched.tarpit(),
-        ..services.smtp.clone()
-    });
+    let mut stress = services.sessions.stress();
+    let mut limits = limits_of(services, &desk.watched, *stress.borrow_and_update());
     let mut login = Login::new(services, connection.peer);
     let peer = peer_of(&connection, services, &login, door);
     let mut session = Session::new(door.dialect(), services.hostname.as_str().into(), peer, Arc::clone(&limits), now());
     loop {
+        connection.place.stands(if desk.watched.is_trusted() { Rank::Settled } else { rank(&session) });
         match session.poll() {
             Step::Write(octets) => tokio::select! {
                 written = write_all(&mut connection.stream, &octets, limits.write_timeout) => written?,
@@ -125,11 +129,21 @@ async fn converse(mut connection: Connection, services: &Services, door: Door, d
                     continue;
                 }
                 let mut arrived = Vec::new();
+                let is_busy = session.standing() == Standing::Busy;
+                let asked_to_leave = connection.place.asked_to_leave();
                 // The session always has a deadline when it waits for its client.
                 let deadline = session.next_timeout().unwrap_or_else(now).into();
                 tokio::select! {
                     biased;
                     () = stopping(&mut shutdown) => session.shut_down(),
+                    () = asked_to_leave, if !is_busy => {
+                        session.dismiss(&replies::PLACE_IS_NEEDED);
+                        return part(connection, &mut session).await;
+                    }
+                    Ok(()) = stress.changed() => {
+                        limits = limits_of(services, &desk.watched, *stress.borrow_and_update());
+                        session.set_limits(Arc::clone(&limits));
+                    }
                     read = timeout_at(deadline, read_some(&mut connection.stream, &mut arrived)) => match read {
                         Ok(Ok(0)) => return Ok(()),
                         Ok(Ok(_)) => session.receive(&arrived, now()),
@@ -140,6 +154,44 @@ async fn converse(mut connection: Connection, services: &Services, door: Door, d
             }
         }
     }
+}
+
+/// What the client may do. When places are few, whoever is not trusted gets less patience, and may err once: as Postfix
+/// has it (its STRESS_README). An error is still answered as it should be, so a sender learns who is unknown.
+fn limits_of(services: &Services, watched: &Watched<'_>, is_stressed: bool) -> Arc<Limits> {
+    let usual = Limits {
+        // What SIZE promises has to fit into the store with our trace header.
+        message_size: services.smtp.message_size.min(services.store.max_message().saturating_sub(TRACE_OCTETS)),
+        tarpit: watched.tarpit(),
+        ..services.smtp.clone()
+    };
+    if !is_stressed || watched.is_trusted() {
+        return Arc::new(usual);
+    }
+    Arc::new(Limits {
+        command_timeout: services.sessions.patience(usual.command_timeout),
+        data_timeout: services.sessions.patience(usual.data_timeout),
+        write_timeout: services.sessions.patience(usual.write_timeout),
+        errors: usual.errors.min(2),
+        junk_commands: usual.junk_commands.min(1),
+        ..usual
+    })
+}
+
+fn rank(session: &Session) -> Rank {
+    match session.standing() {
+        Standing::Stranger => Rank::Silent,
+        Standing::Introduced => Rank::Introduced,
+        Standing::Busy => Rank::Settled,
+    }
+}
+
+/// The last word to a client whose place is given away. It is not waited for: others do.
+async fn part(mut connection: Connection, session: &mut Session) -> io::Result<()> {
+    while let Step::Write(octets) = session.poll() {
+        write_all(&mut connection.stream, &octets, LAST_WORD_TIMEOUT).await?;
+    }
+    Ok(())
 }
 
 /// Where a session's questions are answered: by the ledger first, then by the transaction.

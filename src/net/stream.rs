@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::limits::ConnectionSlot;
 use crate::auth::Origin;
 use crate::auth::scram::ChannelBinding;
 
@@ -32,6 +33,8 @@ pub struct Connection {
     pub peer: Origin,
     /// A number for logs and observers, never given twice in a process.
     pub id: u64,
+    /// Its place among all connections. Boxed: drivers hold a connection in several of their states.
+    pub place: Box<ConnectionSlot>,
 }
 
 impl Connection {
@@ -93,11 +96,11 @@ impl Connection {
     /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in
     /// the clear survives, RFC 3207 §4.2), and limits the time.
     pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {
-        let Connection { stream, peer, id } = self;
+        let Connection { stream, peer, id, place } = self;
         match stream {
             Stream::Plain(tcp) => {
                 let tls = acceptor.accept(tcp).await?;
-                Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, id })
+                Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, id, place })
             }
             Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
             Stream::Unix(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no TLS over a Unix socket")),

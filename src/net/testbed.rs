@@ -60,6 +60,8 @@ impl Server {
             imap_workspace: Default::default(),
             guard: Arc::new(Guard::new(Settings::OFF, Arc::clone(&sessions))),
             sessions,
+            policy: None,
+            trusted_senders: Vec::new(),
             shutdown,
         };
         change(&mut services);
@@ -87,7 +89,8 @@ impl Server {
     /// Both ends of a connection through a Unix socket.
     pub(super) fn socket_connection(&self) -> (Client<UnixStream>, Connection) {
         let (client, server) = UnixStream::pair().unwrap();
-        (Client::new(client), Connection { stream: Stream::Unix(server), peer: Origin::Socket, id: 1 })
+        let place = Box::new(self.services.sessions.admit(&Origin::Socket).unwrap());
+        (Client::new(client), Connection { stream: Stream::Unix(server), peer: Origin::Socket, id: 1, place })
     }
 
     /// Both ends of a connection.
@@ -95,7 +98,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let (tcp, peer): (TcpStream, SocketAddr) = accepted.unwrap();
-        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer: peer.into(), id: 1 })
+        let peer = peer.into();
+        let place = Box::new(self.services.sessions.admit(&peer).unwrap());
+        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, id: 1, place })
     }
 }
 

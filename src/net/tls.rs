@@ -117,11 +117,12 @@ pub(super) async fn upgrade(connection: Connection, services: &Services) -> io::
         return Err(io::Error::other("TLS was offered without a certificate"));
     };
     let mut shutdown = services.shutdown.clone();
-    let peer = connection.peer.counts_as();
+    let (peer, asked_to_leave) = (connection.peer.counts_as(), connection.place.asked_to_leave());
     tokio::select! {
         done = timeout(HANDSHAKE_TIMEOUT, connection.start_tls(acceptor)) => done
             .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake takes too long")))
             .inspect_err(|_| services.guard.watch(peer).note(Deed::Error, 1)),
+        () = asked_to_leave => Err(io::Error::other("its place is needed")),
         () = stopping(&mut shutdown) => Err(io::Error::other("the server stops")),
     }
 }

@@ -237,13 +237,13 @@ impl Session {
                     list(maildrop, doing, &mut self.output);
                     continue;
                 }
+                // Not flushed before: the answer leaves with the first piece.
                 State::Transaction { doing: Doing::Downgrading(retrieval), .. } => {
-                    Step::Ask(Request::Downgrade(retrieval.entry().body))
+                    return Step::Ask(Request::Downgrade(retrieval.entry().body));
                 }
                 State::Transaction { doing: Doing::Retrieving(retrieval), .. } => {
-                    // Not flushed before: the answer leaves with the first piece.
                     let (offset, len) = retrieval.next_piece();
-                    Step::Ask(Request::Read { body: retrieval.entry().body, offset, len })
+                    return Step::Ask(Request::Read { body: retrieval.entry().body, offset, len });
                 }
                 State::Authorization(Authorization::Checking(login)) => Step::Ask(Request::Login(login.clone())),
                 State::Authorization(Authorization::Identifying(first)) => Step::Ask(Request::Challenge(first.clone())),

@@ -21,10 +21,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::Membership;
-use crate::auth::address::{Address, canonical_domain};
-use crate::auth::resolution::Rules;
+use crate::auth::address::Address;
+use crate::auth::resolution::{Rules, meaning};
 use crate::net::stopping;
-use crate::sieve::{self, SCRIPT_OCTETS_MAX, Script};
+use crate::sieve::{self, NamedMailbox, SCRIPT_OCTETS_MAX, Script};
 use crate::store::{self, Account, AccountId, Credentials, Quota, Store, canonical_name};
 
 /// The socket's name in the data folder.
@@ -202,7 +202,7 @@ impl Owner {
             }
             Question::SetScript { address, script } => {
                 let (address, account) = self.find(&address)?;
-                let warnings = self.check_script(script.as_deref().unwrap_or_default())?;
+                let warnings = self.check_script(account.id, script.as_deref().unwrap_or_default())?;
                 let (octets, script) = (script.as_ref().map(String::len), script.map(Arc::from));
                 let set = self.store.set_script(account.id, script).await;
                 set.map_err(|error| about(&address, &error))?;
@@ -232,7 +232,7 @@ impl Owner {
     }
 
     /// Refuses a script that is wrong; says what may be a mistake in it.
-    fn check_script(&self, script: &str) -> Result<Vec<String>, String> {
+    fn check_script(&self, account: AccountId, script: &str) -> Result<Vec<String>, String> {
         let script = Script::new(script.as_bytes()).map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             lines.join("\n")
@@ -243,25 +243,30 @@ impl Owner {
             .map(|warning| format!("{}: warning: {}", warning.position, warning.text))
             .collect();
         for (position, path) in script.redirects() {
-            if !self.may_be_ours(path) {
+            if !self.is_ours(path) {
                 warnings.push(format!(
-                    "{position}: warning: {path} is no address of this server: what is redirected there is kept instead"
+                    "{position}: warning: {path} is nobody's address here: what is redirected there goes to INBOX instead"
                 ));
             }
         }
-        for (position, name) in script.mailboxes() {
-            if let Err(error) = canonical_name(name) {
-                warnings.push(format!("{position}: warning: {name:?}: {error}"));
-            }
+        for NamedMailbox { position, name, has_to_be_there } in script.mailboxes() {
+            let why = match canonical_name(name) {
+                Err(error) => error.to_string(),
+                Ok(_) if has_to_be_there && self.store.mailbox(account, name).is_none() => {
+                    "there is no such mailbox now; mail for one that is not there goes to INBOX".to_owned()
+                }
+                Ok(_) => continue,
+            };
+            warnings.push(format!("{position}: warning: {name:?}: {why}"));
         }
         Ok(warnings)
     }
 
-    /// Whether mail can be delivered to such an address here, as far as its domain tells.
-    fn may_be_ours(&self, path: &sieve::Path) -> bool {
-        match (&self.membership, canonical_domain(&path.domain)) {
-            (Some(Membership::Closed { domains }), Ok(domain)) => domains.contains(&domain),
-            (_, domain) => domain.is_ok(),
+    /// Whether an address leads to somebody now, an alias or an account; where it can't be said, it does.
+    fn is_ours(&self, path: &sieve::Path) -> bool {
+        match (&self.membership, meaning(&self.store, &self.rules, &path.quoted_local_part(), &path.domain)) {
+            (Some(Membership::Closed { .. }), Ok(meaning)) => !meaning.accounts.is_empty(),
+            (_, meaning) => meaning.is_ok(),
         }
     }
 

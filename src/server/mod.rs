@@ -20,13 +20,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, Strangers};
 use crate::net::guard::Guard;
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::listener::{Address, Listener, Role};
 use crate::net::tls::{self, Tls};
 use crate::net::{Services, port_owner, socket_file};
 use crate::observe::Observer;
+use crate::policy::checks::Policy;
+use crate::policy::resolver::NoAnswer;
 use crate::store::{self, Store};
 
 /// How long sessions may take to say goodbye: with the store's last checkpoint, the whole stop stays within 10 s.
@@ -90,6 +92,9 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// Nothing can be asked of the DNS.
+    #[error("the DNS can't be asked: {0}")]
+    Dns(#[from] NoAnswer),
     /// The system has no random numbers for the login secret.
     #[error("logins can't be checked: {0}")]
     Authenticator(io::Error),
@@ -129,6 +134,10 @@ impl Server {
     /// Starts everything that `config` asks for; when it returns, every socket listens.
     pub async fn start(config: Config, observer: Arc<dyn Observer>) -> Result<Server, StartError> {
         let listeners = bind(&config.listeners)?;
+        let (trusted_senders, policy) = match config.strangers {
+            Some(Strangers { trusted, policy }) => (trusted, Some(Policy::new(policy, &config.dns, &config.hostname)?)),
+            None => (Vec::new(), None),
+        };
         let addresses = listeners.iter().map(Bound::of).collect();
 
         let Config {
@@ -188,6 +197,8 @@ impl Server {
             imap,
             imap_workspace: Default::default(),
             sessions,
+            policy,
+            trusted_senders,
             guard,
             shutdown: shutdown.clone(),
         });

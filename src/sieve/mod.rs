@@ -32,7 +32,7 @@ mod tests;
 
 pub use flags::Flags;
 pub use position::{Position, Problem};
-pub use program::Script;
+pub use program::{NamedMailbox, Script};
 pub use run::{Action, Failure, FileInto, Mail, Mailboxes, NoMailboxes, Outcome, Path};
 
 /// The extensions that `require` may name (RFC 5228 §6). The comparators of RFC 5228 §2.7.3 need not be named, but may.
@@ -63,8 +63,8 @@ pub const ACTIONS_MAX: usize = 16;
 pub const REDIRECTS_MAX: usize = 4;
 
 /// What a script may spend on one message. A step is an octet that `:matches` looks at, or sixteen that the others do, or a
-/// field that is looked up: a large script over a large header stays far below it, and all of it is a fraction of a second.
-pub const STEPS_MAX: u64 = 16_000_000;
+/// field that is looked up: a large script over a large header stays far below it, and all of it is a tenth of a second.
+pub const STEPS_MAX: u64 = 50_000_000;
 
 /// How many problems of one script are told.
 pub const PROBLEMS_MAX: usize = 100;

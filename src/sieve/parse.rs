@@ -51,10 +51,7 @@ fn missed<'s, T>(rest: &'s str, text: &'static str) -> Parsed<'s, T> {
 pub(super) fn script(octets: &[u8]) -> Result<Vec<Command>, Broken> {
     let broken = |at: usize, text: &str| Broken { at: At(at as u32), text: text.to_owned() };
     if octets.len() > SCRIPT_OCTETS_MAX {
-        return Err(broken(
-            0,
-            &format!("a script has at most {SCRIPT_OCTETS_MAX} octets, and this one {}", octets.len()),
-        ));
+        return Err(broken(0, &format!("a script has at most {SCRIPT_OCTETS_MAX} octets, and this one has more")));
     }
     let script = std::str::from_utf8(octets).map_err(|error| broken(error.valid_up_to(), "this is not UTF-8"))?;
     if let Some(at) = memchr::memchr(0, octets) {

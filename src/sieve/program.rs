@@ -15,8 +15,19 @@ pub struct Script {
     pub(super) warnings: Vec<Problem>,
     /// All that `redirect` names.
     pub(super) redirects: Vec<(At, Path)>,
-    /// All that `fileinto` and `mailboxexists` name.
-    pub(super) mailboxes: Vec<(At, String)>,
+    /// All that `fileinto` and tests name, and whether it has to be there.
+    pub(super) mailboxes: Vec<(At, String, bool)>,
+}
+
+/// A mailbox that a script names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedMailbox<'s> {
+    /// Where.
+    pub position: Position,
+    /// How; any text.
+    pub name: &'s str,
+    /// Messages are filed there, and where it is missing that fails.
+    pub has_to_be_there: bool,
 }
 
 impl Script {
@@ -39,8 +50,12 @@ impl Script {
     }
 
     /// The mailboxes that it names, and where it does.
-    pub fn mailboxes(&self) -> impl Iterator<Item = (Position, &str)> {
-        self.mailboxes.iter().map(|(at, name)| (Position::of(&self.source, *at), name.as_str()))
+    pub fn mailboxes(&self) -> impl Iterator<Item = NamedMailbox<'_>> {
+        self.mailboxes.iter().map(|(at, name, has_to_be_there)| NamedMailbox {
+            position: Position::of(&self.source, *at),
+            name,
+            has_to_be_there: *has_to_be_there,
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod extensions;
 mod hostile;
 mod language;
 mod round_trip;
+mod shown;
 mod wrong;
 
 use super::*;
@@ -36,7 +37,7 @@ pub(super) fn script(text: &str) -> Script {
 /// A message for `ken+list@example.com` from `tim@example.com`, of 4,000 octets.
 pub(super) fn run_with(text: &str, header: &str, mailboxes: &dyn Mailboxes) -> Outcome {
     let (from, to) = (path("tim@example.com"), path("ken+list@example.com"));
-    let mail = Mail { header: header.as_bytes(), octets: 4_000, from: Some(&from), to: &to };
+    let mail = Mail { header: header.as_bytes(), octets: 4_000, from: Some(&from), to: &to, separators: "+" };
     script(text).run(&mail, mailboxes)
 }
 

@@ -85,6 +85,7 @@ pub(crate) const TOO_MANY_RECIPIENTS_OF_LATE: Reply =
 /// Said to every recipient, known or not: whoever guesses learns nothing more.
 pub(crate) const TOO_MANY_UNKNOWN_OF_LATE: Reply =
     Reply::new(450, "4.7.1", "Too many unknown recipients from you; try again later");
+pub(crate) const PLACE_IS_NEEDED: Reply = Reply::new(421, "4.3.2", "The server is full, and you were idle");
 pub(crate) const GUESSES_TOO_MUCH: Reply = Reply::new(421, "4.7.0", "Too many unknown recipients from you");
 
 // Refused for what a message is.

@@ -222,10 +222,18 @@ fn one(element: &Element, value: &Value, bindings: &mut Bindings) -> bool {
     }
 }
 
-/// Whether `bytes` are `message` behind trace fields and nothing else (RFC 5321 §4.4).
+/// Whether `bytes` are `message` behind trace fields and nothing else (RFC 5321 §4.4; RFC 8601 §4.1 and RFC 7208 §9.1 count
+/// theirs among them).
 pub fn is_delivered(message: &[u8], bytes: &[u8]) -> bool {
     let Some(trace) = bytes.strip_suffix(message) else { return false };
-    const FIELDS: [&[u8]; 4] = [b"Return-Path:", b"Received:", b"Delivered-To:", b"X-Original-To:"];
+    const FIELDS: [&[u8]; 6] = [
+        b"Return-Path:",
+        b"Received:",
+        b"Delivered-To:",
+        b"X-Original-To:",
+        b"Authentication-Results:",
+        b"Received-SPF:",
+    ];
     trace.is_empty()
         || trace.strip_suffix(b"\r\n").is_some_and(|trace| {
             trace.split(|&b| b == b'\n').all(|line| {

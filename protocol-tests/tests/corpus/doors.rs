@@ -76,7 +76,7 @@ fn begin(sender: &mut Sender, user: &str, body: &str) {
     assert!(rcpt.starts_with("250"), "{rcpt}");
 }
 
-fn data(sender: &mut Sender, user: &str, message: &[u8]) -> String {
+pub(crate) fn data(sender: &mut Sender, user: &str, message: &[u8]) -> String {
     begin(sender, user, "8BITMIME");
     let go_on = sender.command("DATA");
     assert!(go_on.starts_with("354"), "{go_on}");
@@ -95,7 +95,7 @@ fn data(sender: &mut Sender, user: &str, message: &[u8]) -> String {
 }
 
 /// In pieces: an octet, seven, nothing, the rest (RFC 3030 §2).
-fn bdat(sender: &mut Sender, user: &str, message: &[u8]) -> String {
+pub(crate) fn bdat(sender: &mut Sender, user: &str, message: &[u8]) -> String {
     begin(sender, user, "BINARYMIME");
     let (one, rest) = message.split_at(message.len().min(1));
     let (seven, rest) = rest.split_at(rest.len().min(7));

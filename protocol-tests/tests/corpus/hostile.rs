@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::doors::{self, Door};
 use crate::server::{Imap, Pop3, Sender, Server};
 
 /// About as large as most of the messages are; what grows with more than the size of a message shows at it.
@@ -17,7 +18,10 @@ const LARGEST_OCTETS: usize = 48 * 1024 * 1024;
 
 /// Nothing a message does may take longer, or, on a slow machine, than so many times what it takes for an ordinary one.
 const LONGEST: Duration = Duration::from_secs(5);
-const TIMES_AN_ORDINARY_ONE: u32 = 20;
+const TIMES_AN_ORDINARY_ONE: u32 = 40;
+
+/// A message is too slow if it is each time: the machine may have had something else to do.
+const TRIES: usize = 3;
 
 /// How much more memory the server may have had at its peak than with the ordinary message alone: whatever a message of some
 /// megabytes holds; and where it is of the largest, ten times as much as that: what is read, decoded, brought to UTF-8 and
@@ -216,10 +220,11 @@ fn times(imap: &mut Imap, server: &Server, number: usize, message: &[u8]) -> Vec
     });
     time("LMTP", &mut || {
         let mut sender = Sender::connect(&server.lmtp, "LHLO");
-        sender.command("MAIL FROM:<a@example.net> BODY=BINARYMIME SMTPUTF8");
-        sender.command("RCPT TO:<delivered@example.org>");
-        sender.write(&[format!("BDAT {} LAST\r\n", message.len()).as_bytes(), message].concat());
-        let reply = sender.reply();
+        // By DATA, where DATA takes it.
+        let reply = match Door::LmtpData.stored(message) {
+            Some(_) => doors::data(&mut sender, "delivered", message),
+            None => doors::bdat(&mut sender, "delivered", message),
+        };
         assert!(reply.starts_with("250"), "{reply}");
     });
     times
@@ -273,11 +278,20 @@ fn hold_up(ordinary: &[u8], messages: Vec<(&str, Vec<u8>)>, memory_octets: u64) 
     let (mut slowest, bystander) = std::thread::scope(|scope| {
         let bystander = scope.spawn(|| bystander(&server, &stop));
         let stop = Stop(&stop);
-        let mut slowest = Vec::new();
-        for (number, (name, message)) in (2..).zip(messages) {
-            for (what, took) in times(&mut imap, &server, number, &message) {
-                assert!(took <= limit(&what), "{name}: {what} took {took:?}, and may take {:?}", limit(&what));
-                slowest.push((took, format!("{name}: {what}")));
+        let (mut slowest, mut numbers) = (Vec::new(), 2..);
+        for (name, message) in messages {
+            for tries_left in (0..TRIES).rev() {
+                let times = times(&mut imap, &server, numbers.next().unwrap_or_default(), &message);
+                match times.iter().find(|(what, took)| *took > limit(what)) {
+                    Some((what, took)) if tries_left == 0 => {
+                        panic!("{name}: {what} took {took:?}, and may take {:?}", limit(what))
+                    }
+                    Some(_) => {}
+                    None => {
+                        slowest.extend(times.into_iter().map(|(what, took)| (took, format!("{name}: {what}"))));
+                        break;
+                    }
+                }
             }
         }
         // All of them together take as long as they take; but they take an end.

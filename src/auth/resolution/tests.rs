@@ -131,7 +131,10 @@ fn circles_and_what_goes_too_far_are_troubles() {
     let found = look(&circle, &rules, "one@a");
     assert_eq!(found.accounts, [("alice@a".to_owned(), None)]);
     assert_eq!(found.troubles, [Trouble::Circle("one@a".into())]);
-    assert_eq!(look(&circle, &rules, "any@x").troubles, [Trouble::Circle("@x".into())]);
+    assert_eq!(look(&circle, &rules, "any@x").troubles, [Trouble::Circle("any@x".into())]);
+    // An alias in the other domain that leads back to the first one is none.
+    let back = book(&["dave@n"], &[("@m", &["@n"]), ("anna@n", &["dave@m"])]);
+    assert_eq!(leads(&back, &rules, "anna@m"), ["dave@n"]);
 
     // A ladder of as many steps as may be, and one more.
     let mut ladder = book(&["alice@a"], &[]);

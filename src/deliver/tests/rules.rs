@@ -1,6 +1,7 @@
 //! Recipients' own rules: what they say comes true, and what they can't have costs no mail.
 
 use super::*;
+use crate::auth::resolution::Rules;
 use crate::sieve::EXTENSIONS;
 use crate::store::{Flags, SpecialUse};
 
@@ -86,6 +87,7 @@ async fn what_rules_say_comes_true() {
 #[tokio::test]
 async fn what_rules_can_not_have_costs_no_mail() {
     let long = format!("fileinto :create \"{}\";", "x".repeat(1_001));
+    let slow = format!("discard; if header :matches \"x\" \"*{}b\" {{ keep; }}", "a?".repeat(100));
     for (script, expected) in [
         ("fileinto \"Absent\";", &["INBOX"][..]),
         ("fileinto :flags \"\\\\Deleted\" \"Absent\";", &["INBOX"]),
@@ -100,13 +102,25 @@ async fn what_rules_can_not_have_costs_no_mail() {
             &["INBOX"],
         ),
         ("discard; frobnicate;", &["INBOX"]),
-        ("discard; if header :matches \"x\" \"*a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?b\" { keep; }", &["INBOX"]),
+        (&slow, &["INBOX"]),
     ] {
         let world = World::new(Options::default()).await;
         world.rules("alice", script).await;
         let message = format!("X: {}\r\n\r\n", "a".repeat(1_000_000));
         assert_eq!(world.deliver(&["alice"], message.as_bytes()).await, Ok(vec![None]), "{script}");
         assert_eq!(world.shown("alice").await, expected, "{script}");
+    }
+}
+
+/// A header that is longer than what is parsed, and lies in a file by then.
+#[tokio::test]
+async fn rules_do_not_look_at_a_header_that_is_too_long() {
+    let world = World::new(Options::default()).await;
+    world.rules("alice", "discard;").await;
+    for (octets, expected) in [(1_000_000, 0), (1_100_000, 1)] {
+        let message = format!("X: {}\r\n\r\n{}", "a".repeat(octets), "b".repeat(1_000_000));
+        assert_eq!(world.deliver(&["alice"], message.as_bytes()).await, Ok(vec![None]));
+        assert_eq!(world.shown("alice").await.len(), expected);
     }
 }
 
@@ -164,4 +178,30 @@ async fn a_mailbox_that_rules_make() {
     let alice = world.store.account("alice@localhost").unwrap().id;
     assert_eq!(world.store.mailbox(alice, "Rubbish").unwrap().head().special_use, Some(SpecialUse::Junk));
     assert!(world.store.subscriptions(alice).contains(&"Rubbish".to_owned()));
+}
+
+/// All of them together: an alias of many is many.
+#[tokio::test]
+async fn redirects_of_one_message_are_counted() {
+    let world = World::new(Options::default()).await;
+    world.rules("alice", "redirect \"bob@localhost\"; redirect \"carol@localhost\";").await;
+    let recipients: Vec<_> = (0..600).map(|number| format!("alice+{number}")).collect();
+    let recipients: Vec<_> = recipients.iter().map(String::as_str).collect();
+    assert_eq!(world.deliver(&recipients, MESSAGE).await, Ok(vec![None; 600]));
+    for user in ["alice", "bob", "carol"] {
+        assert_eq!(world.shown(user).await, ["INBOX"], "{user}");
+    }
+}
+
+/// RFC 5228 §5.4: the path by which it came to this recipient, cut where addresses are cut here (RFC 5233 §4).
+#[tokio::test]
+async fn each_recipient_has_the_path_that_named_it() {
+    let mut world = World::new(Options::default()).await;
+    let separators = Rules { separators: "-".to_owned(), ..Rules::default() };
+    world.directory = world.directory.with_rules(separators);
+    world.rules("alice", "if envelope :detail \"to\" \"shop\" { fileinto \"Archive\"; }").await;
+    assert_eq!(world.deliver(&["bob", "alice-shop", "alice"], MESSAGE).await, Ok(vec![None; 3]));
+    assert_eq!(world.shown("alice").await, ["Archive", "INBOX"]);
+    assert_eq!(world.deliver(&["alice", "bob-shop"], MESSAGE).await, Ok(vec![None; 2]));
+    assert_eq!(world.shown("alice").await, ["Archive", "INBOX", "INBOX"]);
 }

@@ -213,7 +213,7 @@ proptest! {
     /// Whatever comes, it is understood, refused or waited for, in bounded memory, and nothing panics.
     #[test]
     fn noise_does_no_harm(
-        start in prop_oneof![Just(&b""[..]), Just(&WORD[..]), Just(&b"PROXY TCP4 "[..]), Just(&SIGNATURE[..])],
+        start in prop_oneof![Just(&b""[..]), Just(WORD), Just(&b"PROXY TCP4 "[..]), Just(&SIGNATURE[..])],
         noise in proptest::collection::vec(any::<u8>(), 0..2000),
         step in 1usize..2000,
     ) {

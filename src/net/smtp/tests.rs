@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::auth::Origin;
 use crate::net::guard::{Guard, Settings};
 use crate::net::limits::{SessionLimits, Sessions};
 use crate::net::testbed::{Client, Server};
@@ -213,4 +214,59 @@ async fn neighbours_who_deliver_by_lmtp_wait_for_nothing() {
     let (mut client, _served) = connect(&server, Door::Lmtp).await;
     client.says("EXPN all").await;
     client.hears("502 5.5.1 Not implemented").await;
+}
+
+/// A server with few places and short patience for strangers, who are all but the reader.
+async fn server_with_places(max_connections: usize) -> Server {
+    Server::with(|services| {
+        let limits = SessionLimits { max_connections, exempt: Vec::new(), ..SessionLimits::default() };
+        services.sessions = Sessions::new(limits);
+        services.guard = Arc::new(Guard::new(Settings::OFF, Arc::clone(&services.sessions)));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_idle_make_room_and_who_brings_a_message_stays() {
+    let server = server_with_places(4).await;
+    let (mut busy, _served) = connect(&server, Door::Smtp).await;
+    begin_message(&mut busy).await;
+    let (mut idle, _served) = connect(&server, Door::Smtp).await;
+    let (mut silent, _served) = connect(&server, Door::Smtp).await;
+    idle.says("HELO client.example").await;
+    idle.hears("250 mail.example.org").await;
+    let _others = [take_place(&server).await, take_place(&server).await, take_place(&server).await];
+    for client in [&mut silent, &mut idle] {
+        client.hears("421 4.3.2 The server is full, and you were idle").await;
+        client.is_closed().await;
+    }
+    busy.says("Subject: stays\r\n\r\n.").await;
+    busy.hears("250 2.0.0 Stored on disk").await;
+}
+
+/// A place for somebody who logs in, as soon as a stranger may be asked to leave for it.
+async fn take_place(server: &Server) -> crate::net::limits::ConnectionSlot {
+    loop {
+        match server.services.sessions.admit(&Origin::Address("192.0.2.9:4711".parse().unwrap())) {
+            Ok(mut place) => {
+                place.stands(Rank::Settled);
+                break place;
+            }
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_places_are_few_patience_is_short_for_those_who_are_there_too() {
+    let server = server_with_places(5).await;
+    let (mut client, _served) = connect(&server, Door::Smtp).await;
+    let start = tokio::time::Instant::now();
+    let mut others: Vec<_> = (0..3)
+        .map(|_| server.services.sessions.admit(&Origin::Address("192.0.2.9:4711".parse().unwrap())).unwrap())
+        .collect();
+    others.iter_mut().for_each(|place| place.stands(Rank::Settled));
+    assert!(server.services.sessions.is_stressed());
+    client.hears("421 4.4.2 Waited too long").await;
+    assert_eq!(start.elapsed().as_secs(), 10);
 }

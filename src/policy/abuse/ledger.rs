@@ -1,11 +1,11 @@
 //! The table of who did what.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use super::window::Window;
-use super::{Deed, Excess, Limits, Scope};
+use super::{Deed, Excess, Limits, Scope, network_of};
 
 /// Entries at the most: what a hash table of 32,768 places holds, some 4 MiB.
 pub const ENTRIES_MAX: usize = 28_672;
@@ -134,9 +134,8 @@ impl Key {
     fn new(peer: IpAddr, scope: Scope) -> Self {
         let prefix = match (peer.to_canonical(), scope) {
             (IpAddr::V4(v4), Scope::Address) => IpAddr::V4(v4),
-            (IpAddr::V4(v4), Scope::Network) => Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8)).into(),
             (IpAddr::V6(v6), Scope::Address) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
-            (IpAddr::V6(v6), Scope::Network) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80)).into(),
+            (peer, Scope::Network) => network_of(peer),
         };
         Self { scope, prefix }
     }
@@ -144,6 +143,8 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(60 * 60);

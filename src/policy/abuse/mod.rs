@@ -23,6 +23,7 @@ mod window;
 pub use ledger::{ENTRIES_MAX, Ledger};
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// What is counted.
@@ -125,6 +126,14 @@ impl Limits {
             Deed::FailedLogin => self.failed_logins_per_hour,
         };
         Some(limit).filter(|limit| *limit > 0)
+    }
+}
+
+/// The network of an address, with zeros where it ends: an IPv4 /24, or an IPv6 /48.
+pub fn network_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8)).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80)).into(),
     }
 }
 

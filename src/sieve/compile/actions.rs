@@ -89,7 +89,8 @@ impl Compiler<'_> {
     /// RFC 5228 §4.1, RFC 5490 §3.2, RFC 8579 §4.
     fn file_into(&mut self, command: &Command, given: &Given<'_>) -> Step {
         let mailbox = self.one_text(given.place(0));
-        self.mailboxes.push((given.place(0).at, mailbox.clone()));
+        let has_to_be_there = !given.has("create") && !given.has("specialuse");
+        self.mailboxes.push((given.place(0).at, mailbox.clone(), has_to_be_there));
         let special_use = given.value("specialuse").map(|argument| self.one_text(argument));
         let flags = self.tagged_flags(given);
         Step::FileInto {

@@ -176,7 +176,7 @@ impl Compiler<'_> {
             }
             "mailboxexists" => {
                 let names = self.all_texts(given.place(0));
-                self.mailboxes.extend(names.iter().map(|name| (given.place(0).at, name.clone())));
+                self.mailboxes.extend(names.iter().map(|name| (given.place(0).at, name.clone(), false)));
                 TestKind::MailboxExists { names }
             }
             _ => self.special_use_exists(test, given),
@@ -198,7 +198,7 @@ impl Compiler<'_> {
         match test.arguments.len() {
             2 => {
                 let mailbox = self.one_text(given.place(0));
-                self.mailboxes.push((given.place(0).at, mailbox.clone()));
+                self.mailboxes.push((given.place(0).at, mailbox.clone(), false));
                 TestKind::SpecialUseExists { mailbox: Some(mailbox), uses: self.all_texts(given.place(1)) }
             }
             _ => TestKind::SpecialUseExists { mailbox: None, uses: self.all_texts(given.place(0)) },

@@ -49,7 +49,7 @@ struct Compiler<'s> {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     redirects: Vec<(At, Path)>,
-    mailboxes: Vec<(At, String)>,
+    mailboxes: Vec<(At, String, bool)>,
 }
 
 impl Compiler<'_> {

@@ -6,9 +6,6 @@ use std::fmt;
 use crate::message::address::parse_list;
 use crate::sieve::program::AddressPart;
 
-/// What separates the user from the detail: the same as where accounts are looked up (RFC 5233 §4).
-const DETAIL_SEPARATOR: u8 = b'+';
-
 /// An address of the envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -45,8 +42,13 @@ impl Path {
     }
 
     /// What of it a test looks at; `None`: it has no such part.
-    pub(super) fn part(&self, part: AddressPart) -> Option<Cow<'_, [u8]>> {
-        Found { local_part: self.local_part.as_bytes(), domain: self.domain.as_bytes() }.part(part)
+    pub(super) fn part(&self, part: AddressPart, separators: &str) -> Option<Cow<'_, [u8]>> {
+        let found = Found { local_part: self.local_part.as_bytes(), domain: self.domain.as_bytes() };
+        match part {
+            // A name alone is a good address in an envelope (RFC 5321 §4.1.1.3), and has all parts but a domain.
+            AddressPart::LocalPart | AddressPart::User | AddressPart::Detail => found.of_local_part(part, separators),
+            AddressPart::All | AddressPart::Domain => found.part(part, separators),
+        }
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) struct Found<'f> {
 impl<'f> Found<'f> {
     /// What of it a test looks at; `None`: it has no such part, and nothing matches. What is no valid address has no parts
     /// (RFC 5228 §2.7.4).
-    pub(super) fn part(self, part: AddressPart) -> Option<Cow<'f, [u8]>> {
+    pub(super) fn part(self, part: AddressPart, separators: &str) -> Option<Cow<'f, [u8]>> {
         let Found { local_part, domain } = self;
         if part == AddressPart::All {
             return Some(match domain {
@@ -84,10 +86,15 @@ impl<'f> Found<'f> {
         if domain.is_empty() || local_part.is_empty() {
             return None;
         }
-        // What begins with the separator has no user to cut from.
-        let separator = memchr::memchr(DETAIL_SEPARATOR, local_part).filter(|at| *at > 0);
+        if part == AddressPart::Domain { Some(domain.into()) } else { self.of_local_part(part, separators) }
+    }
+
+    /// The local part, or what of it is asked for. It is cut as where accounts are looked up (RFC 5233 §4): what begins with a
+    /// separator has no user to cut from.
+    fn of_local_part(self, part: AddressPart, separators: &str) -> Option<Cow<'f, [u8]>> {
+        let local_part = self.local_part;
+        let separator = local_part.iter().position(|octet| separators.as_bytes().contains(octet)).filter(|at| *at > 0);
         match (part, separator) {
-            (AddressPart::Domain, _) => Some(domain.into()),
             (AddressPart::User, Some(at)) => Some(local_part[..at].into()),
             (AddressPart::Detail, at) => at.map(|at| local_part[at + 1..].into()),
             _ => Some(local_part.into()),
@@ -136,7 +143,7 @@ mod tests {
         let part = |address: &'static str, part| {
             let (local_part, domain) = address.split_once('@').unwrap_or((address, ""));
             let found = Found { local_part: local_part.as_bytes(), domain: domain.as_bytes() };
-            found.part(part).map(|part| String::from_utf8(part.into_owned()).unwrap())
+            found.part(part, "+").map(|part| String::from_utf8(part.into_owned()).unwrap())
         };
         use AddressPart::{All, Detail, Domain, LocalPart, User};
         for (address, which, expected) in [
@@ -156,5 +163,8 @@ mod tests {
         ] {
             assert_eq!(part(address, which).as_deref(), expected, "{address} {which:?}");
         }
+        let found = Found { local_part: b"ken-a+b", domain: b"example.org" };
+        assert_eq!(found.part(Detail, "+-").as_deref(), Some(b"a+b".as_slice()));
+        assert_eq!((found.part(Detail, ""), found.part(User, "").as_deref()), (None, Some(b"ken-a+b".as_slice())));
     }
 }

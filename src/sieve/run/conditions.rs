@@ -67,7 +67,7 @@ impl Run<'_> {
             self.budget.spend(1)?;
             for address in self.fields.addresses(name, &mut self.budget)?.iter() {
                 self.budget.spend(1)?;
-                if let Some(value) = fields::found(address).part(part)
+                if let Some(value) = fields::found(address).part(part, self.mail.separators)
                     && matcher.matches(&value, &mut self.budget)?
                 {
                     return Ok(true);
@@ -82,8 +82,8 @@ impl Run<'_> {
         for which in parts {
             let value = match (which, self.mail.from) {
                 (EnvelopePart::From, None) => Some((&[]).into()),
-                (EnvelopePart::From, Some(from)) => from.part(part),
-                (EnvelopePart::To, _) => self.mail.to.part(part),
+                (EnvelopePart::From, Some(from)) => from.part(part, self.mail.separators),
+                (EnvelopePart::To, _) => self.mail.to.part(part, self.mail.separators),
             };
             if let Some(value) = value
                 && matcher.matches(&value, &mut self.budget)?

@@ -28,6 +28,8 @@ pub struct Mail<'m> {
     pub from: Option<&'m Path>,
     /// The forward-path by which it came to this account.
     pub to: &'m Path,
+    /// The characters any of which separates a user from the detail (RFC 5233 §4), all of them US-ASCII; none: nothing does.
+    pub separators: &'m str,
 }
 
 /// What a script may ask about the mailboxes of its account. Names are as scripts have them: any text.

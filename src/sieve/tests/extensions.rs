@@ -119,10 +119,13 @@ fn special_uses() {
 #[test]
 fn what_a_script_names_can_be_asked() {
     let script = script(
-        "require [\"fileinto\", \"mailbox\"];\r\nredirect \"Bart <bart@example.com>\";\r\nif mailboxexists \"a\" { fileinto \"b\"; }",
+        "require [\"fileinto\", \"mailbox\"];\r\nredirect \"Bart <bart@example.com>\";\r\nif mailboxexists \"a\" { fileinto \"b\"; fileinto :create \"c\"; }",
     );
     let redirects: Vec<_> = script.redirects().map(|(at, path)| format!("{at} {path}")).collect();
     assert_eq!(redirects, ["2:10 bart@example.com"]);
-    let mailboxes: Vec<_> = script.mailboxes().map(|(at, name)| format!("{at} {name}")).collect();
-    assert_eq!(mailboxes, ["3:18 a", "3:33 b"]);
+    let mailboxes: Vec<_> = script
+        .mailboxes()
+        .map(|named| format!("{} {} {}", named.position, named.name, named.has_to_be_there))
+        .collect();
+    assert_eq!(mailboxes, ["3:18 a false", "3:33 b true", "3:55 c false"]);
 }

@@ -20,7 +20,7 @@ proptest! {
     fn any_words_are_read_and_run(words in prop::collection::vec(WORDS, 0..30), header in "[ -~\r\n]{0,80}") {
         if let Ok(script) = Script::new(words.join(" ").as_bytes()) {
             let to = path("ken@example.com");
-            let mail = Mail { header: header.as_bytes(), octets: 5, from: None, to: &to };
+            let mail = Mail { header: header.as_bytes(), octets: 5, from: None, to: &to, separators: "+" };
             let outcome = script.run(&mail, &NoMailboxes);
             prop_assert!(outcome.failure.is_none());
         }
@@ -36,7 +36,7 @@ proptest! {
         mail_header.extend(b"\r\nFrom: ");
         mail_header.extend(&header);
         let to = path("ken@example.com");
-        let mail = Mail { header: &mail_header, octets: 5, from: Some(&to), to: &to };
+        let mail = Mail { header: &mail_header, octets: 5, from: Some(&to), to: &to, separators: "+" };
         prop_assert!(script.unwrap().run(&mail, &NoMailboxes).failure.is_none());
     }
 }

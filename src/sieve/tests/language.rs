@@ -184,14 +184,15 @@ fn envelope() {
     assert!(is_true("envelope :domain [\"from\", \"to\"] [\"example.com\"]"));
     assert!(!is_true("envelope \"from\" \"coyote@desert.example.org\""));
     let to = Path { local_part: "ken".into(), domain: String::new() };
-    let mail = Mail { header: b"", octets: 0, from: None, to: &to };
+    let mail = Mail { header: b"", octets: 0, from: None, to: &to, separators: "+" };
     for (test, expected) in [
         ("envelope \"from\" \"\"", true),
         ("envelope :localpart \"from\" \"\"", true),
         ("envelope :domain \"from\" \"\"", true),
         ("envelope :matches \"from\" \"?*\"", false),
         ("envelope :all \"to\" \"ken\"", true),
-        ("envelope :domain \"to\" \"\"", false),
+        ("envelope :localpart \"to\" \"ken\"", true),
+        ("envelope :matches :domain \"to\" \"*\"", false),
     ] {
         let script = script(&format!("require \"envelope\"; if {test} {{ discard; }}"));
         assert_eq!(script.run(&mail, &NoMailboxes).actions.is_empty(), expected, "{test}");
