@@ -61,10 +61,11 @@ async fn a_message_says_the_clients_address_and_not_the_proxys() {
     client.hears("220 mail.example.org ESMTP Postbell").await;
     client.says("HELO client.example").await;
     client.hears("250 mail.example.org").await;
-    client.says("MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nSubject: x\r\n.").await;
-    for _ in 0..3 {
+    for command in ["MAIL FROM:<>", "RCPT TO:<alice@example.org>", "DATA"] {
+        client.says(command).await;
         client.line().await;
     }
+    client.says("Subject: x\r\n\r\n.").await;
     client.hears("250 2.0.0 Stored on disk").await;
     let inbox = proxied.server.services.store.open_mailbox(&proxied.server.inbox).await.unwrap();
     let messages = inbox.messages(&inbox.snapshot().uids);
