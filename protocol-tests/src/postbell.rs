@@ -127,7 +127,9 @@ async fn ready(stdout: tokio::process::ChildStdout) -> Result<BTreeMap<Service, 
         if value["ready"] != true {
             continue;
         }
-        let address = |name: &str| value[name].as_str().and_then(|a| a.parse().ok());
+        // What only proxies speak is there all the same: those transcripts begin with what a proxy says.
+        let listens = |name: &str| value[name].as_str().or(value["proxied"][name].as_str());
+        let address = |name: &str| listens(name).and_then(|a| a.parse().ok());
         let addresses = Service::ALL.iter().filter_map(|(name, service)| Some((*service, address(name)?))).collect();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         return Ok(addresses);

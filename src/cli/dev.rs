@@ -135,15 +135,15 @@ impl Dev {
             let Some(port) = self.ports.of(role) else { continue };
             let address = self.expose_to_network_without_passwords.unwrap_or(Ipv4Addr::LOCALHOST.into());
             let address = Address::Port(SocketAddr::new(address, port));
-            endpoints.push(Endpoint { role, address, optional: false });
+            endpoints.push(Endpoint { role, address, proxied: false, optional: false });
             if port != 0 && self.expose_to_network_without_passwords.is_none() {
                 let address = Address::Port(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port));
-                endpoints.push(Endpoint { role, address, optional: true });
+                endpoints.push(Endpoint { role, address, proxied: false, optional: true });
             }
         }
         if let Some(path) = self.lmtp_socket.clone() {
             let address = Address::Socket { path, mode: LMTP_SOCKET_MODE };
-            endpoints.push(Endpoint { role: Role::Lmtp, address, optional: false });
+            endpoints.push(Endpoint { role: Role::Lmtp, address, proxied: false, optional: false });
         }
         endpoints
     }

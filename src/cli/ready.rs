@@ -1,5 +1,6 @@
 //! The ready line: one JSON object on standard output when all sockets listen, for whatever started the server.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,11 +32,15 @@ struct Ready<'r> {
     pop3: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pop3s: Option<SocketAddr>,
+    /// Where proxies speak.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    proxied: BTreeMap<&'static str, SocketAddr>,
     data: &'r Path,
 }
 
 /// Says that `server` is ready, with its real addresses.
 pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
+    let proxied = Role::ALL.iter().filter_map(|role| Some((role.name(), server.proxied_address(*role)?)));
     let ready = Ready {
         ready: true,
         smtp: server.address(Role::Smtp),
@@ -47,6 +52,7 @@ pub(super) fn announce(server: &Server, data: &Path) -> io::Result<()> {
         imaps: server.address(Role::Imaps),
         pop3: server.address(Role::Pop3),
         pop3s: server.address(Role::Pop3s),
+        proxied: proxied.collect(),
         data,
     };
     let mut stdout = io::stdout().lock();

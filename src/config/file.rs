@@ -104,7 +104,8 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
     let imap = read_imap(root.section("imap"), &mut keys);
     let (pop3, pop3_enabled) = read_pop3(root.section("pop3"), &mut keys);
 
-    let listeners = read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
+    let (listeners, trusted_proxies) =
+        read_listeners(root.section("listen"), tls != tls::Source::Off, pop3_enabled, &mut keys);
 
     let dns = read_dns(root.section("dns"), &mut keys);
     let strangers = read_policy(root.section("policy"), &mut keys);
@@ -122,6 +123,7 @@ fn read_with_keys(text: &str) -> Result<(Config, Vec<String>), Vec<Problem>> {
         membership: Membership::Closed { domains },
         addresses,
         plaintext_login,
+        trusted_proxies,
         listeners,
         tls,
         sessions,
@@ -241,41 +243,55 @@ fn default_port(role: Role, with_tls: bool) -> Option<u16> {
     }
 }
 
-fn read_listeners(mut section: Section<'_>, with_tls: bool, pop3: bool, keys: &mut Vec<String>) -> Vec<Endpoint> {
+/// Where to listen, and which proxies are believed.
+fn read_listeners(
+    mut section: Section<'_>,
+    with_tls: bool,
+    pop3: bool,
+    keys: &mut Vec<String>,
+) -> (Vec<Endpoint>, Vec<Network>) {
     let mut endpoints = Vec::new();
+    let mut trusted_proxies = Vec::new();
+    section.list("trusted_proxies", &mut trusted_proxies, str::parse::<Network>);
     let mut lmtp_socket_mode = LMTP_SOCKET_MODE;
     section.text("lmtp_socket_mode", &mut lmtp_socket_mode, socket_mode);
     for role in Role::ALL {
         let everywhere: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        let mut addresses: Vec<listener::Address> = default_port(role, with_tls)
+        let mut addresses: Vec<(listener::Address, bool)> = default_port(role, with_tls)
             .into_iter()
-            .flat_map(|port| everywhere.map(|address| listener::Address::Port(SocketAddr::new(address, port))))
+            .flat_map(|port| everywhere.map(|address| (listener::Address::Port(SocketAddr::new(address, port)), false)))
             .collect();
         section.list(role.name(), &mut addresses, |text| {
             if role.implicit_tls() && !with_tls {
                 return Err("needs certificate_file and key_file in [tls]".to_owned());
             }
-            match text.strip_prefix("unix:") {
-                Some(path) if role == Role::Lmtp => socket(path, lmtp_socket_mode),
-                Some(_) => Err("only LMTP listens at a Unix socket".to_owned()),
-                None => text
-                    .parse()
-                    .map(listener::Address::Port)
-                    .map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25")),
+            if let Some(path) = text.strip_prefix("unix:") {
+                return match role {
+                    Role::Lmtp => Ok((socket(path, lmtp_socket_mode)?, false)),
+                    _ => Err("only LMTP listens at a Unix socket".to_owned()),
+                };
             }
+            let proxied = text.strip_prefix("proxy:");
+            if proxied.is_some() && trusted_proxies.is_empty() {
+                return Err("needs trusted_proxies, the networks of the proxies that are believed here".to_owned());
+            }
+            let address = proxied.unwrap_or(text).parse();
+            let address = address
+                .map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:25 or [::1]:25"))?;
+            Ok((listener::Address::Port(address), proxied.is_some()))
         });
         if !pop3 && matches!(role, Role::Pop3 | Role::Pop3s) {
             addresses.clear();
         }
         // A machine without IPv6 starts all the same, unless the address was asked for by name.
         let asked = section.has(role.name());
-        endpoints.extend(addresses.into_iter().map(|address| {
+        endpoints.extend(addresses.into_iter().map(|(address, proxied)| {
             let optional = !asked && matches!(&address, listener::Address::Port(address) if address.is_ipv6());
-            Endpoint { role, address, optional }
+            Endpoint { role, address, proxied, optional }
         }));
     }
     keys.extend(section.end());
-    endpoints
+    (endpoints, trusted_proxies)
 }
 
 fn socket(path: &str, mode: u32) -> Result<listener::Address, String> {
@@ -450,6 +466,14 @@ mod tests {
                 "5: \"imap\" in [listen]: only LMTP listens at a Unix socket",
             ),
             (
+                "[listen]\nimap = [\"proxy:127.0.0.1:10143\"]",
+                "5: \"imap\" in [listen]: needs trusted_proxies, the networks of the proxies that are believed here",
+            ),
+            (
+                "[listen]\ntrusted_proxies = [\"::1\"]\nlmtp = [\"proxy:unix:/run/lmtp\"]",
+                "6: \"lmtp\" in [listen]: \"proxy:unix:/run/lmtp\" is not an address with a port, such as 0.0.0.0:25 or [::1]:25",
+            ),
+            (
                 "[listen]\nlmtp = [\"unix:\"]",
                 "5: \"lmtp\" in [listen]: a path is missing, such as unix:/run/postbell/lmtp",
             ),
@@ -526,6 +550,16 @@ mod tests {
             complaints(&long),
             ["postbell.toml:5: \"lmtp\" in [listen]: the path of a socket has at most 103 octets"]
         );
+    }
+
+    #[test]
+    fn a_proxied_listener_stands_beside_a_plain_one() {
+        let text = "[listen]\nsmtp = [\"0.0.0.0:25\", \"proxy:127.0.0.1:10025\"]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+        let config = read(&format!("{LEAST}{text}")).unwrap();
+        let smtp: Vec<_> = config.listeners.iter().filter(|endpoint| endpoint.role == Role::Smtp).collect();
+        assert_eq!(smtp.iter().map(|endpoint| endpoint.proxied).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(smtp[1].address, listener::Address::Port("127.0.0.1:10025".parse().unwrap()));
+        assert_eq!(config.trusted_proxies, ["127.0.0.1".parse().unwrap()]);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Config {
     pub addresses: Rules,
     /// From where passwords may be given without TLS.
     pub plaintext_login: Vec<Network>,
+    /// Who is believed at a listener that is set up for the PROXY protocol.
+    pub trusted_proxies: Vec<Network>,
     /// Where to listen, in this order.
     pub listeners: Vec<Endpoint>,
     /// Where the certificate comes from.
@@ -77,6 +79,8 @@ pub struct Endpoint {
     pub role: Role,
     /// Port 0 takes a free one.
     pub address: Address,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub proxied: bool,
     /// Whether the server starts without it when the address is not to be had: the second face of loopback in `dev`.
     pub optional: bool,
 }
@@ -153,6 +157,7 @@ impl Config {
             membership: Membership::Open { max_accounts: crate::auth::directory::DEV_ACCOUNTS_MAX },
             addresses: Rules::default(),
             plaintext_login: Network::LOOPBACK.to_vec(),
+            trusted_proxies: Vec::new(),
             listeners: Vec::new(),
             tls: tls::Source::SelfSigned,
             sessions: SessionLimits::default(),

@@ -104,6 +104,18 @@ impl Sessions {
     /// stranger, unless it is exempt.
     pub fn admit(self: &Arc<Self>, peer: &Origin) -> Result<ConnectionSlot, Full> {
         let counted = self.counted(peer);
+        let rank = if counted.is_some() { Rank::Silent } else { Rank::Settled };
+        self.enter(counted, rank, peer)
+    }
+
+    /// A place for a connection of which is not known yet from where it comes, until `proxy` has said so: then it gives its
+    /// place back and asks for one as who it is. Till then a stranger, but none that is asked to leave: a header takes no
+    /// longer than its time.
+    pub(crate) fn admit_unnamed(self: &Arc<Self>, proxy: &Origin) -> Result<ConnectionSlot, Full> {
+        self.enter(None, Rank::Checking, proxy)
+    }
+
+    fn enter(self: &Arc<Self>, counted: Option<IpAddr>, rank: Rank, peer: &Origin) -> Result<ConnectionSlot, Full> {
         let now = now();
         let mut counts = self.lock();
         if let Some(origin) = counted
@@ -112,7 +124,7 @@ impl Sessions {
             return Err(Full::Address);
         }
         let is_full = counts.total >= self.limits.max_connections
-            || counted.is_some() && counts.strangers.count() >= self.max_strangers();
+            || rank != Rank::Settled && counts.strangers.count() >= self.max_strangers();
         if is_full {
             if !counts.strangers.make_room(counted.map(network_of), now) {
                 return Err(Full::Server);
@@ -126,7 +138,6 @@ impl Sessions {
         }
         counts.total += 1;
         let seat = Seat::default();
-        let rank = if counted.is_some() { Rank::Silent } else { Rank::Settled };
         let standing = counts.strangers.enter(rank, network_of(peer.counts_as()), &seat, now);
         self.feel(&counts);
         drop(counts);
@@ -247,7 +258,7 @@ fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 #[derive(Debug)]
 pub struct ConnectionSlot {
     sessions: Arc<Sessions>,
-    /// Nothing for an exempt peer, which is settled from the beginning.
+    /// Nothing for an exempt peer, which is settled from the beginning, and for one behind a proxy that has not named it.
     origin: Option<IpAddr>,
     seat: Seat,
     standing: Standing,
@@ -472,6 +483,18 @@ mod tests {
         assert_eq!(sessions.admit(&from("192.0.2.9")).unwrap_err(), Full::Address);
         let _other = sessions.admit(&from("192.0.2.1")).unwrap();
         assert_eq!(sessions.connections(), 4, "the total counts everybody");
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_counted_when_it_is_known() {
+        let sessions = sessions(2, 1, &[]);
+        let unnamed = [(); 2].map(|()| sessions.admit_unnamed(&from("192.0.2.9")).unwrap());
+        assert_eq!(sessions.admit_unnamed(&from("192.0.2.9")).unwrap_err(), Full::Server);
+        assert_eq!(sessions.admit(&from("192.0.2.1")).unwrap_err(), Full::Server, "nobody is asked to leave");
+        drop(unnamed);
+        assert_eq!(sessions.connections(), 0);
+        let _first = sessions.admit(&from("192.0.2.9")).unwrap();
+        let _second = sessions.admit_unnamed(&from("192.0.2.9")).expect("the proxy itself is not counted");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where connections come in: one accept loop for each listener.
 //!
-//! An accepted connection gets its place ([`Sessions`]), its socket options and, on a port with implicit TLS, its
-//! handshake; then it is the protocol's driver that speaks. Each runs in a task of its own, so a panic ends one session
-//! and nothing else. Whoever finds no place is told so in the protocol's own words and let go.
+//! An accepted connection gets its place ([`Sessions`](super::limits::Sessions)), its socket options and, on a port with
+//! implicit TLS, its handshake; then it is the protocol's driver that speaks. Behind a proxy the proxy says first from where
+//! it comes ([`proxy`]), in the clear, and only then it is counted for that address. Each runs in a task of its own, so a
+//! panic ends one session and nothing else. Whoever finds no place is told so in the protocol's own words and let go.
 //!
 //! The loop never spins: when the process is out of descriptors it waits until a session has ended, or a moment.
 
@@ -24,7 +25,7 @@ use super::guard::NoPlace;
 use super::limits::ConnectionSlot;
 use super::smtp::Door;
 use super::socket_file::{self, SocketFile};
-use super::{Connection, Services, Stream, imap, pop3, smtp, stopping, tls};
+use super::{Connection, Services, Stream, imap, pop3, proxy, smtp, stopping, tls};
 use crate::auth::Origin;
 use crate::policy::abuse::Deed;
 
@@ -115,7 +116,7 @@ pub enum Address {
     },
 }
 
-/// As the configuration names it.
+/// As the configuration names it, but for who speaks there.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,6 +131,7 @@ impl fmt::Display for Address {
 pub struct Listener {
     role: Role,
     address: Address,
+    proxied: bool,
     gate: Gate,
 }
 
@@ -159,16 +161,18 @@ impl Gate {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes a free one. To be called inside a runtime.
-    pub fn bind(role: Role, address: &Address) -> Result<Self, socket_file::Error> {
+    /// Binds `address`; port 0 takes a free one. `proxied`: each connection begins with a header of the PROXY protocol. To be
+    /// called inside a runtime.
+    pub fn bind(role: Role, address: &Address, proxied: bool) -> Result<Self, socket_file::Error> {
         match address {
             Address::Port(address) => {
                 let socket = Self::bind_port(*address)?;
-                Ok(Self { role, address: Address::Port(socket.local_addr()?), gate: Gate::Tcp(socket) })
+                let address = Address::Port(socket.local_addr()?);
+                Ok(Self { role, address, proxied, gate: Gate::Tcp(socket) })
             }
             Address::Socket { path, mode } => {
                 let (listener, _name) = socket_file::bind(path, *mode)?;
-                Ok(Self { role, address: address.clone(), gate: Gate::Unix { listener, _name } })
+                Ok(Self { role, address: address.clone(), proxied, gate: Gate::Unix { listener, _name } })
             }
         }
     }
@@ -197,18 +201,24 @@ impl Listener {
         &self.address
     }
 
+    /// Whether only proxies speak here.
+    pub fn proxied(&self) -> bool {
+        self.proxied
+    }
+
     /// Accepts until the services shut down; then closes the port and waits at most `drain` for the sessions to say
     /// goodbye. What still runs then is dropped.
     pub async fn run(self, services: Arc<Services>, drain: Duration) {
-        let Self { role, address, gate } = self;
+        let Self { role, address, proxied, gate } = self;
         let mut sessions = JoinSet::new();
         let mut shutdown = services.shutdown.clone();
-        tracing::info!(role = role.name(), %address, "listening");
+        tracing::info!(role = role.name(), %address, proxied, "listening");
         loop {
             tokio::select! {
                 () = stopping(&mut shutdown) => break,
                 Some(ended) = sessions.join_next() => report_panic(role, ended),
                 accepted = gate.accept() => match accepted {
+                    Ok((stream, peer)) if proxied => start_behind_proxy(role, stream, peer, &services, &mut sessions),
                     Ok((stream, peer)) => start(role, stream, peer, &services, &mut sessions),
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => {
@@ -239,35 +249,85 @@ pub(crate) fn new_id() -> u64 {
 
 /// Gives a new connection its place, its number and its task.
 fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
+    if let Some(connection) = begin(role, stream, peer, services) {
+        sessions.spawn(serve_from_the_handshake(role, connection, Arc::clone(services)));
+    }
+}
+
+/// The same, once the proxy has said from where the connection comes. Whoever is no proxy of ours is not even listened to.
+fn start_behind_proxy(
+    role: Role,
+    mut stream: Stream,
+    proxy: Origin,
+    services: &Arc<Services>,
+    sessions: &mut JoinSet<()>,
+) {
+    if !proxy.address().is_some_and(|proxy| services.trusted_proxies.iter().any(|network| network.contains(proxy))) {
+        tracing::info!(role = role.name(), peer = %proxy, "connection refused: it comes from none of trusted_proxies");
+        return;
+    }
+    let unnamed = match services.sessions.admit_unnamed(&proxy) {
+        Ok(unnamed) => unnamed,
+        Err(full) => return refuse(role, &stream, &proxy, NoPlace::Full(full)),
+    };
+    let services = Arc::clone(services);
+    sessions.spawn(async move {
+        // As large and short-lived as a handshake's state.
+        let Some(peer) = Box::pin(proxied_peer(role, &mut stream, proxy, &services)).await else { return };
+        drop(unnamed);
+        if let Some(connection) = begin(role, stream, peer, &services) {
+            serve_from_the_handshake(role, connection, services).await;
+        }
+    });
+}
+
+/// From where the connection comes, as the proxy says; `None` when it says nothing that can be believed.
+async fn proxied_peer(role: Role, stream: &mut Stream, proxy: Origin, services: &Services) -> Option<Origin> {
+    let mut shutdown = services.shutdown.clone();
+    let header = tokio::select! {
+        header = proxy::receive(stream) => header,
+        () = stopping(&mut shutdown) => return None,
+    };
+    match header {
+        Ok(proxy::Header::Local) => Some(proxy),
+        Ok(proxy::Header::From(peer)) => Some(peer.into()),
+        Ok(proxy::Header::Unknown) => Some(Origin::Hidden(proxy.counts_as())),
+        Err(error) => {
+            tracing::warn!(role = role.name(), %proxy, %error, "connection refused");
+            None
+        }
+    }
+}
+
+/// A connection with its place, its number and its socket options, unless there is no place for it or it is gone already.
+fn begin(role: Role, stream: Stream, peer: Origin, services: &Services) -> Option<Connection> {
     let place = match admit(role, &peer, services) {
         Ok(place) => Box::new(place),
         Err(reason) => {
-            tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
-            if !role.implicit_tls() {
-                tell(&stream, &role.refusal(reason));
-            }
-            return;
+            refuse(role, &stream, &peer, reason);
+            return None;
         }
     };
     if let Err(error) = prepare(&stream) {
         // The peer is gone already.
         tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
-        return;
+        return None;
     }
     let id = new_id();
-    let connection = Connection { stream, peer, id, place };
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
-    let services = Arc::clone(services);
-    sessions.spawn(async move {
-        if !role.implicit_tls() {
-            return serve(role, connection, services).await;
-        }
-        // The handshake's state is large and short-lived: boxed, it is no part of the session's memory.
-        let connection = Box::pin(shake_hands(role, connection, &services)).await;
-        if let Some(connection) = connection {
-            serve(role, connection, services).await;
-        }
-    });
+    Some(Connection { stream, peer, id, place })
+}
+
+/// The session, and before it the handshake, if it begins with one.
+async fn serve_from_the_handshake(role: Role, connection: Connection, services: Arc<Services>) {
+    if !role.implicit_tls() {
+        return serve(role, connection, services).await;
+    }
+    // The handshake's state is large and short-lived: boxed, it is no part of the session's memory.
+    let connection = Box::pin(shake_hands(role, connection, &services)).await;
+    if let Some(connection) = connection {
+        serve(role, connection, services).await;
+    }
 }
 
 /// A place for a connection, if there is one and its peer has not done too much of late.
@@ -278,6 +338,14 @@ fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlo
     // Whoever found no place is not reproached with it.
     watched.note(Deed::Connection, 1);
     Ok(place)
+}
+
+/// Says that there is no place, where that can be said in the clear.
+fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
+    tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
+    if !role.implicit_tls() {
+        tell(stream, &role.refusal(reason));
+    }
 }
 
 /// One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is refused by the close
@@ -346,3 +414,6 @@ async fn wait_for_descriptor(role: Role, sessions: &mut JoinSet<()>) {
         () = tokio::time::sleep(DESCRIPTOR_WAIT) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
+mod proxy;
 mod room;
 pub mod smtp;
 pub mod socket_file;
@@ -43,6 +44,8 @@ pub struct Services {
     pub tls: Option<tokio_rustls::TlsAcceptor>,
     /// From where passwords may be given without TLS.
     pub plaintext_login: Vec<limits::Network>,
+    /// Who is believed at a listener that is set up for the PROXY protocol.
+    pub trusted_proxies: Vec<limits::Network>,
     /// What an SMTP or LMTP client may do.
     pub smtp: crate::smtp::Limits,
     /// What a POP3 client may do.

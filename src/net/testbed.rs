@@ -52,6 +52,7 @@ impl Server {
             observer: Arc::new(Nobody),
             tls: Some(acceptor),
             plaintext_login: Network::LOOPBACK.to_vec(),
+            trusted_proxies: Network::LOOPBACK.to_vec(),
             smtp: Default::default(),
             pop3: Default::default(),
             pop3_logins: Default::default(),

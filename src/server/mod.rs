@@ -107,10 +107,27 @@ fn by(owner: &Option<String>) -> String {
     owner.as_ref().map(|owner| format!(", since {owner} does")).unwrap_or_default()
 }
 
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What is spoken there.
+    pub role: Role,
+    /// The real address.
+    pub address: Address,
+    /// Whether only proxies speak there.
+    pub proxied: bool,
+}
+
+impl Bound {
+    fn of(listener: &Listener) -> Self {
+        Self { role: listener.role(), address: listener.address().clone(), proxied: listener.proxied() }
+    }
+}
+
 /// A server that runs.
 pub struct Server {
     store: Store,
-    addresses: Vec<(Role, Address)>,
+    addresses: Vec<Bound>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     tls: Option<Arc<Tls>>,
@@ -124,7 +141,7 @@ impl Server {
             Some(Strangers { trusted, policy }) => (trusted, Some(Policy::new(policy, &config.dns, &config.hostname)?)),
             None => (Vec::new(), None),
         };
-        let addresses = listeners.iter().map(|listener| (listener.role(), listener.address().clone())).collect();
+        let addresses = listeners.iter().map(Bound::of).collect();
 
         let Config {
             hostname,
@@ -132,6 +149,7 @@ impl Server {
             membership,
             addresses: rules,
             plaintext_login,
+            trusted_proxies,
             sessions,
             abuse,
             smtp,
@@ -176,6 +194,7 @@ impl Server {
             observer,
             tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
             plaintext_login,
+            trusted_proxies,
             smtp,
             pop3,
             pop3_logins: Default::default(),
@@ -199,13 +218,23 @@ impl Server {
     }
 
     /// What listens where, with the real ports.
-    pub fn addresses(&self) -> &[(Role, Address)] {
+    pub fn addresses(&self) -> &[Bound] {
         &self.addresses
     }
 
-    /// Where `role` is spoken over TCP, if it is; the first of several addresses.
+    /// Where clients speak `role` over TCP, if they do; the first of several addresses.
     pub fn address(&self, role: Role) -> Option<SocketAddr> {
-        self.of(role).find_map(|address| match address {
+        self.port(role, false)
+    }
+
+    /// Where proxies speak `role`, if they do; the first of several addresses.
+    pub fn proxied_address(&self, role: Role) -> Option<SocketAddr> {
+        self.port(role, true)
+    }
+
+    fn port(&self, role: Role, proxied: bool) -> Option<SocketAddr> {
+        let mut bound = self.addresses.iter().filter(|bound| (bound.role, bound.proxied) == (role, proxied));
+        bound.find_map(|bound| match &bound.address {
             Address::Port(address) => Some(*address),
             Address::Socket { .. } => None,
         })
@@ -213,14 +242,10 @@ impl Server {
 
     /// The Unix socket where `role` is spoken, if there is one; the first of several.
     pub fn socket(&self, role: Role) -> Option<&Path> {
-        self.of(role).find_map(|address| match address {
+        self.addresses.iter().filter(|bound| bound.role == role).find_map(|bound| match &bound.address {
             Address::Port(_) => None,
             Address::Socket { path, .. } => Some(path.as_path()),
         })
-    }
-
-    fn of(&self, role: Role) -> impl Iterator<Item = &Address> {
-        self.addresses.iter().filter(move |(candidate, _)| *candidate == role).map(|(_, address)| address)
     }
 
     /// Takes the certificate anew from its files, after a renewal; false where there is no TLS. After an error the old
@@ -251,8 +276,8 @@ impl Server {
 
 fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::with_capacity(endpoints.len());
-    for Endpoint { role, address, optional } in endpoints {
-        match Listener::bind(*role, address) {
+    for Endpoint { role, address, proxied, optional } in endpoints {
+        match Listener::bind(*role, address, *proxied) {
             Ok(listener) => listeners.push(listener),
             Err(error) if *optional => tracing::info!(role = role.name(), %address, %error, "not listening here"),
             Err(error) => return Err(refused(*role, address, error)),
@@ -325,7 +350,7 @@ mod tests {
     fn config(data_dir: &Path, role: Role, port: u16) -> Config {
         let address = Address::Port(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
         let mut config = Config::dev(data_dir.to_owned());
-        config.listeners.push(Endpoint { role, address, optional: false });
+        config.listeners.push(Endpoint { role, address, proxied: false, optional: false });
         config
     }
 
