@@ -155,7 +155,9 @@ impl Dev {
             let _infallible = write!(text, "  {what:<9}");
             for (role, note) in roles {
                 if let Some(address) = server.address(*role) {
-                    let _infallible = write!(text, "{:<6}{:<20}{note:<12}", role.name(), address.to_string());
+                    // The names of submission are longer than the column.
+                    let width = (role.name().len() + 1).max(6);
+                    let _infallible = write!(text, "{:<width$}{:<20}{note:<12}", role.name(), address.to_string());
                 }
             }
             text.truncate(text.trim_end().len());

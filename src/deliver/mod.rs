@@ -33,12 +33,15 @@ use crate::policy::decision::Decision;
 use crate::smtp::{
     Client, Dialect, Envelope, MailParameters, Path, RcptParameters, Reply, received, replies, return_path,
 };
-use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placement, Store, Usage};
+use crate::store::{Delivered, Error, INBOX, Incoming, NewMessage, Placed, Placement, Store, Usage};
 
 /// What we put in front of a message has this much room, in octets: a trace header with names, addresses and TLS
 /// parameters at their longest needs less than half of it, the rest is for verdicts. A store that takes messages of this
 /// much more than SIZE never refuses one that SIZE let pass.
 pub const TRACE_OCTETS: u64 = 8 * 1024;
+
+/// Of how many places the log says for each where a message was filed: a line for a thousand recipients stays readable.
+const PLACES_LOGGED_MAX: usize = 10;
 
 /// How much of a subject an observer is shown, in characters.
 const SUBJECT_CHARS: usize = 200;
@@ -137,10 +140,14 @@ impl<'a> Transaction<'a> {
             let inbox = self.to.store.mailbox(account, INBOX).ok_or(replies::MAILBOX_UNAVAILABLE)?;
             self.to.store.room(account, more).map_err(|error| {
                 let reply = self.refusal(&error);
-                tracing::info!(connection = self.connection, recipient = %path, reply = reply.code(), "no room");
+                tracing::info!(connection = self.connection, peer = self.peer(), recipient = %path, reply = reply.code(), "no room");
                 reply
             })?;
             named.push((addressee, inbox));
+        }
+        if !self.recipients.have_room_for(&named) {
+            tracing::info!(connection = self.connection, recipient = %path, "too many in one message");
+            return Err(replies::TOO_MANY_RECIPIENTS);
         }
         self.check_origin(path).await?;
         self.recipients.add(named);
@@ -285,14 +292,15 @@ impl<'a> Transaction<'a> {
         let Some(message) = self.message.take() else { return Err(replies::STORE_FAILED) };
         let Message { id, envelope, date, body, is_checked, .. } = message;
         let judged = match &mut self.checks {
-            Some(checks) if is_checked => Some(checks.conclude(&envelope).await),
+            Some(checks) if is_checked => Some(checks.conclude(&envelope, &id).await),
             _ => None,
         };
         let trace = received(&envelope, self.to.hostname, &id, &date);
-        let mut octets = body.len();
+        let (mut octets, mut junk) = (body.len(), false);
+        let mut filed = String::new();
         let outcome = match self.finish(body, judged, &return_path(&envelope), &trace).await {
             Ok((body, is_junk)) => {
-                octets = body.len();
+                (octets, junk) = (body.len(), is_junk);
                 match ruled(self.to, &recipients, &envelope, &id, body).await {
                     Ok((body, places)) => {
                         let mut places = places.into_iter();
@@ -301,7 +309,7 @@ impl<'a> Transaction<'a> {
                             Some(places) => filing.placements_of(places),
                             None => filing.placements(recipient),
                         });
-                        self.store(body, places, envelope.dialect).await
+                        self.store(body, places, envelope.dialect, &mut filed).await
                     }
                     Err(error) => Err(self.refusal(&error)),
                 }
@@ -316,7 +324,11 @@ impl<'a> Transaction<'a> {
             sender = envelope.reverse_path.as_ref().map(Path::to_string).unwrap_or_default(),
             recipients = envelope.recipients.len(),
             octets,
+            junk,
+            filed,
+            refused = outcome.as_ref().map_or(0, |refusals| refusals.iter().flatten().count()),
             reply = outcome.as_ref().err().map_or(replies::STORED.code(), Reply::code),
+            why = outcome.as_ref().err().map_or("", Reply::text),
             "message"
         );
         outcome
@@ -346,13 +358,15 @@ impl<'a> Transaction<'a> {
         Ok((body, junk))
     }
 
-    /// Stores the message in the places of each path, and says which paths were refused. INTERNALDATE is the moment of
+    /// Stores the message in the places of each path, and says which paths were refused; where it stands is `filed`, for the
+    /// log. INTERNALDATE is the moment of
     /// acceptance, which is the commit's.
     async fn store(
         &self,
         body: Incoming,
         places: Vec<Vec<Placement>>,
         dialect: Dialect,
+        filed: &mut String,
     ) -> Result<Vec<Option<Reply>>, Reply> {
         let octets = body.len();
         let mut refusals = vec![None; places.len()];
@@ -366,6 +380,7 @@ impl<'a> Transaction<'a> {
         match self.to.store.deliver_to_recipients(message, places, partly).await {
             Ok(delivered) => {
                 self.tell(&delivered, octets);
+                *filed = self.places_of(&delivered);
                 for (number, error) in &delivered.refused {
                     refusals[paths[*number]] = Some(self.refusal(error));
                 }
@@ -392,6 +407,20 @@ impl<'a> Transaction<'a> {
             let octets = message.body.len();
             tracing::info!(connection = self.connection, id = message.id, octets, "message abandoned");
         }
+    }
+
+    /// Where a message stands now, for the log: account, mailbox and UID of the first [`PLACES_LOGGED_MAX`] places.
+    fn places_of(&self, delivered: &Delivered) -> String {
+        let place_of = |place: &Placed| {
+            let account = self.to.store.account_by_id(place.mailbox.account());
+            let name = account.map_or_else(|| "(removed)".to_owned(), |account| account.name.clone());
+            format!("{name} {:?} {}", place.mailbox.head().name, place.uid)
+        };
+        let mut places: Vec<_> = delivered.places.iter().take(PLACES_LOGGED_MAX).map(place_of).collect();
+        if let more @ 1.. = delivered.places.len().saturating_sub(PLACES_LOGGED_MAX) {
+            places.push(format!("and {more} more"));
+        }
+        places.join(", ")
     }
 
     fn tell(&self, delivered: &Delivered, octets: u64) {

@@ -10,6 +10,15 @@ use crate::auth::directory::Addressee;
 use crate::sieve;
 use crate::store::{Account, AccountId, Mailbox, Placement};
 
+/// So many paths always may come in one transaction (RFC 5321 §4.5.3.1.8); for those behind them the limits below hold.
+const PATHS_MIN: usize = 100;
+/// How many the paths of one transaction may name in all: a thousand paths that are each an alias of a thousand would be a
+/// million.
+const NAMED_MAX: usize = 10_000;
+/// With how many details one transaction may name one account. Anybody can write down a thousand details of `alice`, and her
+/// rules are run for each.
+const DETAILS_MAX: usize = 100;
+
 /// Somebody a message is for.
 #[derive(Clone, Debug)]
 pub(super) struct Recipient {
@@ -35,19 +44,36 @@ pub(super) struct Recipients {
     known: HashMap<(AccountId, Option<String>), usize>,
     /// For each accepted path, in their order, the recipients that it named.
     named: Vec<Vec<usize>>,
+    /// How many the paths named in all.
+    total: usize,
+    /// With how many details each account is named.
+    details: HashMap<AccountId, usize>,
 }
 
 impl Recipients {
+    /// Whether what one more path names may come with the others: of what one transaction may cost there is a limit, and the
+    /// rest can come in another.
+    pub(super) fn have_room_for(&self, named: &[(Addressee, Arc<Mailbox>)]) -> bool {
+        let is_one_detail_too_many = |(Addressee { account, detail }, _): &(Addressee, Arc<Mailbox>)| {
+            self.details.get(&account.id).is_some_and(|details| *details >= DETAILS_MAX)
+                && !self.known.contains_key(&(account.id, detail.clone()))
+        };
+        self.named.len() < PATHS_MIN
+            || (self.total + named.len() <= NAMED_MAX && !named.iter().any(is_one_detail_too_many))
+    }
+
     /// Adds what one path named.
     pub(super) fn add(&mut self, named: Vec<(Addressee, Arc<Mailbox>)>) {
         let mut numbers = Vec::with_capacity(named.len());
         for (Addressee { account, detail }, inbox) in named {
             let number = *self.known.entry((account.id, detail.clone())).or_insert(self.each.len());
             if number == self.each.len() {
+                *self.details.entry(account.id).or_default() += 1;
                 self.each.push(Recipient { account, inbox, detail });
             }
             numbers.push(number);
         }
+        self.total += numbers.len();
         self.named.push(numbers);
     }
 

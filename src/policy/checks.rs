@@ -128,8 +128,8 @@ impl<'p> Checks<'p> {
         (kept, gone)
     }
 
-    /// The message has come.
-    pub async fn conclude(&mut self, envelope: &Envelope) -> Conclusion {
+    /// The message has come; `id` names it in the log.
+    pub async fn conclude(&mut self, envelope: &Envelope, id: &str) -> Conclusion {
         self.begin(envelope);
         let deadline = Instant::now() + self.policy.settings.timeout;
         let (reading, filter) =
@@ -146,7 +146,7 @@ impl<'p> Checks<'p> {
         self.forget();
 
         let decision = policy.settings.rules.decide(&verdicts);
-        log(&verdicts, &decision, forged, envelope);
+        log(&verdicts, &decision, forged, envelope, id);
         let fields =
             results::print(&verdicts, &policy.authserv_id, address(envelope), &sender(envelope), helo(envelope));
         Conclusion { fields, decision, rest }
@@ -247,10 +247,11 @@ fn sample() -> u8 {
     }
 }
 
-fn log(verdicts: &Verdicts, decision: &Decision, forged: usize, envelope: &Envelope) {
+fn log(verdicts: &Verdicts, decision: &Decision, forged: usize, envelope: &Envelope, id: &str) {
     let dkim: Vec<String> = verdicts.dkim.iter().map(|it| format!("{}={}", it.domain, it.outcome.as_str())).collect();
     let outcome_of = |outcome: Option<Outcome>| outcome.map_or("", Outcome::as_str);
     tracing::info!(
+        id,
         peer = %envelope.peer,
         helo = envelope.client.name,
         iprev = outcome_of(verdicts.reverse_dns.as_ref().map(|it| it.outcome)),
@@ -380,7 +381,7 @@ mod tests {
         let forged = format!("Authentication-Results: here.example; none\r\n{MESSAGE}");
         let (mut kept, gone) = checks.push(forged.as_bytes());
         assert_eq!(gone, forged.len() - MESSAGE.len());
-        let conclusion = checks.conclude(&envelope("<a@nothing.example>")).await;
+        let conclusion = checks.conclude(&envelope("<a@nothing.example>"), "1-1-1").await;
         kept.extend(conclusion.rest);
         assert_eq!(String::from_utf8(kept).unwrap(), MESSAGE);
         let passed =

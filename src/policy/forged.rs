@@ -7,6 +7,8 @@
 //! Works on a stream, the same for every split: of a field only what comes before the name is held back, and a field
 //! that hides it behind more than [`HELD_OCTETS_MAX`] of comments has no honest reason to.
 
+use crate::auth::address::canonical_domain;
+
 /// The field's name, in lower case.
 const NAME: &[u8] = b"authentication-results";
 
@@ -43,6 +45,8 @@ pub struct Filter {
     own: String,
     at: At,
     held: Vec<u8>,
+    /// What the held octets say.
+    beginning: Beginning,
     /// The last octet ended a line: the next one says whether its field goes on.
     line_ended: bool,
     /// Fields that were taken out.
@@ -52,8 +56,9 @@ pub struct Filter {
 impl Filter {
     /// Takes out what claims to be of the server with this name.
     pub fn new(authserv_id: &str) -> Filter {
-        let own = authserv_id.trim_end_matches('.').to_owned();
-        Filter { own, at: At::Held, held: Vec::new(), line_ended: false, taken: 0 }
+        let own = authserv_id.trim_end_matches('.');
+        let own = canonical_domain(own).unwrap_or_else(|_| own.to_owned());
+        Filter { own, at: At::Held, held: Vec::new(), beginning: Beginning::default(), line_ended: false, taken: 0 }
     }
 
     /// Appends to `out` what stays of the next octets, and says how many octets are out of the message now: some may have
@@ -97,10 +102,9 @@ impl Filter {
     pub fn end(mut self, out: &mut Vec<u8>) -> usize {
         if self.at == At::Held {
             // What is open at the end is complete.
-            self.held.push(b';');
-            match claim(&self.held, &self.own) {
+            match self.beginning.read(b';', &self.own) {
                 Claim::Ours => self.taken += 1,
-                _ => out.extend_from_slice(&self.held[..self.held.len() - 1]),
+                _ => out.append(&mut self.held),
             }
         }
         self.taken
@@ -112,6 +116,7 @@ impl Filter {
             // It ended without a name.
             out.append(&mut self.held);
         }
+        self.beginning = Beginning::default();
         self.at = At::Held;
     }
 
@@ -122,9 +127,11 @@ impl Filter {
             self.at = At::Body;
             return;
         }
-        let claim = match self.held == b"\r" {
-            true => Claim::Open,
-            false => claim(&self.held, &self.own),
+        let claim = match self.held.first() {
+            // The empty line, or no field.
+            Some(b'\r') if self.held.len() == 1 => Claim::Open,
+            Some(b'\r') => Claim::Other,
+            _ => self.beginning.read(octet, &self.own),
         };
         match claim {
             Claim::Open if self.held.len() < HELD_OCTETS_MAX => {}
@@ -141,62 +148,83 @@ impl Filter {
     }
 }
 
-/// Whose a field is, by how it begins: its name, a colon, and the authserv-id (RFC 8601 §2.2), a token or a quoted string.
-fn claim(field: &[u8], own: &str) -> Claim {
-    let name = &field[..field.len().min(NAME.len())];
-    if !name.eq_ignore_ascii_case(&NAME[..name.len()]) {
-        return Claim::Other;
-    }
-    let rest = field[name.len()..].trim_ascii_start();
-    match rest.first() {
-        None => return Claim::Open,
-        Some(b':') => {}
-        Some(_) => return Claim::Other,
-    }
-    let Some(rest) = skip_comments(&rest[1..]) else { return Claim::Open };
-    let id = match rest.first() {
-        None => return Claim::Open,
-        Some(b'"') => quoted(&rest[1..]),
-        Some(_) => {
-            let is_token =
-                |octet: &u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(octet) || !octet.is_ascii();
-            let end = rest.iter().position(|octet| !is_token(octet));
-            end.map(|end| rest[..end].to_vec())
-        }
-    };
-    let Some(id) = id else { return Claim::Open };
-    let id = id.strip_suffix(b".").unwrap_or(&id);
-    if id.eq_ignore_ascii_case(own.as_bytes()) { Claim::Ours } else { Claim::Other }
+/// How far the beginning of a field was read: its name, a colon, and the authserv-id (RFC 8601 §2.2), a token or a quoted
+/// string. Each octet is looked at once: fields that say nothing for long must cost no more than others.
+#[derive(Debug, Default)]
+struct Beginning {
+    stage: Stage,
+    /// Of the authserv-id.
+    id: Vec<u8>,
 }
 
-/// What stands behind white space and comments; `None` when a comment is not closed yet.
-fn skip_comments(text: &[u8]) -> Option<&[u8]> {
-    let mut depth = 0usize;
-    let mut at = 0;
-    while at < text.len() {
-        match text[at] {
-            b'(' => depth += 1,
-            b')' if depth > 0 => depth -= 1,
-            b'\\' if depth > 0 => at += 1,
-            b' ' | b'\t' | b'\r' | b'\n' => {}
-            _ if depth > 0 => {}
-            _ => return Some(&text[at..]),
-        }
-        at += 1;
-    }
-    (depth == 0).then_some(b"")
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The name, of which so many octets were there.
+    Name(usize),
+    /// What may stand between name and colon.
+    Colon,
+    /// White space and comments before the authserv-id, so deep in comments.
+    Before { depth: usize, is_escaped: bool },
+    /// The authserv-id.
+    Token,
+    /// The authserv-id within quotes.
+    Quoted { is_escaped: bool },
 }
 
-/// What a quoted string holds; `None` when it is not closed yet.
-fn quoted(text: &[u8]) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
-    let mut octets = text.iter();
-    loop {
-        match octets.next()? {
-            b'"' => return Some(content),
-            b'\\' => content.push(*octets.next()?),
-            octet => content.push(*octet),
+impl Default for Stage {
+    fn default() -> Self {
+        Stage::Name(0)
+    }
+}
+
+impl Beginning {
+    /// Whose the field is, with this octet.
+    fn read(&mut self, octet: u8, own: &str) -> Claim {
+        self.stage = match self.stage {
+            Stage::Name(at) if !octet.eq_ignore_ascii_case(&NAME[at]) => return Claim::Other,
+            Stage::Name(at) if at + 1 == NAME.len() => Stage::Colon,
+            Stage::Name(at) => Stage::Name(at + 1),
+            Stage::Colon if octet.is_ascii_whitespace() => Stage::Colon,
+            Stage::Colon if octet == b':' => Stage::Before { depth: 0, is_escaped: false },
+            Stage::Colon => return Claim::Other,
+            Stage::Before { depth, is_escaped: true } => Stage::Before { depth, is_escaped: false },
+            Stage::Before { depth, .. } => match octet {
+                b'(' => Stage::Before { depth: depth + 1, is_escaped: false },
+                b')' if depth > 0 => Stage::Before { depth: depth - 1, is_escaped: false },
+                _ if depth > 0 => Stage::Before { depth, is_escaped: octet == b'\\' },
+                b' ' | b'\t' | b'\r' | b'\n' => self.stage,
+                b'"' => Stage::Quoted { is_escaped: false },
+                _ => return self.token(octet, own),
+            },
+            Stage::Token => return self.token(octet, own),
+            Stage::Quoted { is_escaped: false } if octet == b'\\' => Stage::Quoted { is_escaped: true },
+            Stage::Quoted { is_escaped: false } if octet == b'"' => return self.whose(own),
+            Stage::Quoted { .. } => {
+                self.id.push(octet);
+                Stage::Quoted { is_escaped: false }
+            }
+        };
+        Claim::Open
+    }
+
+    fn token(&mut self, octet: u8, own: &str) -> Claim {
+        let is_token = octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet) || !octet.is_ascii();
+        if !is_token {
+            return self.whose(own);
         }
+        self.id.push(octet);
+        self.stage = Stage::Token;
+        Claim::Open
+    }
+
+    /// Whose the authserv-id is that was read. A name has two forms, and who reads the field may take them for one (RFC 8601
+    /// §2.5 lets it stand as U-labels in internationalized mail).
+    fn whose(&self, own: &str) -> Claim {
+        let id = self.id.strip_suffix(b".").unwrap_or(&self.id);
+        let is_own = id.eq_ignore_ascii_case(own.as_bytes())
+            || std::str::from_utf8(id).ok().and_then(|id| canonical_domain(id).ok()).is_some_and(|id| id == own);
+        if is_own { Claim::Ours } else { Claim::Other }
     }
 }
 
@@ -261,6 +289,44 @@ mod tests {
     fn who_hides_behind_comments_goes_too() {
         let hidden = format!("Authentication-Results: ({}) mx.example.org; spf=pass\r\n", "x".repeat(5_000));
         assert_eq!(filter(format!("{hidden}A: b\r\n\r\n").as_bytes(), 999), (b"A: b\r\n\r\n".to_vec(), 1));
+    }
+
+    #[test]
+    fn both_forms_of_our_name_are_ours() {
+        for own in ["mx.xn--bcher-kva.example", "mx.Bücher.example."] {
+            for claimed in
+                ["mx.xn--BCHER-kva.example", "mx.bücher.example", "\"MX.BÜCHER.example\"", "mx.bu\u{308}cher.example"]
+            {
+                let mut filter = Filter::new(own);
+                let mut out = Vec::new();
+                filter.push(
+                    format!("Authentication-Results: {claimed}; dmarc=pass\r\nA: b\r\n\r\n").as_bytes(),
+                    &mut out,
+                );
+                assert_eq!(String::from_utf8_lossy(&out), "A: b\r\n\r\n", "{own} {claimed}");
+            }
+        }
+    }
+
+    /// An octet costs the same however long its field is open: all of these together may take a while, not hours.
+    #[test]
+    fn fields_that_stay_open_are_read_once() {
+        let mut filter = Filter::new("mx.example.org");
+        let mut looked_at = 0;
+        for _ in 0..HELD_OCTETS_MAX {
+            looked_at += 1;
+            assert_eq!(
+                filter.beginning.read(NAME.get(looked_at - 1).copied().unwrap_or(b':'), "mx.example.org"),
+                Claim::Open
+            );
+            if looked_at == NAME.len() + 1 {
+                break;
+            }
+        }
+        for octet in b"((((\\(  ".repeat(1_000) {
+            assert_eq!(filter.beginning.read(octet, "mx.example.org"), Claim::Open);
+        }
+        assert_eq!(filter.beginning.stage, Stage::Before { depth: 4_000, is_escaped: false });
     }
 
     proptest! {

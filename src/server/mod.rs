@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::delivery::Courier;
+use crate::auth::directory::Unknown;
 use crate::auth::{Authenticator, Directory, Membership, Passwords};
 use crate::config::{Config, Endpoint, Strangers};
 use crate::net::guard::Guard;
@@ -159,6 +160,7 @@ impl Server {
             Membership::Closed { .. } => Passwords::Checked,
         };
         let directory = Directory::new(store.clone(), membership.clone()).with_rules(rules.clone());
+        miss_postmasters(&directory, &membership).await;
         let sessions = Sessions::new(within_descriptors(sessions));
         let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
         let guard = Arc::new(Guard::new(abuse, Arc::clone(&sessions)));
@@ -277,6 +279,20 @@ pub fn open_store(data_dir: &Path, options: store::Options) -> Result<Store, Sta
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.map_err(|error| StartError::DataDir { data_dir: data_dir.to_owned(), error })?;
     Ok(Store::open(data_dir, options)?)
+}
+
+/// Says which domains have no postmaster, whom every domain that takes mail is to have (RFC 5321 §4.5.1).
+async fn miss_postmasters(directory: &Directory, membership: &Membership) {
+    let Membership::Closed { domains } = membership else { return };
+    for domain in domains {
+        // An alias that can't be followed has been told in the log.
+        if let Err(Unknown::User) = directory.addressees("postmaster", domain).await {
+            tracing::warn!(
+                domain,
+                "nobody gets the mail of postmaster: name somebody by `postmaster` in [server], or add an alias"
+            );
+        }
+    }
 }
 
 /// Takes as many descriptors as the system allows, and no more connections than there are descriptors for: beyond them,

@@ -1,7 +1,8 @@
 //! Where a message goes.
 
 use super::*;
-use crate::deliver::recipient::Recipient;
+use crate::auth::directory::Addressee;
+use crate::deliver::recipient::{Recipient, Recipients};
 use crate::store::{Account, Mailbox, SpecialUse};
 
 /// Alice, with these mailboxes beside the customary ones.
@@ -116,14 +117,20 @@ async fn one_who_wants_it_nowhere_is_not_refused() {
     };
     let transaction = world.transaction();
     for dialect in [Dialect::Smtp, Dialect::Lmtp] {
-        assert_eq!(transaction.store(body().await, vec![vec![]], dialect).await, Ok(vec![None]));
-        assert_eq!(transaction.store(body().await, vec![vec![], inbox()], dialect).await, Ok(vec![None, None]));
+        assert_eq!(transaction.store(body().await, vec![vec![]], dialect, &mut String::new()).await, Ok(vec![None]));
+        assert_eq!(
+            transaction.store(body().await, vec![vec![], inbox()], dialect, &mut String::new()).await,
+            Ok(vec![None, None])
+        );
     }
     world.store.remove_account(alice.id).await.unwrap();
     let places = || vec![vec![], inbox()];
     let gone = Some(replies::MAILBOX_UNAVAILABLE);
-    assert_eq!(transaction.store(body().await, places(), Dialect::Lmtp).await, Ok(vec![None, gone]));
-    let smtp = transaction.store(body().await, places(), Dialect::Smtp).await;
+    assert_eq!(
+        transaction.store(body().await, places(), Dialect::Lmtp, &mut String::new()).await,
+        Ok(vec![None, gone])
+    );
+    let smtp = transaction.store(body().await, places(), Dialect::Smtp, &mut String::new()).await;
     assert_eq!(smtp, Err(replies::MAILBOX_UNAVAILABLE));
 }
 
@@ -160,4 +167,36 @@ async fn an_alias_is_several_accounts_and_one_recipient() {
     assert_eq!(transaction.deliver().await, Ok(vec![Some(replies::MAILBOX_FULL), None]));
     assert_eq!(world.inbox("alice@localhost").await.len(), 3);
     assert_eq!(world.inbox("bob@localhost").await.len(), 2);
+}
+
+#[tokio::test]
+async fn one_account_has_so_many_details_in_one_message_and_the_rest_come_in_another() {
+    let world = World::new(Options::default()).await;
+    let mut transaction = world.transaction();
+    for number in 0..100 {
+        transaction.add_recipient(&path(&format!("alice+{number}@x.example")), None).await.unwrap();
+    }
+    let too_many = transaction.add_recipient(&path("alice+100@x.example"), None).await;
+    assert_eq!(too_many.unwrap_err(), replies::TOO_MANY_RECIPIENTS);
+    // Who is named already costs nothing, and others are not held liable.
+    transaction.add_recipient(&path("alice+7@x.example"), None).await.unwrap();
+    transaction.add_recipient(&path("bob+100@x.example"), None).await.unwrap();
+    let next = &mut world.transaction();
+    next.add_recipient(&path("alice+100@x.example"), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_lists_of_many_come_in_several_messages() {
+    let world = World::new(Options::default()).await;
+    let account = alice(&world, &[]).await;
+    let inbox = world.store.mailbox(account.id, INBOX).unwrap();
+    // What an alias of a thousand names.
+    let list: Vec<_> =
+        (0..1_000).map(|_| (Addressee { account: Arc::clone(&account), detail: None }, Arc::clone(&inbox))).collect();
+    let mut recipients = Recipients::default();
+    for _ in 0..100 {
+        assert!(recipients.have_room_for(&list), "a hundred paths always have room");
+        recipients.add(list.clone());
+    }
+    assert!(!recipients.have_room_for(&list[..1]));
 }
