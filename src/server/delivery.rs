@@ -31,7 +31,7 @@ use crate::observe::Observer;
 use crate::smtp::{Client, Dialect, Envelope, Limits, MailParameters, Path, RcptParameters, Reply, replies};
 use crate::store::Store;
 
-/// How many messages come in so at one time. Whoever comes then is busy's guest later: programs start in swarms, and what
+/// How many messages come in so at one time. Who comes then is told to come later: programs start in swarms, and what
 /// they hold in memory is bounded by the store's budget, not by this.
 const DELIVERIES_MAX: usize = 64;
 
@@ -362,4 +362,48 @@ fn hear(words: &mut impl BufRead) -> io::Result<Word> {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server stopped before it answered"));
     }
     Ok(serde_json::from_str(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn frames(mut octets: &[u8]) -> (Vec<Vec<u8>>, Option<ErrorKind>) {
+        let (mut frames, mut frame) = (Vec::new(), Vec::new());
+        loop {
+            match read_frame(&mut octets, &mut frame).await {
+                Ok(()) if frame.is_empty() => return (frames, None),
+                Ok(()) => frames.push(frame.clone()),
+                Err(error) => return (frames, Some(error.kind())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_frame_of_none_ends_a_message() {
+        let message = b"\0\0\0\x03abc\0\0\0\x01.\0\0\0\0";
+        let whole = vec![b"abc".to_vec(), b".".to_vec()];
+        assert_eq!(frames(message).await, (whole, None));
+        for end in 0..message.len() {
+            let (_, error) = frames(&message[..end]).await;
+            assert_eq!(error, Some(ErrorKind::UnexpectedEof), "cut off behind {end} octets");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_too_long_is_not_waited_for() {
+        let longest = [&65_536_u32.to_be_bytes(), &[b'x'; 65_536][..], &[0; 4]].concat();
+        assert_eq!(frames(&longest).await, (vec![vec![b'x'; 65_536]], None));
+        assert_eq!(frames(&65_537_u32.to_be_bytes()).await, (Vec::new(), Some(ErrorKind::InvalidData)));
+    }
+
+    #[test]
+    fn an_order_and_a_question_are_told_apart() {
+        let order = Order { sender: None, recipients: vec!["alice@example.org".to_owned()] };
+        let line = serde_json::to_string(&Asked::Deliver(order.clone())).unwrap();
+        assert!(matches!(serde_json::from_str(&line).unwrap(), Asked::Deliver(read) if read == order), "{line}");
+        let line = serde_json::to_string(&control::Question::ListAccounts).unwrap();
+        let read = serde_json::from_str(&line).unwrap();
+        assert!(matches!(read, Asked::Question(control::Question::ListAccounts)), "{line}");
+    }
 }
