@@ -19,8 +19,9 @@ pub enum Origin {
         /// The user's number, as the kernel says.
         uid: u32,
     },
-    /// From somebody behind the proxy at this address, which does not say who (UNKNOWN in the PROXY protocol). That the
-    /// proxy is trusted is no reason to trust whoever it hides.
+    /// From somebody behind the proxy at this address, which does not say who (UNKNOWN in the PROXY protocol). In limits and
+    /// verdicts it is the proxy, as a proxy's own health checks are; but it gives no password that only the proxy's address
+    /// would allow.
     Hidden(IpAddr),
 }
 

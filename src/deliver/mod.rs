@@ -285,7 +285,7 @@ impl<'a> Transaction<'a> {
     ///
     /// LMTP has an answer for each recipient (RFC 2033 §4.2): whoever has no room is left out, and the refusals are told by
     /// recipient. SMTP has one for all: where one has no room, nobody gets the message, and the sender learns at RCPT who it
-    /// was when it tries again.
+    /// was when it tries again; but not where a rule led to whoever has no room, since that is known only here.
     pub async fn deliver(&mut self) -> Result<Vec<Option<Reply>>, Reply> {
         let recipients = std::mem::take(&mut self.recipients);
         self.envelope = None;
@@ -359,8 +359,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Stores the message in the places of each path, and says which paths were refused; where it stands is `filed`, for the
-    /// log. INTERNALDATE is the moment of
-    /// acceptance, which is the commit's.
+    /// log. INTERNALDATE is the moment of acceptance, which is the commit's.
     async fn store(
         &self,
         body: Incoming,
