@@ -1,4 +1,5 @@
-//! The binary as a person or a service manager meets it: command line, exit codes, ready line, signals, accounts.
+//! The binary as a person or a service manager meets it: command line, exit codes, ready line, signals. What
+//! belongs to one command stands in a file of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,8 +12,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+#[path = "cli/accounts.rs"]
+mod accounts;
 #[path = "cli/deliver.rs"]
 mod deliver;
+#[path = "cli/rules.rs"]
+mod rules;
 
 /// How long anything may take before it counts as never.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -424,184 +429,6 @@ fn check_says_what_is_wrong_and_rebuild_mends_the_index() {
 }
 
 #[test]
-fn accounts_are_kept_with_and_without_a_running_server() {
-    let site = Site::new();
-    assert_eq!(code(&site.account_with_password("add", "Alice@example.org", "first one")), 0);
-    assert_eq!(stdout_lines(&site.account(&["list"])), ["Alice@example.org"]);
-
-    let server = site.serve();
-    let data_dir = site.folder.path().join("data");
-    assert!(data_dir.join("control.sock").exists());
-    let login = |name: &str, password: &str| {
-        let mut imap = server.connect("imap");
-        imap.say(&format!("a LOGIN {name} \"{password}\""));
-        imap.until("a ").starts_with("a OK")
-    };
-    assert!(login("alice@example.org", "first one"));
-
-    assert_eq!(code(&site.account_with_password("add", "bob@example.org", "second one")), 0);
-    assert!(login("bob@example.org", "second one"));
-    assert_eq!(code(&site.account_with_password("passwd", "alice@example.org", "third one")), 0);
-    assert!(!login("alice@example.org", "first one"));
-    assert!(login("alice@example.org", "third one"));
-    assert_eq!(stdout_lines(&site.account(&["list"])), ["Alice@example.org", "bob@example.org"]);
-
-    assert_eq!(code(&site.account(&["remove", "bob@example.org", "--yes"])), 0);
-    assert!(!login("bob@example.org", "second one"));
-
-    for (action, address, complaint) in [
-        ("add", "ALICE@example.org", "an account of that name is there already"),
-        ("add", "carol@elsewhere.example", "elsewhere.example is none of this server's domains: example.org"),
-        ("add", "carol", "is not a full address such as alice@example.org"),
-        ("passwd", "bob@example.org", "there is no such account"),
-    ] {
-        let output = site.account_with_password(action, address, "another");
-        assert_eq!(code(&output), 1);
-        assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
-    }
-    assert_eq!(code(&site.account_with_password("add", "carol@example.org", "")), 1, "an empty password");
-
-    let output = server.terminate();
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert_eq!(
-        stdout_lines(&site.account(&["list"])),
-        ["Alice@example.org"],
-        "a socket without a server is no hindrance"
-    );
-}
-
-#[test]
-fn a_quota_is_shown_and_changed_with_and_without_a_running_server() {
-    let site = Site::with("[store]\nquota_octets = 100000\n");
-    assert_eq!(code(&site.account_with_password("add", "alice@example.org", "secret")), 0);
-    let quota =
-        |arguments: &[&str]| stdout_lines(&site.account(&[&["quota", "Alice@example.org"], arguments].concat()));
-    let of_all = ["0 octets of 100000 (limit of all accounts)", "0 messages, no limit"];
-    assert_eq!(quota(&[]), of_all);
-    let own = ["0 octets, no limit", "0 messages of 1 (its own limit)"];
-    assert_eq!(quota(&["--messages", "1"]), own);
-
-    let server = site.serve();
-    assert_eq!(quota(&[]), own);
-    let mut imap = server.connect("imap");
-    imap.say("a LOGIN alice secret");
-    assert!(imap.until("a ").starts_with("a OK"));
-    for (tag, answer) in [("b", "b OK"), ("c", "c NO [OVERQUOTA]")] {
-        imap.say(&format!("{tag} APPEND INBOX {{4+}}\r\na:b\r"));
-        assert!(imap.until(&format!("{tag} ")).starts_with(answer));
-    }
-    assert_eq!(quota(&["--octets", "5", "--messages", "0"]), ["4 octets of 5 (its own limit)", "1 messages, no limit"]);
-    assert_eq!(quota(&["--default"])[0], "4 octets of 100000 (limit of all accounts)");
-    assert_eq!(code(&site.account(&["quota", "bob@example.org"])), 1);
-    assert_eq!(code(&site.account(&["quota", "alice@example.org", "--default", "--octets", "1"])), 2);
-    assert_eq!(code(&server.terminate()), 0);
-}
-
-#[test]
-fn rules_are_put_shown_and_removed_with_and_without_a_running_server() {
-    let site = Site::new();
-    assert_eq!(code(&site.account_with_password("add", "alice@example.org", "secret")), 0);
-    let file = site.folder.path().join("rules.sieve");
-    let name = file.to_str().unwrap();
-    let sieve = |arguments: &[&str]| run(postbell(&["sieve"]).args(arguments).args(["--config", &site.config()]));
-    // As it is, with its line ends.
-    let script = "require \"fileinto\"; # \u{e4}\r\nfileinto \"Archive\";\n\n";
-    let shown = || String::from_utf8(sieve(&["get", "Alice@example.org"]).stdout).unwrap();
-    let none = sieve(&["get", "alice@example.org"]);
-    assert_eq!((code(&none), stderr(&none)), (1, "postbell: alice@example.org has no script\n".to_owned()));
-
-    std::fs::write(&file, script).unwrap();
-    assert_eq!(code(&sieve(&["put", "alice@example.org", name])), 0);
-    assert_eq!(shown(), script);
-    let server = site.serve();
-    assert_eq!(shown(), script);
-    std::fs::write(&file, "keep;\nfileinto \"a\";\nkepp;\n").unwrap();
-    let wrong = sieve(&["put", "alice@example.org", name]);
-    let said = format!(
-        "{name}:2:1: `fileinto` needs `require \"fileinto\";` at the top of the script\n\
-         {name}:3:1: there is no command `kepp`; did you mean `keep`?\n\
-         postbell: {name}: 2 mistakes in this script\n"
-    );
-    assert_eq!((code(&wrong), stderr(&wrong)), (1, said));
-    assert_eq!(shown(), script, "what was there stays");
-    std::fs::write(
-        &file,
-        "require \"fileinto\"; redirect \"bob@elsewhere.example\"; redirect \"Alice+x@EXAMPLE.org\";\n\
-         fileinto \"Archive\"; fileinto \"Absent\"; fileinto \"a//b\";",
-    )
-    .unwrap();
-    let warned = sieve(&["put", "alice@example.org", name]);
-    let said = format!(
-        "{name}:1:30: warning: bob@elsewhere.example is nobody's address here: what is redirected there goes to INBOX instead\n\
-         {name}:2:30: warning: \"Absent\": there is no such mailbox now; mail for one that is not there goes to INBOX\n\
-         {name}:2:49: warning: \"a//b\": this can't be the name of a mailbox: a component between `/` is empty\n"
-    );
-    assert_eq!((code(&warned), stderr(&warned)), (0, said));
-    assert_eq!(code(&sieve(&["put", "bob@example.org", name])), 1);
-    assert_eq!(code(&sieve(&["remove", "alice@example.org"])), 0);
-    assert_eq!(code(&sieve(&["get", "alice@example.org"])), 1);
-    assert_eq!(code(&server.terminate()), 0);
-}
-
-#[test]
-fn rules_are_tried_without_a_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
-    let check = |arguments: &[&str]| run(postbell(&["sieve", "check"]).args(arguments));
-    let script = write(
-        "rules.sieve",
-        "require [\"fileinto\", \"envelope\", \"subaddress\", \"imap4flags\", \"mailbox\", \"special-use\"];\n\
-         if header :contains \"subject\" \"list\" { fileinto :create :flags \"\\\\Seen\" \"Lists\"; redirect \"bob@example.org\"; }\n\
-         elsif envelope :detail \"to\" \"shop\" { discard; }\n\
-         elsif envelope \"from\" \"\" { keep; }\n\
-         elsif specialuse_exists \"\\\\Junk\" { fileinto :specialuse \"\\\\Junk\" \"Spam\"; }\n",
-    );
-    let checked = check(&[&script]);
-    assert_eq!(code(&checked), 0);
-    assert!(checked.stdout.is_empty());
-    assert_eq!(
-        stderr(&checked),
-        format!(
-            "{script}:2:91: warning: bob@example.org has to be an address of the same server; mail for others is kept instead\n"
-        )
-    );
-    let list = write("list.eml", "Subject: a =?utf-8?q?li?= =?utf-8?q?st?=\r\n\r\nbody\r\n");
-    let other = write("other.eml", "Subject: other\n\nbody, with list\n");
-    for (arguments, lines) in [
-        (
-            &["--message", &list][..],
-            &[
-                "file it into \"Lists\", which is made if it is not there with \\Seen (line 2)",
-                "deliver it to bob@example.org (line 2)",
-            ][..],
-        ),
-        (&["--message", &other], &["keep it"]),
-        (&["--message", &other, "--from", "a@example.com"], &["keep it, as no rule decides"]),
-        (&["--message", &other, "--from", "<a@example.com>", "--to", "alice+shop@example.org"], &["throw it away"]),
-        (
-            &["--message", &other, "--from", "a@example.com", "--mailbox", "Rubbish=\\Junk"],
-            &["file it into the mailbox for \\Junk, else \"Spam\" (line 5)"],
-        ),
-    ] {
-        assert_eq!(stdout_lines(&check(&[&[script.as_str()][..], arguments].concat())), lines, "{arguments:?}");
-    }
-    let fails = write("fails.sieve", &"redirect \"a@x.example\";\n".repeat(5).replace("a@", "b@"));
-    assert_eq!(stdout_lines(&check(&[&fails, "--message", &other])), ["deliver it to b@x.example (line 1)"]);
-    let many: String = (0..5).map(|number| format!("redirect \"{number}@x.example\";\n")).collect();
-    let fails = check(&[&write("many.sieve", &many), "--message", &other]);
-    assert_eq!(code(&fails), 1);
-    assert_eq!(String::from_utf8(fails.stdout.clone()).unwrap(), "keep it, as no rule decides\n");
-    assert!(stderr(&fails).ends_with("many.sieve:5:1: a script redirects a message to at most 4 addresses\n"));
-    assert_eq!(code(&check(&[&write("wrong.sieve", "kepp;")])), 1);
-    assert_eq!(code(&check(&["absent.sieve"])), 1);
-    assert_eq!(code(&check(&[&script, "--from", "a@example.com"])), 2, "without a message");
-}
-
-#[test]
 fn a_folder_without_a_store_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     for folder in [folder.path().to_owned(), folder.path().join("misspelt")] {
@@ -621,63 +448,6 @@ fn a_folder_without_a_store_stays_as_it_is() {
         }
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn aliases_are_kept_with_and_without_a_running_server() {
-    let site = Site::new();
-    for name in ["alice@example.org", "bob@example.org"] {
-        assert_eq!(code(&site.account_with_password("add", name, "secret")), 0);
-    }
-    assert_eq!(code(&site.alias(&["add", "Info@example.org", "alice@example.org"])), 0);
-    let server = site.serve();
-    assert_eq!(code(&site.alias(&["add", "info@EXAMPLE.org", "alice@Example.org", "bob+info@example.org"])), 0);
-    assert_eq!(code(&site.alias(&["add", "@example.org", "info@example.org"])), 0);
-    let list = ["@example.org → info@example.org", "Info@example.org → alice@example.org, bob+info@example.org"];
-    assert_eq!(stdout_lines(&site.alias(&["list"])), list);
-    let mut smtp = server.connect("smtp");
-    smtp.ask("EHLO client.example", "250 ");
-    smtp.ask("MAIL FROM:<a@elsewhere.example>", "250");
-    smtp.ask("RCPT TO:<INFO@example.org>", "250");
-    smtp.ask("RCPT TO:<anybody@example.org>", "250");
-    smtp.ask("RSET", "250");
-
-    for (arguments, complaint) in [
-        (&["add", "alice@example.org", "bob@example.org"][..], "is an account: its mail stays there"),
-        (&["add", "all@example.org", "carol@elsewhere.example"], "is none of this server's domains: example.org"),
-        (&["add", "x@elsewhere.example", "alice@example.org"], "is none of this server's domains: example.org"),
-        (&["add", "info@example.org", "@example.org"], "only a whole domain leads to a whole domain"),
-        (&["add", "info@example.org", "info@example.org"], "info@example.org leads back to itself"),
-        (&["add", "@example.org", "@example.org"], "only a whole domain leads to a whole domain, and to nothing else"),
-        (&["add", "info", "alice@example.org"], "neither an address such as info@example.org nor @example.org"),
-        (&["remove", "all@example.org"], "all@example.org is no alias"),
-        (&["remove", "info@example.org", "carol@example.org"], "does not lead to carol@example.org"),
-    ] {
-        let output = site.alias(arguments);
-        assert_eq!(code(&output), 1, "{arguments:?}");
-        assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
-    }
-    assert_eq!(code(&site.alias(&["add", "info@example.org"])), 2, "it leads nowhere");
-    assert!(stderr(&site.account_with_password("add", "info@example.org", "secret")).contains("is an alias; first"));
-    assert!(stderr(&site.account_with_password("add", "carol+x@example.org", "secret")).contains("has no detail"));
-
-    // Who is gone is told at once and in the list; those who are there go on.
-    let removed = site.account(&["remove", "bob@example.org", "--yes"]);
-    assert_eq!(code(&site.alias(&["remove", "@example.org"])), 0);
-    assert_eq!(code(&removed), 0);
-    let list = ["Info@example.org → alice@example.org, bob+info@example.org (nobody: bob+info@example.org)"];
-    assert_eq!(stdout_lines(&site.alias(&["list"])), list);
-    assert_eq!(code(&site.alias(&["remove", "info@example.org", "alice@example.org"])), 0);
-    smtp.ask("MAIL FROM:<a@elsewhere.example>", "250");
-    smtp.ask("RCPT TO:<info@example.org>", "550 5.1.1");
-    let output = server.terminate();
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-
-    let json: serde_json::Value = serde_json::from_slice(&site.alias(&["list", "--json"]).stdout).unwrap();
-    assert_eq!(json[0]["alias"], "Info@example.org");
-    assert_eq!(json[0]["nobody"], serde_json::json!(["bob+info@example.org"]));
-    assert_eq!(code(&site.alias(&["remove", "info@example.org"])), 0);
-    assert_eq!(stdout_lines(&site.alias(&["list"])), [""; 0]);
 }
 
 #[test]

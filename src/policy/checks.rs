@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::blocklist::{self, Hit};
 use super::decision::{Decision, Rules};
-use super::dkim::{Reading, Signed};
+use super::dkim::{self, Reading, Signed};
 use super::dmarc::{self, Vouchers};
 use super::forged::Filter;
 use super::resolver::{DnsSettings, NoAnswer, Resolver};
@@ -248,7 +248,11 @@ fn sample() -> u8 {
 }
 
 fn log(verdicts: &Verdicts, decision: &Decision, forged: usize, envelope: &Envelope, id: &str) {
-    let dkim: Vec<String> = verdicts.dkim.iter().map(|it| format!("{}={}", it.domain, it.outcome.as_str())).collect();
+    let shown = |it: &dkim::Verdict| match (it.domain.as_str(), it.outcome.as_str()) {
+        ("", outcome) => outcome.to_owned(),
+        (domain, outcome) => format!("{domain}={outcome}"),
+    };
+    let dkim: Vec<String> = verdicts.dkim.iter().map(shown).collect();
     let outcome_of = |outcome: Option<Outcome>| outcome.map_or("", Outcome::as_str);
     tracing::info!(
         id,
