@@ -6,6 +6,7 @@
 //! judge Postbell in `cargo test` and any other server by address.
 //!
 //! From the bottom up:
+//! - [`citation`]: where a rule stands.
 //! - [`bindings`]: the `$names` of a transcript and their values.
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
@@ -20,6 +21,7 @@
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
 
 pub mod bindings;
+pub mod citation;
 pub mod connection;
 pub mod dns;
 pub mod expect;

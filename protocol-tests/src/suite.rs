@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::run::{self, Outcome};
 use crate::subject::Subject;
-use crate::transcript::Transcript;
-use crate::transcript::parse;
+use crate::transcript::{Level, Transcript, parse};
 
 /// Where the corpus lies.
 #[derive(Clone, Debug)]
@@ -132,10 +131,13 @@ impl Corpus {
                 subjects.insert(transcript.server.clone(), provider(transcript.server.clone()).await);
             }
             let subject = subjects[&transcript.server].clone();
-            let (room, split) = (room.clone(), options.split);
+            let (room, split, promised) = (room.clone(), options.split, options.all_offered);
             running.spawn(async move {
                 let _permit = room.acquire_owned().await;
                 let outcome = match subject {
+                    Ok(_) if transcript.level == Level::Own && !promised => {
+                        Outcome::NotOffered("Postbell's own choice".to_owned())
+                    }
                     Ok(subject) => one(&transcript, subject.as_ref().as_ref(), split).await,
                     Err(error) => Outcome::NotOffered(error),
                 };

@@ -4,6 +4,7 @@ pub mod parse;
 
 use std::time::Duration;
 
+use crate::citation::Citation;
 use crate::imap::pattern::Pattern;
 
 /// One conversation, and the rule that it shows.
@@ -13,8 +14,12 @@ pub struct Transcript {
     pub name: String,
     /// The first comment: one sentence.
     pub rule: String,
-    /// Where the rule comes from: `RFC 2177 §3`.
+    /// Where the rule comes from, as the head says it: `RFC 2177 §3`.
     pub rfc: String,
+    /// The same as data; never empty.
+    pub citations: Vec<Citation>,
+    /// How much of a rule it is.
+    pub level: Level,
     /// What the server has to offer; without it, the transcript says nothing about the server.
     pub needs: Vec<Need>,
     /// The configuration that it needs, by its file's name; `dev` where none is named.
@@ -31,6 +36,33 @@ impl Transcript {
     /// Whether it gives rules to an account.
     pub fn has_rules(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, Action::Rules { .. }))
+    }
+}
+
+/// How much of a rule a transcript shows, in the sense of RFC 2119.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// A MUST or MUST NOT, or a sentence that leaves no choice.
+    #[default]
+    Must,
+    /// A SHOULD, or what clients depend on though no RFC says MUST.
+    Should,
+    /// What Postbell chose where the RFC leaves the choice open: other servers are not held to it.
+    Own,
+}
+
+impl Level {
+    /// All of them with the words that name them.
+    pub const ALL: [(&'static str, Level); 3] = [("must", Level::Must), ("should", Level::Should), ("own", Level::Own)];
+
+    /// The level of that name.
+    pub fn named(name: &str) -> Option<Level> {
+        Level::ALL.iter().find(|(n, _)| *n == name).map(|(_, level)| *level)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Level::ALL.iter().find(|(_, l)| *l == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
+use crate::citation;
 use crate::imap::pattern::unquote;
 
 /// An error of a transcript, not of a server.
@@ -30,6 +31,8 @@ pub fn parse(name: &str, source: &str, find: FindFile<'_>) -> Result<Transcript,
         name: name.to_owned(),
         rule: String::new(),
         rfc: String::new(),
+        citations: Vec::new(),
+        level: Level::Must,
         needs: Vec::new(),
         server: "dev".to_owned(),
         users: Vec::new(),
@@ -71,11 +74,17 @@ impl Parser<'_> {
                 let (key, value) = line.split_once(':').ok_or("the head holds `key: value` lines")?;
                 let value = value.trim();
                 match key {
-                    "rfc" => transcript.rfc = value.to_owned(),
+                    "rfc" => {
+                        transcript.rfc = value.to_owned();
+                        transcript.citations = citation::parse(value)?;
+                    }
+                    "level" => {
+                        transcript.level = Level::named(value).ok_or("a level is must, should or own")?;
+                    }
                     "server" => transcript.server = value.to_owned(),
                     "users" => transcript.users = value.split_whitespace().map(str::to_owned).collect(),
                     "needs" => transcript.needs = needs(value)?,
-                    other => return Err(format!("{other:?} is no key of the head: rfc, needs, server, users")),
+                    other => return Err(format!("{other:?} is no key of the head: rfc, level, needs, server, users")),
                 }
             }
             self.at += 1;
