@@ -7,6 +7,7 @@
 //!
 //! From the bottom up:
 //! - [`citation`]: where a rule stands.
+//! - [`sections`]: which sections the RFCs have, and what they are called.
 //! - [`bindings`]: the `$names` of a transcript and their values.
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
@@ -31,6 +32,7 @@ pub mod known;
 pub mod postbell;
 pub mod run;
 pub mod scram;
+pub mod sections;
 pub mod subject;
 pub mod suite;
 pub mod text;
