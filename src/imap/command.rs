@@ -428,9 +428,9 @@ pub struct GetMetadata {
     pub mailbox: String,
     /// Which entries, at least one; as the client gave them.
     pub entries: Vec<String>,
-    /// `MAXSIZE`: values with more octets are left out (§4.2.1).
+    /// `MAXSIZE`: values with more octets are left out (RFC 5464 §4.2.1).
     pub max_size: Option<u64>,
-    /// `DEPTH` (§4.2.2)
+    /// `DEPTH` (RFC 5464 §4.2.2)
     pub depth: Depth,
 }
 

@@ -75,6 +75,7 @@ impl Coverage {
     }
 
     fn put_together(&mut self) {
+        let mut unspoken: BTreeMap<&Citation, Vec<String>> = BTreeMap::new();
         for (index, cited) in self.cited.iter().enumerate() {
             let at = format!("{}:{}", file_of(cited), cited.line);
             let citation = &cited.citation;
@@ -84,13 +85,17 @@ impl Coverage {
             }
             match self.statements.of(citation) {
                 Some(found) => found.into_iter().for_each(|at| self.belongs.entry(at).or_default().push(index)),
-                None => self.findings.push(format!(
-                    "{at} cites {citation}, of which {STATEMENTS} says nothing: add a row `| {} what it is about | yes, \
-                     partly: or no: and why |` below `### {}`",
-                    citation.place.as_ref().map_or(String::new(), ToString::to_string),
-                    citation.document,
-                )),
+                None => unspoken.entry(citation).or_default().push(at),
             }
+        }
+        for (citation, at) in unspoken {
+            let place = citation.place.as_ref().map_or(String::new(), ToString::to_string);
+            let more = if at.len() > 1 { format!(" and {} more", at.len() - 1) } else { String::new() };
+            self.findings.push(format!(
+                "{citation} is cited in {}{more}, and {STATEMENTS} says nothing of it: below `### {}` (made where it is not) \
+                 add a row `| {place} what it is about | yes |`, or partly or no, and why",
+                at[0], citation.document,
+            ));
         }
         for (at, statement) in self.statements.all.iter().enumerate() {
             let here = format!("{STATEMENTS}:{}", statement.line);
@@ -100,7 +105,7 @@ impl Coverage {
                     self.findings.push(format!("{here} speaks of {citation}, which does not exist"));
                 }
             }
-            if statement.verdict == Verdict::No {
+            if !matches!(statement.verdict, Verdict::Yes | Verdict::Partly) {
                 continue;
             }
             let (about, has) = (format!("{} {}", statement.document, statement.subject), |kinds: &[Kind]| {

@@ -163,10 +163,15 @@ impl Comment {
     }
 }
 
-/// The places that a text names, all of them of `document`.
+/// The places that a text names, all of them of `document`; also headings in quotes, as far as the document has them.
 pub fn places(words: &str, document: &str) -> Vec<Place> {
     let cited = text(words, Some(document)).unwrap_or_default();
-    cited.into_iter().filter(|(_, c)| c.document == document).filter_map(|(_, c)| c.place).collect()
+    let numbered = cited.into_iter().filter(|(_, c)| c.document == document).filter_map(|(_, c)| c.place);
+    let quoted = words.split('"').skip(1).step_by(2).map(|words| Place::Heading(words.to_owned()));
+    let is_there = |place: &Place| {
+        sections::heading(&Citation { document: document.to_owned(), place: Some(place.clone()) }).is_some()
+    };
+    numbered.chain(quoted.filter(is_there)).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! docs/rfc-statements.md: what people say of each section, the source of docs/RFC.md.
 //!
 //! It is Markdown. Below a heading that begins with a document (`### RFC 2177, IDLE`) stands a table of two columns: which
-//! sections, and what Postbell does of them, which begins with yes, partly or no. A row without a section is about the whole
+//! sections, and what Postbell does of them, which begins with yes, partly, no or used. A row without a section is about the whole
 //! document. Everything else goes to the page as it is.
 
 use std::sync::LazyLock;
@@ -20,6 +20,8 @@ pub enum Verdict {
     Partly,
     /// None of it, and the statement says why.
     No,
+    /// It is no protocol of ours: something of it is made use of, most often by a crate.
+    Used,
 }
 
 /// A row of a table.
@@ -109,7 +111,8 @@ impl Statements {
             Some("yes") => Verdict::Yes,
             Some("partly") => Verdict::Partly,
             Some("no") => Verdict::No,
-            _ => return Err(format!("{says:?} has to begin with yes, partly or no")),
+            Some("used") => Verdict::Used,
+            _ => return Err(format!("{says:?} has to begin with yes, partly, no or used")),
         };
         let places = scan::places(subject, document);
         let here = self.all.len();
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (row, wrong) in [
-            ("| §3 | maybe |", "line 2: \"maybe\" has to begin with yes, partly or no"),
+            ("| §3 | maybe |", "line 2: \"maybe\" has to begin with yes, partly, no or used"),
             ("| §3 | yes | `a.rs` |", "line 2: a row has two cells"),
             ("| §3 | yes |\n### RFC 1", "line 3: there is another heading for RFC 1"),
         ] {
