@@ -112,7 +112,9 @@ impl Coverage {
                 self.belongs.get(&at).is_some_and(|all| all.iter().any(|i| kinds.contains(&self.cited[*i].kind)))
             });
             if !has(&[Kind::Code]) {
-                self.findings.push(format!("{here} says {about:?} is done, and no comment in src/ cites it: cite it where it is"));
+                self.findings.push(format!(
+                    "{here} says {about:?} is done, and no comment in src/ cites it: cite it where it is"
+                ));
             }
             if !has(&[Kind::Case, Kind::Test]) {
                 self.findings.push(format!(

@@ -40,7 +40,9 @@ pub(super) fn print(coverage: &Coverage) -> String {
 fn title(document: &str) -> String {
     match sections::heading(&Citation { document: document.to_owned(), place: None }) {
         Some(title) => format!("*{title}*"),
-        None => "*Its text was not at hand when this was written: the numbers of its sections are from memory.*".to_owned(),
+        None => {
+            "*Its text was not at hand when this was written: the numbers of its sections are from memory.*".to_owned()
+        }
     }
 }
 
@@ -110,9 +112,7 @@ fn shown(cited: &[&Cited]) -> String {
     let (cases, tests) = (by(Kind::Case), by(Kind::Test));
     let mut parts: Vec<String> = Vec::new();
     if cases.len() <= NAMED {
-        parts.extend(cases.iter().map(|name| {
-            format!("[`{name}`](../protocol-tests/transcripts/{name}.transcript)")
-        }));
+        parts.extend(cases.iter().map(|name| format!("[`{name}`](../protocol-tests/transcripts/{name}.transcript)")));
     } else {
         let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
         for name in &cases {
@@ -147,36 +147,41 @@ fn folded(links: &[String]) -> String {
     format!("{} <details><summary>and {} more</summary>{}</details>", named.join(", "), others.len(), others.join(", "))
 }
 
-/// The table of all documents.
+/// The table of all documents, by the chapters that speak of them.
 fn summary(coverage: &Coverage) -> String {
-    let mut out = String::from("| | | yes | partly | no | files | cases |\n|---|---|---|---|---|---|---|\n");
-    let mut all = [0; 3];
+    let mut out =
+        String::from("| | | yes | partly | no | files | cases | tests |\n|---|---|---|---|---|---|---|---|\n");
+    let mut chapter = None;
     for piece in &coverage.statements.page {
-        let Piece::Heading(line, document) = piece else { continue };
-        let verdicts = [Verdict::Yes, Verdict::Partly, Verdict::No].map(|verdict| {
-            let mut said = coverage.statements.all.iter();
-            said.by_ref().filter(|said| said.document == *document && said.verdict == verdict).count()
-        });
-        let by = |kind| -> usize {
-            let cited = coverage.cited.iter().filter(|cited| cited.kind == kind && cited.citation.document == *document);
-            cited.map(|cited| &cited.by).collect::<BTreeSet<_>>().len()
-        };
-        let [yes, partly, no] = verdicts.map(|count| if count == 0 { String::new() } else { count.to_string() });
-        let heading = line.trim_start_matches("### ");
-        let name = heading[document.len()..].trim_start_matches(", ");
-        out += &format!(
-            "| [{document}](#{}) | {name} | {yes} | {partly} | {no} | {} | {} |\n",
-            anchor(heading),
-            by(Kind::Code),
-            by(Kind::Case),
-        );
-        all.iter_mut().zip(verdicts).for_each(|(sum, count)| *sum += count);
+        match piece {
+            Piece::Line(line) => chapter = line.strip_prefix("## ").or(chapter),
+            Piece::Heading(line, document) => {
+                out += &chapter.take().map_or(String::new(), |chapter| format!("| **{chapter}** | | | | | | | |\n"));
+                let heading = line.trim_start_matches("### ");
+                let name = heading[document.len()..].trim_start_matches(", ");
+                out += &format!("| [{document}](#{}) | {name} {}\n", anchor(heading), counts(coverage, Some(document)));
+            }
+            Piece::Summary | Piece::Rows(_) => {}
+        }
     }
-    let distinct = |kind| {
-        coverage.cited.iter().filter(|cited| cited.kind == kind).map(|cited| &cited.by).collect::<BTreeSet<_>>().len()
+    out + &format!("| **all** | {}\n", counts(coverage, None))
+}
+
+/// The cells of the table of all documents that are numbers: statements, then what cites; of all where none is named.
+fn counts(coverage: &Coverage, document: Option<&String>) -> String {
+    let is_meant = |of: &String| document.is_none_or(|document| document == of);
+    let said = |verdict| {
+        let said = coverage.statements.all.iter();
+        said.filter(|said| is_meant(&said.document) && said.verdict == verdict).count()
     };
-    let [yes, partly, no] = all;
-    out + &format!("| | all | {yes} | {partly} | {no} | {} | {} |\n", distinct(Kind::Code), distinct(Kind::Case))
+    let by = |kind| {
+        let cited = coverage.cited.iter().filter(|cited| cited.kind == kind && is_meant(&cited.citation.document));
+        cited.map(|cited| &cited.by).collect::<BTreeSet<_>>().len()
+    };
+    let said = [Verdict::Yes, Verdict::Partly, Verdict::No].map(said);
+    let by = [Kind::Code, Kind::Case, Kind::Test].map(by);
+    let cell = |count: &usize| if *count == 0 { "| ".to_owned() } else { format!("| {count} ") };
+    said.iter().chain(&by).map(cell).collect::<String>() + "|"
 }
 
 /// What a heading is called in links, as Markdown's readers make it.
@@ -237,7 +242,10 @@ mod tests {
         };
         let cited: Vec<Cited> = ["b/1", "a/1", "b/2", "b/3", "b/3", "a/2"].map(case).into();
         let all: Vec<&Cited> = cited.iter().collect();
-        assert_eq!(shown(&all[..2]), "[`a/1`](../protocol-tests/transcripts/a/1.transcript), [`b/1`](../protocol-tests/transcripts/b/1.transcript)");
+        assert_eq!(
+            shown(&all[..2]),
+            "[`a/1`](../protocol-tests/transcripts/a/1.transcript), [`b/1`](../protocol-tests/transcripts/b/1.transcript)"
+        );
         assert_eq!(
             shown(&all),
             "5 cases: [`b/`](../protocol-tests/transcripts/b) 3, [`a/`](../protocol-tests/transcripts/a) 2"

@@ -49,7 +49,10 @@ pub fn file(source: &str, is_test: bool) -> Result<Vec<Found>, String> {
     let (mut found, mut story) = (Vec::new(), None);
     for comment in comments(source, is_test) {
         let cited = text(&comment.text, story.as_deref()).map_err(|(at, place)| {
-            format!("line {}: {place} of which document? Name it in the same comment, or first in the file's story", comment.line(at))
+            format!(
+                "line {}: {place} of which document? Name it in the same comment, or first in the file's story",
+                comment.line(at)
+            )
         })?;
         if comment.is_story && story.is_none() {
             story = cited.first().map(|(_, citation)| citation.document.clone());
@@ -78,7 +81,8 @@ pub fn text(text: &str, document: Option<&str>) -> Result<Vec<(usize, Citation)>
                 if let Some(document) = &named {
                     let heading = token.name("heading").map(|words| Place::Heading(words.as_str().to_owned()));
                     let cited = Citation { document: document.clone(), place: heading };
-                    let cited = if sections::heading(&cited).is_some() { cited } else { Citation { place: None, ..cited } };
+                    let cited =
+                        if sections::heading(&cited).is_some() { cited } else { Citation { place: None, ..cited } };
                     found.push((whole.start(), cited));
                 }
                 document = Some(named);
@@ -180,19 +184,24 @@ mod tests {
 
     fn cited(source: &str) -> Vec<String> {
         let found = file(source, false).unwrap();
-        found.iter().map(|f| format!("{}: {}{}", f.line, f.citation, if f.in_tests { ", in tests" } else { "" })).collect()
+        found
+            .iter()
+            .map(|f| format!("{}: {}{}", f.line, f.citation, if f.in_tests { ", in tests" } else { "" }))
+            .collect()
     }
 
     #[test]
     fn each_place_belongs_to_the_document_before_it() {
-        let source = "/// SELECT (RFC 3501 §6.3.1, §7.3; RFC 7162 §3.1.2), with codes of RFC 3501 §7.1 and §9.\nfn select() {}";
+        let source =
+            "/// SELECT (RFC 3501 §6.3.1, §7.3; RFC 7162 §3.1.2), with codes of RFC 3501 §7.1 and §9.\nfn select() {}";
         let expected = ["RFC 3501 §6.3.1", "RFC 3501 §7.3", "RFC 7162 §3.1.2", "RFC 3501 §7.1", "RFC 3501 §9"];
         assert_eq!(cited(source), expected.map(|place| format!("1: {place}")));
     }
 
     #[test]
     fn a_citation_goes_on_in_the_next_line_of_its_comment() {
-        let source = "    // News come with every command (RFC\n    // 3501 §5.2,\n    // §7.4.1).\n    let news = 1;\n";
+        let source =
+            "    // News come with every command (RFC\n    // 3501 §5.2,\n    // §7.4.1).\n    let news = 1;\n";
         assert_eq!(cited(source), ["2: RFC 3501 §5.2", "3: RFC 3501 §7.4.1"]);
     }
 

@@ -72,7 +72,7 @@ impl Statements {
         let mut statements = Statements::default();
         let mut document: Option<String> = None;
         // A comment at its top tells the editor of the file what it is; the page has its own.
-        let begin = text.find("-->\n").map_or(0, |end| text[..end].lines().count());
+        let begin = text.find("-->\n").map_or(0, |end| text[..end].lines().count() + 1);
         for (number, line) in (1..).zip(text.lines()).skip(begin) {
             if let Some(heading) = HEADING.captures(line) {
                 let of = heading[1].to_owned();
@@ -190,8 +190,11 @@ mod tests {
             (19, 0, Verdict::Yes, "yes"),
         ];
         assert_eq!(shown, expected);
-        let together: Vec<_> =
-            statements.page.iter().filter_map(|piece| if let Piece::Rows(rows) = piece { Some(&rows[..]) } else { None }).collect();
+        let together: Vec<_> = statements
+            .page
+            .iter()
+            .filter_map(|piece| if let Piece::Rows(rows) = piece { Some(&rows[..]) } else { None })
+            .collect();
         assert_eq!(together, [&[0, 1][..], &[2], &[3]]);
         assert!(statements.page.iter().any(|piece| matches!(piece, Piece::Line(line) if line == "| a | b |")));
     }
