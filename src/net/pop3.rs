@@ -68,12 +68,13 @@ impl Client<'_> {
                 Step::Ask(request) => {
                     // A login may wait long for its turn; what else is asked is soon answered, and an UPDATE is finished.
                     let is_login = matches!(request, Request::Login(_) | Request::Prove(_));
+                    let has_more_to_say = session.has_unread();
                     if is_login {
                         connection.place.stands(Rank::Checking);
                     }
                     tokio::select! {
                         answer = self.find_out(request) => session.answer(answer),
-                        () = connection.gone(), if is_login => return Ok(()),
+                        () = connection.gone_without_a_word(), if is_login && !has_more_to_say => return Ok(()),
                         () = stopping(&mut shutdown), if is_login => {}
                     }
                 }
