@@ -215,11 +215,6 @@ impl Session {
         self.input.extend_from_slice(octets);
     }
 
-    /// Whether commands are there, or the beginning of one, that have not been run.
-    pub fn has_unread(&self) -> bool {
-        self.framed < self.input.len()
-    }
-
     /// What to do next.
     pub fn poll(&mut self, now: Instant) -> Step {
         // The time of the client runs from the moment it has our answers (RFC 1939 §3: any command resets the timer; an
@@ -298,6 +293,11 @@ impl Session {
                 self.state = State::Closed;
             }
         }
+    }
+
+    /// Whether octets of the client wait to be looked at: commands that it sent behind the one that runs (RFC 2449 §6.6).
+    pub fn has_unread(&self) -> bool {
+        self.framed < self.input.len()
     }
 
     /// How many lines were no command, or none for their moment.
