@@ -636,7 +636,7 @@ pub enum FetchItem {
     Rfc822,
     /// `RFC822.HEADER`
     Rfc822Header,
-    /// `RFC822.SIZE`
+    /// `RFC822.SIZE` (RFC 3501 §2.3.4)
     Rfc822Size,
     /// `RFC822.TEXT`: sets `\Seen`.
     Rfc822Text,
