@@ -15,6 +15,7 @@
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
 //! - [`scram`]: what a client of SCRAM works out.
+//! - [`known`]: what a server is known to do otherwise, and the sentences that it breaks.
 //! - [`run`]: one transcript against one subject.
 //! - [`suite`]: many transcripts, several at once, and the report.
 //! - [`dns`]: a DNS server of its own, for what a server asks of a DNS.
@@ -26,6 +27,7 @@ pub mod connection;
 pub mod dns;
 pub mod expect;
 pub mod imap;
+pub mod known;
 pub mod postbell;
 pub mod run;
 pub mod scram;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use protocol_tests::known;
 use protocol_tests::subject::Subject;
-use protocol_tests::suite::{Corpus, Options, known_differences};
+use protocol_tests::suite::{Corpus, Options};
 use protocol_tests::transcript::Service;
 
 #[derive(Debug, Parser)]
@@ -67,7 +68,7 @@ struct Run {
     /// Send everything octet by octet
     #[arg(long)]
     split: bool,
-    /// A file of transcripts that this server is known to fail: on each line a name, a space, and why
+    /// A file of transcripts that this server is known to fail: a line for each, its name and why; below it the sentence that it breaks
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
     /// Only those with one of these in their names
@@ -120,7 +121,7 @@ impl Run {
             Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
             None => String::new(),
         };
-        let known = known_differences(&known);
+        let known = known::parse(&known).map_err(|e| format!("known differences: {e}"))?;
         let options =
             Options { filters: self.filters, jobs: self.jobs, split: self.split, known, ..Options::default() };
         let provider = |configuration: String| -> std::pin::Pin<Box<dyn Future<Output = _>>> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::known::Known;
 use crate::run::{self, Outcome};
 use crate::subject::Subject;
 use crate::transcript::{Level, Transcript, parse};
@@ -41,19 +42,12 @@ pub struct Options {
     /// What is not offered counts as a failure: for a server that promises all of it.
     pub all_offered: bool,
     /// Transcripts that this server is known to fail, and why: they are reported, and do not count as failures.
-    pub known: BTreeMap<String, String>,
+    pub known: Known,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            filters: Vec::new(),
-            exact: false,
-            jobs: 16,
-            split: false,
-            all_offered: false,
-            known: BTreeMap::new(),
-        }
+        Options { filters: Vec::new(), exact: false, jobs: 16, split: false, all_offered: false, known: Known::new() }
     }
 }
 
@@ -63,15 +57,6 @@ impl Options {
         self.filters.is_empty()
             || self.filters.iter().any(|f| if self.exact { name == f } else { name.contains(f.as_str()) })
     }
-}
-
-/// Reads a list of known differences: a line for each, its name and why, separated by spaces; `#` begins a comment.
-pub fn known_differences(text: &str) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| line.split_once(char::is_whitespace).unwrap_or((line, "")))
-        .map(|(name, why)| (name.to_owned(), why.trim().to_owned()))
-        .collect()
 }
 
 /// How many ended how.
@@ -144,13 +129,16 @@ impl Corpus {
                 (name, outcome)
             });
         }
-        let (mut summary, mut failures) = (Summary::default(), Vec::new());
+        let (mut summary, mut failures, mut stale) = (Summary::default(), Vec::new(), Vec::new());
         while let Some(ended) = running.join_next().await {
             let (name, outcome) = ended.map_err(|e| format!("a transcript's task: {e}"))?;
             match outcome {
                 Outcome::Passed => {
                     summary.passed += 1;
                     println!("test {name} ... ok");
+                    if options.known.contains_key(&name) {
+                        stale.push(name);
+                    }
                 }
                 Outcome::NotOffered(what) if !options.all_offered => {
                     summary.not_offered += 1;
@@ -174,6 +162,10 @@ impl Corpus {
         failures.sort();
         for (_, report) in &failures {
             println!("\n---- {report}");
+        }
+        stale.sort();
+        for name in &stale {
+            println!("\nknown to differ, but passes: {name} ... {}", options.known[name]);
         }
         let known = if summary.known > 0 { format!(", {} known to differ", summary.known) } else { String::new() };
         println!("\n{} passed, {} failed, {} not offered{known}", summary.passed, summary.failed, summary.not_offered);
