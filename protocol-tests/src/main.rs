@@ -62,6 +62,9 @@ struct Run {
     /// The password of each account
     #[arg(long, default_value = "correct-horse")]
     password: String,
+    /// What it takes over SMTP it passes on: a mailbox has it within the deadline, and not at once
+    #[arg(long)]
+    relay: bool,
     /// How many transcripts at once
     #[arg(long, default_value_t = 16)]
     jobs: usize,
@@ -115,8 +118,9 @@ impl Run {
         .into_iter()
         .filter_map(|(service, address)| Some((service, address?)))
         .collect();
-        let given: Arc<dyn AsRef<Subject> + Send + Sync> =
-            Arc::new(Given(Subject::new(addresses, &self.user, &self.password)));
+        let mut subject = Subject::new(addresses, &self.user, &self.password);
+        subject.relay = self.relay;
+        let given: Arc<dyn AsRef<Subject> + Send + Sync> = Arc::new(Given(subject));
         let known = match &self.known {
             Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
             None => String::new(),

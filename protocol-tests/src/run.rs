@@ -1,5 +1,7 @@
 //! One transcript against one server.
 
+mod arrived;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -144,6 +146,7 @@ impl Run<'_> {
                 expect::block(found, block, &mut context).await
             }
             Action::Deliver { message, to, by } => self.deliver(message, to, *by).await,
+            Action::Arrived { messages, of, mailbox } => self.arrived(*messages, of, mailbox).await,
             Action::Append { message, arguments } => self.append(message, arguments).await,
             Action::Rules { of, script } => self.rules(of, script).await,
             Action::Check { left, operator, right } => self.check(left, operator, right),
@@ -349,6 +352,9 @@ impl Run<'_> {
     async fn deliver(&mut self, message: &[u8], to: &[String], by: Option<Service>) -> Result<(), Failure> {
         let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
+        let main = ["user".to_owned()];
+        let to = if to.is_empty() { &main[..] } else { to };
+        let before = if service == Service::Smtp { self.before_relaying(to).await? } else { Vec::new() };
         let name = format!("({})", service.name());
         self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
         self.exchange(
@@ -357,8 +363,7 @@ impl Run<'_> {
         )
         .await?;
         let mut recipients = 0;
-        let main = ["user".to_owned()];
-        for whom in if to.is_empty() { &main[..] } else { to } {
+        for whom in to {
             let address = if whom.contains(['@', '$']) { self.fill(whom)? } else { self.fill(&format!("${whom}"))? };
             self.exchange(&name, &format!("RCPT TO:<{}>", String::from_utf8_lossy(&address))).await?;
             recipients += 1;
@@ -375,6 +380,9 @@ impl Run<'_> {
         }
         self.exchange(&name, "QUIT").await?;
         self.connections.remove(&name);
+        for (user, messages) in before {
+            self.arrived(messages + 1, &user, "INBOX").await?;
+        }
         Ok(())
     }
 

@@ -30,6 +30,8 @@ pub struct Subject {
     pub user: String,
     /// The password of each account.
     pub password: String,
+    /// What it takes over SMTP it passes on to the mailboxes: there it is a little later than the 250 (RFC 5321 §2.1).
+    pub relay: bool,
     /// Stretches every deadline: 1 on a quiet machine.
     pub patience: f64,
     /// Makes accounts; `None` where any address is one.
@@ -54,6 +56,7 @@ impl Subject {
             addresses,
             user: user.to_owned(),
             password: password.to_owned(),
+            relay: false,
             patience,
             provision: None,
             give_rules: None,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a throw-away Cyrus IMAP for the transcripts, in the foreground until it is stopped: IMAP, IMAPS, POP3, POP3S and LMTP
-# on loopback, any account with the password `correct-horse`; with idled, conversations, quota and special uses. It takes
+# on loopback, any account with the password `correct-horse`; with idled, conversations and quota. It takes
 # Debian's packages without installing them (packages.sh); openssl and perl have to be there. Run it as root, which makes it
 # the user `mail`.
 #
@@ -49,18 +49,20 @@ altnamespace: yes
 # Accounts come into being when they log in or get mail. What is posted to user+folder goes there.
 autocreate_quota: 1048576
 autocreate_post: yes
-autocreate_inbox_folders: Drafts|Sent
-autocreate_subscribe_folders: Drafts|Sent
-xlist-drafts: Drafts
-xlist-sent: Sent
 autocreate_acl: "INBOX" anyone p
 lmtp_fuzzy_mailbox_match: no
 conversations: yes
 specialusealways: yes
-# The same Message-ID comes again and again.
+# A mailbox with a use may be deleted; an empty list is an error.
+specialuse_protect: \\Flagged
+annotation_allow_undefined: yes
+# The same message comes again and again.
 duplicatesuppression: no
+conversations_max_guidexists: 100000
+conversations_max_guidinfolder: 100000
+conversations_max_guidrecords: 100000
 munge8bit: no
-# A tenth of a second would do for a server that is guessed at; each transcript that fails on purpose would wait for it.
+# Where wrong passwords are tried on purpose, nobody has to wait.
 failedloginpause: 0
 maxlogins_per_host: 0
 CONF
@@ -79,29 +81,12 @@ DAEMON {
   idled cmd="$bin/idled -C $folder/imapd.conf"
 }
 CONF
-# What saslauthd would do: four counted strings are asked (login, password, service, realm), and OK or NO is answered.
-perl - "$folder/saslauthd/mux" correct-horse <<'PERL' &
-use strict;
-use IO::Socket::UNIX;
-my ($path, $password) = @ARGV;
-my $door = IO::Socket::UNIX->new(Local => $path, Listen => 100) or die "$path: $!";
-chmod 0777, $path;
-while (my $client = $door->accept) {
-    my @asked;
-    for (1 .. 4) {
-        read($client, my $count, 2) == 2 or last;
-        read($client, my $text, unpack "n", $count);
-        push @asked, $text;
-    }
-    my $answer = @asked == 4 && $asked[1] eq $password ? "OK" : "NO";
-    print $client pack "n/a*", $answer;
-    close $client;
-}
-PERL
+perl "$(dirname "$0")/saslauthd.pl" "$folder/saslauthd/mux" correct-horse &
 passwords=$!
 LD_LIBRARY_PATH=$(libraries "$folder/unpacked") \
   SASL_PATH=$(find "$folder/unpacked/usr/lib" /usr/lib -type d -name sasl2 | paste -sd: -) \
   "$bin/master" -D -C "$folder/imapd.conf" -M "$folder/cyrus.conf" -p "$folder/state/master.pid" &
 master=$!
+listens "$master" $((base + 143)) $((base + 993)) $((base + 110)) $((base + 995)) $((base + 24))
 echo "Cyrus runs on ports $((base + 143)) $((base + 993)) $((base + 110)) $((base + 995)) $((base + 24))"
 wait "$master"

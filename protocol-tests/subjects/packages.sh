@@ -28,3 +28,15 @@ unpack() {
 libraries() {
   find "$1" -name '*.so*' -exec dirname {} \; | sort -u | paste -sd: -
 }
+
+# listens PROCESS PORT...: returns when somebody listens on each of them; fails where the process ends before that.
+listens() {
+  listening=$1
+  shift
+  for port in "$@"; do
+    until perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new("127.0.0.1:$ARGV[0]")' "$port"; do
+      kill -0 "$listening" || return 1
+      sleep 0.1
+    done
+  done
+}
