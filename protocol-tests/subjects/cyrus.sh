@@ -12,7 +12,7 @@ base=${1:-40000}
 . "$(dirname "$0")/packages.sh"
 folder=$(mktemp -d)
 master= passwords=
-trap 'kill $master $passwords 2>/dev/null; wait; rm -rf "$folder"' EXIT
+trap 'kill $master $passwords 2>/dev/null; wait; until rm -rf "$folder" 2>/dev/null; do sleep 0.1; done' EXIT
 trap 'exit 0' INT TERM
 chmod 755 "$folder"
 unpack "$folder/unpacked" cyrus-imapd cyrus-common cyrus-pop3d libsasl2-modules

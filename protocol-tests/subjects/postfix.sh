@@ -14,7 +14,7 @@ lmtp=${2:-127.0.0.1:20024}
 folder=$(mktemp -d)
 postfix= passwords=
 # The script that starts Postfix passes no signal on.
-trap 'kill $(cat "$folder/queue/pid/master.pid" 2>/dev/null) $passwords 2>/dev/null; wait; rm -rf "$folder"' EXIT
+trap 'kill $(cat "$folder/queue/pid/master.pid" 2>/dev/null) $passwords 2>/dev/null; wait; until rm -rf "$folder" 2>/dev/null; do sleep 0.1; done' EXIT
 trap 'exit 0' INT TERM
 chmod 755 "$folder"
 unpack "$folder/unpacked" postfix libsasl2-modules
@@ -38,6 +38,8 @@ sendmail_path = $folder/unpacked/usr/sbin/sendmail
 import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME LD_LIBRARY_PATH SASL_PATH
 mail_owner = news
 setgid_group = uucp
+minimal_backoff_time = 1s
+queue_run_delay = 1s
 queue_directory = $folder/queue
 data_directory = $folder/data
 maillog_file = $folder/log
@@ -46,6 +48,7 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 # Whoever comes is a stranger, from loopback too.
 mynetworks =
+local_header_rewrite_clients =
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 myhostname = mail.example.org
 mydestination =
@@ -81,6 +84,7 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 lmtp unix - - n - - lmtp
+scache unix - - n - 1 scache
 smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 tlsmgr unix - - n 1000? 1 tlsmgr
