@@ -139,7 +139,7 @@ pub(super) fn nstring(rest: &[u8]) -> Parsed<'_, Option<Cow<'_, [u8]>>> {
     }
 }
 
-/// `nil = "NIL"`
+/// `nil = "NIL"` (RFC 3501 §4.5, RFC 9051 §4.5)
 pub(super) fn nil(rest: &[u8]) -> Parsed<'_, ()> {
     named("NIL", nom::bytes::complete::tag_no_case(&b"NIL"[..]).map(|_| ())).parse(rest)
 }
