@@ -98,7 +98,7 @@ impl Subject {
                 return Ok(Some(need.service.name().to_owned()));
             }
             if let Some(capability) = &need.capability
-                && !self.offered(need.service).await?.contains(&capability.to_ascii_uppercase())
+                && !self.offered(need.service).await?.iter().any(|word| is_offered(word, capability))
             {
                 return Ok(Some(format!("{} {capability}", need.service.name())));
             }
@@ -161,6 +161,12 @@ impl Subject {
         }
         Ok(words)
     }
+}
+
+/// `APPENDLIMIT` is offered by `APPENDLIMIT=1000` too.
+fn is_offered(word: &str, capability: &str) -> bool {
+    let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
+    left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
 }
 
 fn first_word(line: Option<&[u8]>) -> String {

@@ -41,6 +41,9 @@ userdb {
 namespace inbox {
   inbox = yes
   separator = /
+  mailbox INBOX {
+    auto = create
+  }
   mailbox Drafts {
     special_use = \Drafts
     auto = create
@@ -51,6 +54,7 @@ namespace inbox {
   }
 }
 mailbox_list_index = yes
+mailbox_list_index_include_inbox = yes
 mail_attribute_dict = file:%h/attributes
 mail_plugins = quota zlib
 plugin {
