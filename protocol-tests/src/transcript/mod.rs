@@ -10,7 +10,7 @@ use crate::imap::pattern::Pattern;
 /// One conversation, and the rule that it shows.
 #[derive(Debug)]
 pub struct Transcript {
-    /// Its path below the folder of transcripts, without the ending: `imap/idle/delivery-rings`.
+    /// Its path below the folder of transcripts, without the ending: `push/idle/delivery-rings`.
     pub name: String,
     /// The first comment: one sentence.
     pub rule: String,
