@@ -55,6 +55,7 @@ namespace inbox {
 }
 mailbox_list_index = yes
 mailbox_list_index_include_inbox = yes
+mailbox_idle_check_interval = 1 secs
 mail_attribute_dict = file:%h/attributes
 mail_plugins = quota zlib
 plugin {
@@ -73,6 +74,8 @@ service anvil {
   client_limit = 4000
 }
 service imap-login {
+  service_count = 0
+  process_min_avail = 2
   inet_listener imap {
     port = $((base + 143))
   }
@@ -82,6 +85,7 @@ service imap-login {
   }
 }
 service pop3-login {
+  service_count = 0
   inet_listener pop3 {
     port = $((base + 110))
   }
