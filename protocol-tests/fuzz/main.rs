@@ -25,7 +25,8 @@ fn begin() {
         process::exit(0);
     }
     let name = env::var("FUZZ_PROPERTY").expect("FUZZ_PROPERTY names a property");
-    let property = ALL.iter().find(|property| property.name == name).unwrap_or_else(|| panic!("no property is called {name}"));
+    let property =
+        ALL.iter().find(|property| property.name == name).unwrap_or_else(|| panic!("no property is called {name}"));
     if let Some(folder) = env::var_os("FUZZ_SEEDS") {
         for (number, seed) in (property.seeds)().iter().enumerate() {
             let path = std::path::Path::new(&folder).join(format!("seed-{number:04}"));

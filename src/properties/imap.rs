@@ -66,7 +66,7 @@ fn frame(limits: Limits, dialect: Dialect, pieces: &[&[u8]]) -> Vec<Event> {
                         is_one_line(&Response::Status(error.status()));
                     }
                 },
-                Event::Append(frame) if frame.len() % 2 == 0 => framer.accept_message(),
+                Event::Append(frame) if frame.len().is_multiple_of(2) => framer.accept_message(),
                 Event::Append(_) => framer.refuse_message(),
                 _ => {}
             }

@@ -111,7 +111,7 @@ fn is_body(body: &Value, part: &Part, extended: bool, dialect: Dialect) {
 fn is_parameters(value: &Value) {
     let pairs = value.list();
     assert!(
-        value.is_nil() || !pairs.is_empty() && pairs.len() % 2 == 0 && pairs.iter().all(Value::is_string),
+        value.is_nil() || !pairs.is_empty() && pairs.len().is_multiple_of(2) && pairs.iter().all(Value::is_string),
         "{value:?}"
     );
 }
