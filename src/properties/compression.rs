@@ -44,10 +44,12 @@ fn inflate(pieces: &[&[u8]], rests: bool) -> Result<Vec<u8>, Corrupt> {
     Ok(inflated)
 }
 
+/// What clients say, compressed: all at once, and in two pieces of which the second refers to the first.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let mut inputs = vec![b"t1 NOOP\r\n".to_vec()];
-    for said in seeds::conversations("imap/compress") {
-        inputs.push(Compression::new().compress(&said.repeat(3)));
+    for said in seeds::conversations("imap/fetch").into_iter().take(20) {
+        let mut client = Compression::new();
+        inputs.push([client.compress(&said.repeat(3)), client.compress(&said.repeat(2))].concat());
         inputs.push(said);
     }
     seeds::with_choices(&[0x00, 0x2a], &inputs)
