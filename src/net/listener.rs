@@ -241,10 +241,15 @@ impl Listener {
     }
 }
 
-/// A number for a connection that no other of this process has, whatever is spoken on it.
-pub(crate) fn new_id() -> u64 {
-    static LAST_ID: AtomicU64 = AtomicU64::new(0);
-    LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
+/// Numbers for connections, whatever is spoken on them: a server gives none twice. Clones count on together.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers(Arc<AtomicU64>);
+
+impl Numbers {
+    /// The next.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 /// Gives a new connection its place, its number and its task: what a listener does with whatever it accepts.
@@ -313,7 +318,7 @@ fn begin(role: Role, stream: Stream, peer: Origin, services: &Services) -> Optio
         tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
         return None;
     }
-    let id = new_id();
+    let id = services.numbers.next();
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     Some(Connection { stream, peer, id, place })
 }

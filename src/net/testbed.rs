@@ -58,6 +58,7 @@ impl Server {
             pop3_logins: Default::default(),
             imap: Default::default(),
             imap_workspace: Default::default(),
+            numbers: Default::default(),
             started_at: tokio::time::Instant::now(),
             guard: Arc::new(Guard::new(Settings::OFF, Arc::clone(&sessions))),
             sessions,

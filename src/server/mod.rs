@@ -163,7 +163,8 @@ impl Server {
 
         let mut tasks = JoinSet::new();
         let owner = control::Owner::new(store.clone(), Some(membership), rules);
-        let courier = Courier::new(&services.hostname, &services.directory, &store, &services.observer, &services.smtp);
+        let courier = Courier::new(&services.hostname, &services.directory, &store, &services.observer, &services.smtp)
+            .numbered_with(&services.numbers);
         tasks.spawn(control::run(control, data_dir, owner, Arc::new(courier), shutdown));
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
@@ -266,6 +267,7 @@ pub async fn services(
         pop3_logins: Default::default(),
         imap: config.imap,
         imap_workspace: Default::default(),
+        numbers: Default::default(),
         started_at: Instant::now(),
         sessions,
         policy,
