@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::network::LONG_OCTETS;
+
 /// Whose millisecond it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn(u64);
@@ -44,6 +46,16 @@ impl Clock {
     /// A clock with a turn for each of `seats` in every period. To be called on a paused runtime.
     pub(crate) fn new(seats: usize) -> Self {
         Self { start: Instant::now(), period_ms: (1 + 3 * seats as u64).next_power_of_two() }
+    }
+
+    /// How long after a change whoever listens knows of it, at the latest: several long lines on the slowest network.
+    pub(crate) fn bound(&self) -> Duration {
+        Duration::from_secs(10) + Duration::from_millis(self.period_ms) * 3 * LONG_OCTETS as u32
+    }
+
+    /// After so long without an answer something is wrong: a disk that takes its time, and the slowest network, take less.
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_secs(120) + 4 * self.bound()
     }
 
     /// Since the beginning.

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::belief::Belief;
 use super::dice::Dice;
-use super::line::{Ended, LONGEST, Line, Talk};
-use super::world::{BOUND, World, count};
+use super::line::{Ended, Line, Talk};
+use super::world::{World, count};
 
-/// Between two signs of life of an IDLE, at the most: what the server has by default, and what the way takes.
-const KEEPALIVE: Duration = Duration::from_secs(2 * 60 + BOUND.as_secs());
+/// Between two signs of life of an IDLE, beside what the way takes: what the server has by default.
+const KEEPALIVE: Duration = Duration::from_secs(2 * 60);
 
 /// A client that is connected and logged in.
 pub(crate) struct Imap {
@@ -53,7 +53,7 @@ impl Imap {
             seat,
             look_at: None,
         };
-        let greeting = imap.response(Instant::now() + LONGEST).await?;
+        let greeting = imap.response(imap.line.deadline()).await?;
         greeting.ok_or_else(|| imap.line.is_late("no greeting"))?;
         imap.good(&format!("LOGIN {user} secret")).await?;
         for (is_used, capability) in
@@ -90,7 +90,7 @@ impl Imap {
 
     /// Responses up to the tagged one; whether it is OK.
     async fn until_tagged(&mut self, tag: &str) -> Talk<bool> {
-        let until = Instant::now() + LONGEST;
+        let until = self.line.deadline();
         loop {
             let response = self.response(until).await?;
             let response = response.ok_or_else(|| self.line.is_late(&format!("no answer to {tag}")))?;
@@ -165,7 +165,7 @@ impl Imap {
         let tag = self.next_tag();
         self.send(format!("{tag} IDLE\r\n").as_bytes()).await?;
         loop {
-            let response = self.response(Instant::now() + LONGEST).await?;
+            let response = self.response(self.line.deadline()).await?;
             let response = response.ok_or_else(|| self.line.is_late("no + to IDLE"))?;
             match response.kind {
                 Kind::Continuation => break,
@@ -202,11 +202,12 @@ impl Imap {
     pub(crate) async fn listen(&mut self, until: Instant, curious: bool) -> Talk<()> {
         let begun = Instant::now();
         self.belief.borrow_mut().listens_since = Some(begun);
-        self.look_at = Some(begun + BOUND + Duration::from_millis(1));
+        let (bound, keepalive) = (self.world.clock.bound(), KEEPALIVE + self.world.clock.bound());
+        self.look_at = Some(begun + bound + Duration::from_millis(1));
         let before = self.messages();
         let mut heard_at = begun;
         while !(curious && self.messages() > before) {
-            let (silence, look_at) = (heard_at + KEEPALIVE, self.look_at.unwrap_or(until));
+            let (silence, look_at) = (heard_at + keepalive, self.look_at.unwrap_or(until));
             let next = until.min(silence).min(look_at);
             if self.response(next).await?.is_some() {
                 heard_at = Instant::now();
@@ -218,8 +219,8 @@ impl Imap {
                 self.is_asked().await;
             }
             if now >= silence {
-                if self.line.health.is_good_for(KEEPALIVE) {
-                    return Err(Ended::Wrong(format!("no sign of life for {} s", KEEPALIVE.as_secs())));
+                if self.line.health.is_good_for(keepalive) {
+                    return Err(Ended::Wrong(format!("no sign of life for {} s", keepalive.as_secs())));
                 }
                 self.world.note(self.seat, format!("{}   gives up", self.seat));
                 return Err(Ended::Gone);
@@ -243,7 +244,7 @@ impl Imap {
 
     /// Says nothing until it is hung up on.
     pub(crate) async fn is_logged_out(&mut self, autologout: Duration) -> Talk<()> {
-        let until = Instant::now() + autologout + LONGEST;
+        let until = self.line.deadline() + autologout;
         while self.response(until).await?.is_some() {}
         sleep_until(until).await;
         match self.line.health.is_good_for(autologout) {
@@ -257,7 +258,7 @@ impl Imap {
         let tag = self.next_tag();
         self.send(format!("{tag} APPEND INBOX {{{}}}\r\n", octets.len()).as_bytes()).await?;
         loop {
-            let response = self.response(Instant::now() + LONGEST).await?;
+            let response = self.response(self.line.deadline()).await?;
             let response = response.ok_or_else(|| self.line.is_late("no + to APPEND"))?;
             match response.kind {
                 Kind::Continuation => break,

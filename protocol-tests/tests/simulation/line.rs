@@ -1,7 +1,6 @@
 //! A client's end of a connection: lines out, replies in, and when to stop waiting.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use postbell::net::listener::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -10,9 +9,6 @@ use tokio::time::{Instant, timeout_at};
 use super::dice::Dice;
 use super::network::{Health, lay};
 use super::world::{World, count};
-
-/// After so long without an answer something is wrong: a disk that takes its time, and a slow network, take less.
-pub(crate) const LONGEST: Duration = Duration::from_secs(240);
 
 /// Why a conversation is over.
 #[derive(Debug)]
@@ -52,11 +48,16 @@ impl Line {
         Ok(Line { world: Rc::clone(world), seat, stream, received: Vec::new(), health })
     }
 
+    /// When an answer has to be there.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.world.clock.longest()
+    }
+
     /// Sends octets, however long the way takes them.
     pub(crate) async fn send(&mut self, octets: &[u8]) -> Talk<()> {
         let shown = String::from_utf8_lossy(&octets[..octets.len().min(200)]).into_owned();
         self.world.note(self.seat, format!("{} → {}", self.seat, shown.trim_end().escape_debug()));
-        match timeout_at(Instant::now() + LONGEST, self.stream.write_all(octets)).await {
+        match timeout_at(self.deadline(), self.stream.write_all(octets)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.is_gone()),
             Err(_) => Err(self.is_late("nobody reads")),
@@ -87,7 +88,7 @@ impl Line {
 
     /// An answer that has to come.
     pub(crate) async fn answer(&mut self, frame: impl Fn(&[u8]) -> Result<Option<usize>, String>) -> Talk<Vec<u8>> {
-        match self.reply(frame, Instant::now() + LONGEST).await? {
+        match self.reply(frame, self.deadline()).await? {
             Some(answer) => Ok(answer),
             None => Err(self.is_late("no answer")),
         }
@@ -101,8 +102,9 @@ impl Line {
 
     /// Nothing came, or nothing was taken: if the network is not to blame, the server is.
     pub(crate) fn is_late(&self, what: &str) -> Ended {
-        if self.health.is_good_for(LONGEST) {
-            return Ended::Wrong(format!("{what} for {} s on a good connection", LONGEST.as_secs()));
+        let longest = self.world.clock.longest();
+        if self.health.is_good_for(longest) {
+            return Ended::Wrong(format!("{what} for {} s on a good connection", longest.as_secs()));
         }
         self.world.note(self.seat, format!("{}   gives up", self.seat));
         Ended::Gone

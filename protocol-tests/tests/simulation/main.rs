@@ -29,6 +29,7 @@
 //! POSTBELL_SIM_SEED=17 cargo test --test simulation             that world alone
 //! POSTBELL_SIM_CASES=1000 cargo test --test simulation          so many, from a seed that is new each time
 //! POSTBELL_SIM_SEATS=200 cargo test --test simulation           with so many people in each
+//! POSTBELL_SIM_LOG=/tmp/said …                                  and all that was said in the last of them in a file
 //! ```
 
 mod belief;
@@ -55,7 +56,7 @@ use tokio::time::sleep;
 use self::clock::Clock;
 use self::dice::Dice;
 use self::server::Server;
-use self::world::{BOUND, NOBODY, World, count};
+use self::world::{NOBODY, World, count};
 
 /// How many worlds a plain `cargo test` has, and from which seed on.
 const CASES: u64 = 12;
@@ -122,6 +123,9 @@ async fn live(seed: u64, seats: &Seats, folder: std::path::PathBuf) -> Played {
     };
     let failure = world.failure();
     let digest = world.digest();
+    if let Ok(file) = std::env::var("POSTBELL_SIM_LOG") {
+        std::fs::write(&file, world.said()).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
     if let Err(why) = world.server.kill().await {
         eprintln!("after seed {seed}: {why}");
     }
@@ -144,7 +148,7 @@ async fn history(world: &Rc<World>, seats: &Seats) -> Result<usize, String> {
             world.fail(seat, why);
         });
     }
-    sleep(world.rest_from + 2 * BOUND).await;
+    sleep(world.rest_from + 2 * world.clock.bound()).await;
     // Nothing has happened for long: whoever listens knows all.
     world.ask_all().await;
     world.server.stop().await?;

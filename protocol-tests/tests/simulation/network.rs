@@ -15,7 +15,7 @@ use super::dice::Dice;
 /// What is on its way at the most, as in a socket's buffer: whoever sends more waits.
 const ON_THE_WAY_OCTETS: usize = 16 * 1024;
 /// What is longer is not cut to the end as its beginning is: a message of some KiB would take hours octet by octet.
-const LONG_OCTETS: usize = 100;
+pub(crate) const LONG_OCTETS: usize = 60;
 /// After so long without an acknowledgement the system gives a connection up (RFC 5482): what `net/listener.rs` asks for.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(120);
 
@@ -121,10 +121,12 @@ async fn carry(
         let mut piece = vec![0; 1 + dice.roll(most.min(ON_THE_WAY_OCTETS))];
         // Whoever lets go of an end has said all.
         let Ok(read @ 1..) = from.read(&mut piece).await else { break };
+        let follows = burst > 0;
         burst = if read == piece.len() { burst + read } else { 0 };
         let until_fate = fate.map_or(u64::MAX, |(octet, _)| octet.saturating_sub(carried));
         let arrives = read.min(usize::try_from(until_fate).unwrap_or(usize::MAX));
-        clock.turn(turn, dice.pause_ms(manner.latency_ms.clone())).await;
+        let latency = dice.pause_ms(manner.latency_ms.clone());
+        clock.turn(turn, if follows { Duration::from_millis(1) } else { latency }).await;
         if health.is_silent.get() {
             return std::future::pending().await;
         }

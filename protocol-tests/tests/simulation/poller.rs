@@ -4,10 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use postbell::net::listener::Role;
-use tokio::time::Instant;
 
 use super::dice::Dice;
-use super::line::{Ended, LONGEST, Line, Talk, line, multi_line};
+use super::line::{Ended, Line, Talk, line, multi_line};
 use super::truth::number;
 use super::world::{World, count};
 
@@ -28,7 +27,12 @@ struct Pop3(Line);
 
 impl Pop3 {
     async fn is_ok(&mut self) -> Talk<bool> {
-        Ok(self.0.answer(line).await?.starts_with(b"+OK"))
+        let answer = self.0.answer(line).await?;
+        if answer.starts_with(b"-ERR [SYS/TEMP]") {
+            // The server stops, and says so.
+            return Err(Ended::Gone);
+        }
+        Ok(answer.starts_with(b"+OK"))
     }
 
     async fn ask(&mut self, command: &str) -> Talk<bool> {
@@ -101,8 +105,7 @@ async fn converse(world: &Rc<World>, seat: usize, user: &str, dice: &mut Dice) -
 
 /// Who says nothing is hung up on in time.
 async fn is_logged_out(pop3: &mut Pop3) -> Talk<()> {
-    let silent_since = Instant::now();
-    let ended = pop3.0.reply(line, silent_since + AUTOLOGOUT + LONGEST).await;
+    let ended = pop3.0.reply(line, pop3.0.deadline() + AUTOLOGOUT).await;
     match ended {
         Err(Ended::Gone) => Ok(()),
         Err(wrong) => Err(wrong),

@@ -17,10 +17,6 @@ use super::dice::Dice;
 use super::server::{Server, Shared};
 use super::truth::{Place, Truth};
 
-/// How long after a change whoever listens knows of it, at the latest: several times what the slowest network takes for the
-/// longest line.
-pub(crate) const BOUND: Duration = Duration::from_secs(40);
-
 /// How many lines of the end a failure shows.
 const SHOWN: usize = 120;
 const KEPT: usize = 50_000;
@@ -121,6 +117,12 @@ impl World {
         (log.digest.finish(), log.lines_in_all)
     }
 
+    /// All that was noted.
+    pub(crate) fn said(&self) -> String {
+        let log = self.log.borrow();
+        log.lines.iter().map(|(_, line)| format!("{line}\n")).collect()
+    }
+
     /// A rule is broken.
     pub(crate) fn fail(&self, seat: usize, why: String) {
         self.failure.borrow_mut().get_or_insert((seat, why));
@@ -190,7 +192,7 @@ impl World {
                 _ => {
                     let world = Rc::clone(self);
                     spawn_local(async move {
-                        sleep(BOUND).await;
+                        sleep(world.clock.bound()).await;
                         world.ask_all_of(&place).await;
                     });
                 }
@@ -205,8 +207,8 @@ impl World {
         let mailbox = store.mailbox(account.id, &place.1)?;
         let opened = store.open_mailbox(&mailbox).await.ok()?;
         let changed = self.changed.borrow().get(&mailbox.id()).copied();
-        let is_still =
-            changed.is_none_or(|(mod_seq, at)| at.elapsed() >= BOUND && mod_seq == opened.head().highest_mod_seq);
+        let is_still = changed
+            .is_none_or(|(mod_seq, at)| at.elapsed() >= self.clock.bound() && mod_seq == opened.head().highest_mod_seq);
         is_still.then_some(opened)
     }
 
@@ -217,7 +219,7 @@ impl World {
         listeners.retain(|listener| listener.strong_count() > 0);
         for listener in listeners.iter().filter_map(Weak::upgrade) {
             let belief = listener.borrow();
-            if !belief.is_attentive(BOUND) {
+            if !belief.is_attentive(self.clock.bound()) {
                 continue;
             }
             if let Some(checked) = belief.is_right_of(place, &mailbox) {
