@@ -2,20 +2,23 @@
 //!
 //! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
 
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::imap::always::Session;
-use crate::imap::value::{self, Response};
+use crate::imap::value::{self, Kind, Response};
 use crate::transcript::Language;
 
 /// A reply, in the language of its connection.
@@ -54,7 +57,7 @@ pub enum HandshakeError {
 pub struct Log(pub Vec<Entry>);
 
 /// One thing that passed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The line of the transcript that was at work.
     pub line: usize,
@@ -85,6 +88,12 @@ pub struct Connection {
     stream: Option<Box<dyn Stream>>,
     plain: Option<TcpStream>,
     received: Vec<u8>,
+    /// How many octets of `received` came when, oldest first.
+    moments: VecDeque<(usize, Instant)>,
+    /// What [`Connection::listen`] noticed besides octets: the end, or an error.
+    noticed: Option<Result<Filled, String>>,
+    /// When the last reply that completes something came: a tagged response, or lines.
+    pub answered: Option<Instant>,
     session: Session,
 }
 
@@ -110,6 +119,9 @@ impl Connection {
             stream: None,
             plain: Some(plain),
             received: Vec::new(),
+            moments: VecDeque::new(),
+            noticed: None,
+            answered: None,
             session: Session::default(),
         };
         if tls {
@@ -196,8 +208,8 @@ impl Connection {
             Language::Smtp => smtp_frame(bytes),
             Language::Pop3 | Language::Lines => line_frame(bytes),
         };
-        let bytes = match self.framed(frame, deadline).await? {
-            Framed::Bytes(bytes) => bytes,
+        let (bytes, arrived) = match self.framed(frame, deadline).await? {
+            Framed::Bytes(bytes, arrived) => (bytes, arrived),
             Framed::End => return Ok(Arrival::End),
             Framed::Nothing => return Ok(Arrival::Nothing),
         };
@@ -206,8 +218,13 @@ impl Connection {
             let response = Response::read_as(text, self.session.reads_utf8())
                 .map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
             self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
+            let response = Response { arrived, ..response };
+            if matches!(response.kind, Kind::Tagged(_)) {
+                self.answered = arrived;
+            }
             return Ok(Arrival::Reply(Reply::Imap(response)));
         }
+        self.answered = arrived;
         let lines = text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
         Ok(Arrival::Reply(Reply::Lines(lines)))
     }
@@ -221,7 +238,7 @@ impl Connection {
             Ok(bytes.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5))
         };
         match self.framed(frame, deadline).await? {
-            Framed::Bytes(bytes) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
+            Framed::Bytes(bytes, _) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
             Framed::End => Err("the stream ended before the full stop".to_owned()),
             Framed::Nothing => Err("no full stop ended the answer in time".to_owned()),
         }
@@ -247,7 +264,8 @@ impl Connection {
     ) -> Result<Framed, String> {
         loop {
             if let Some(end) = frame(&self.received)? {
-                return Ok(Framed::Bytes(self.received.drain(..end).collect()));
+                let arrived = self.moment_of(end);
+                return Ok(Framed::Bytes(self.received.drain(..end).collect(), arrived));
             }
             match self.fill(deadline).await? {
                 Filled::More => {}
@@ -258,21 +276,61 @@ impl Connection {
         }
     }
 
-    async fn fill(&mut self, deadline: Instant) -> Result<Filled, String> {
-        let mut chunk = vec![0; 64 * 1024];
-        let reading = async { self.stream()?.read(&mut chunk).await.map_err(|e| e.to_string()).map_or_else(ended, Ok) };
-        match timeout_at(deadline, reading).await {
-            Err(_) => Ok(Filled::Late),
-            Ok(Ok(0)) => Ok(Filled::End),
-            Ok(Ok(length)) => {
-                match &mut self.deflate {
-                    Some(deflate) => deflate.decompress(&chunk[..length], &mut self.received)?,
-                    None => self.received.extend_from_slice(&chunk[..length]),
-                }
-                Ok(Filled::More)
+    /// Takes what has come, and wakes the task when more does: so a connection that nobody reads from just now still knows
+    /// when something came.
+    pub fn listen(&mut self, context: &mut task::Context<'_>) {
+        let mut chunk = [0; 16 * 1024];
+        while self.noticed.is_none() {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let Ok(stream) = self.stream() else { return };
+            let task::Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut buffer) else { return };
+            let taken = self.take(read.map(|()| buffer.filled()));
+            if !matches!(taken, Ok(Filled::More)) {
+                self.noticed = Some(taken);
             }
-            Ok(Err(error)) => Err(error),
         }
+    }
+
+    async fn fill(&mut self, deadline: Instant) -> Result<Filled, String> {
+        if let Some(noticed) = self.noticed.take() {
+            return noticed;
+        }
+        let mut chunk = vec![0; 64 * 1024];
+        match timeout_at(deadline, self.stream()?.read(&mut chunk)).await {
+            Err(_) => Ok(Filled::Late),
+            Ok(read) => self.take(read.map(|length| &chunk[..length])),
+        }
+    }
+
+    /// Keeps what was read, with the moment at which it came.
+    fn take(&mut self, read: std::io::Result<&[u8]>) -> Result<Filled, String> {
+        let octets = match read {
+            Ok([]) => return Ok(Filled::End),
+            Ok(octets) => octets,
+            Err(error) => return ended(&error.to_string()),
+        };
+        let before = self.received.len();
+        match &mut self.deflate {
+            Some(deflate) => deflate.decompress(octets, &mut self.received)?,
+            None => self.received.extend_from_slice(octets),
+        }
+        self.moments.push_back((self.received.len() - before, Instant::now()));
+        Ok(Filled::More)
+    }
+
+    /// When the last of the first `octets` came; they are about to leave.
+    fn moment_of(&mut self, octets: usize) -> Option<Instant> {
+        let (mut left, mut moment) = (octets, None);
+        while let Some((length, came)) = self.moments.front_mut().filter(|_| left > 0) {
+            moment = Some(*came);
+            let gone = left.min(*length);
+            *length -= gone;
+            left -= gone;
+            if *length == 0 {
+                self.moments.pop_front();
+            }
+        }
+        moment
     }
 }
 
@@ -322,9 +380,9 @@ async fn connect(address: SocketAddr, peer: IpAddr) -> std::io::Result<TcpStream
 }
 
 /// A reset and a TLS stream that ends without its farewell are ends too: the server closed what it had not read.
-fn ended(error: String) -> Result<usize, String> {
+fn ended(error: &str) -> Result<Filled, String> {
     if ["reset", "close_notify", "unexpected eof", "Broken pipe"].iter().any(|e| error.contains(e)) {
-        return Ok(0);
+        return Ok(Filled::End);
     }
     Err(format!("receiving: {error}"))
 }
@@ -336,7 +394,8 @@ enum Filled {
 }
 
 enum Framed {
-    Bytes(Vec<u8>),
+    /// The octets, and when the last of them came.
+    Bytes(Vec<u8>, Option<Instant>),
     End,
     Nothing,
 }

@@ -7,6 +7,7 @@
 //!
 //! From the bottom up:
 //! - [`citation`]: where a rule stands.
+//! - [`sections`]: which sections the RFCs have, and what they are called.
 //! - [`bindings`]: the `$names` of a transcript and their values.
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
@@ -15,8 +16,11 @@
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
 //! - [`scram`]: what a client of SCRAM works out.
+//! - [`known`]: what a server is known to do otherwise, and the sentences that it breaks.
 //! - [`run`]: one transcript against one subject.
-//! - [`suite`]: many transcripts, several at once, and the report.
+//! - [`outcome`]: how a transcript ended, and what that says about the server.
+//! - [`suite`]: many transcripts, several at once.
+//! - [`report`]: what a run is told as: to people, to `cargo test`, to machines.
 //! - [`dns`]: a DNS server of its own, for what a server asks of a DNS.
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
 
@@ -26,9 +30,13 @@ pub mod connection;
 pub mod dns;
 pub mod expect;
 pub mod imap;
+pub mod known;
+pub mod outcome;
 pub mod postbell;
+pub mod report;
 pub mod run;
 pub mod scram;
+pub mod sections;
 pub mod subject;
 pub mod suite;
 pub mod text;

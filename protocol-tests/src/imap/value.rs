@@ -4,6 +4,8 @@
 //! literals are errors, so that each transcript checks the form of everything it receives. Who has enabled it reads UTF-8 in
 //! quotes too (RFC 6855 §3, RFC 9051 §4.3).
 
+use tokio::time::Instant;
+
 /// One element of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -39,6 +41,8 @@ pub struct Response {
     pub text: Vec<u8>,
     /// The bytes as they came, without the final CRLF.
     pub raw: Vec<u8>,
+    /// When its last octet came, if it came over a connection.
+    pub arrived: Option<Instant>,
 }
 
 /// The conditions whose text is for people (RFC 3501 §7.1).
@@ -91,7 +95,7 @@ impl Response {
         if text.iter().any(|&b| b == 0 || b == b'\r' || b == b'\n') {
             return Err("a control character in the text of a response".to_owned());
         }
-        Ok(Response { kind, values, text, raw: raw.to_vec() })
+        Ok(Response { kind, values, text, raw: raw.to_vec(), arrived: None })
     }
 
     /// The `index`th value, if it is an atom: upper-cased.

@@ -10,7 +10,7 @@ use crate::imap::pattern::Pattern;
 /// One conversation, and the rule that it shows.
 #[derive(Debug)]
 pub struct Transcript {
-    /// Its path below the folder of transcripts, without the ending: `imap/idle/delivery-rings`.
+    /// Its path below the folder of transcripts, without the ending: `push/idle/delivery-rings`.
     pub name: String,
     /// The first comment: one sentence.
     pub rule: String,
@@ -33,6 +33,20 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// Whether something in it is measured.
+    pub fn is_timed(&self) -> bool {
+        fn timed(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match &step.action {
+                Action::Expect { block, .. } => {
+                    block.iter().any(|(_, e)| matches!(e, Expectation::Reply { told: true, .. }))
+                }
+                Action::Repeat { steps, .. } => timed(steps),
+                _ => false,
+            })
+        }
+        timed(&self.steps)
+    }
+
     /// Whether it gives rules to an account.
     pub fn has_rules(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, Action::Rules { .. }))
@@ -336,6 +350,8 @@ pub enum Expectation {
         pattern: ReplyPattern,
         /// `S then:`
         then: bool,
+        /// `S told:` how long it took to come is measured.
+        told: bool,
     },
     /// `S not:` no reply like this up to the end of the block or the next tagged response.
     Not(ReplyPattern),

@@ -26,7 +26,8 @@ pub type FindFile<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 /// Reads the transcript `source`; messages that it does not hold itself come from `find`.
 pub fn parse(name: &str, source: &str, find: FindFile<'_>) -> Result<Transcript, ParseError> {
     let lines: Vec<String> = source.lines().map(str::to_owned).collect();
-    let mut parser = Parser { lines: &lines, at: 0, find, messages: BTreeMap::new(), languages: HashMap::new() };
+    let mut parser =
+        Parser { lines: &lines, at: 0, find, messages: BTreeMap::new(), languages: HashMap::new(), acting: Vec::new() };
     let mut transcript = Transcript {
         name: name.to_owned(),
         rule: String::new(),
@@ -56,6 +57,8 @@ struct Parser<'a> {
     find: FindFile<'a>,
     messages: BTreeMap<String, Vec<u8>>,
     languages: HashMap<String, Language>,
+    /// Who has done something that another connection may be told of.
+    acting: Vec<String>,
 }
 
 fn indent(line: &str) -> usize {
@@ -150,8 +153,12 @@ impl Parser<'_> {
                 Action::Handshake { connection: name.to_owned(), or_end }
             }
             "compress" | "decompress" => Action::Compress { connection: rest.to_owned(), on: word == "compress" },
-            "deliver" => self.deliver(rest)?,
+            "deliver" => {
+                self.acting.push("(deliver)".to_owned());
+                self.deliver(rest)?
+            }
             "append" => {
+                self.acting.push("(append)".to_owned());
                 let (message, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
                 let arguments = arguments.trim().strip_prefix("to ").unwrap_or("INBOX").to_owned();
                 Action::Append { message: self.message(message)?, arguments }
@@ -293,6 +300,12 @@ impl Parser<'_> {
             Side::Server(kind) => {
                 let line = self.at + 1;
                 let expectation = self.expectation(kind, rest, language, depth)?;
+                if kind == "told" && !self.acting.iter().any(|who| *who != connection) {
+                    return Err(
+                        "S told: is measured from the last answer to somebody else, and there is none".to_owned()
+                    );
+                }
+                self.acting.push(connection.clone());
                 Ok(Action::Expect { connection, block: vec![(line, expectation)] })
             }
         }
@@ -307,8 +320,13 @@ impl Parser<'_> {
             })
         };
         Ok(match kind {
-            "" => Expectation::Reply { pattern: pattern()?, then: false },
-            "then" => Expectation::Reply { pattern: pattern()?, then: true },
+            "" | "then" => Expectation::Reply { pattern: pattern()?, then: kind == "then", told: false },
+            "told" => match pattern()? {
+                ReplyPattern::Imap(pattern) if pattern.is_untagged() => {
+                    Expectation::Reply { pattern: ReplyPattern::Imap(pattern), then: false, told: true }
+                }
+                _ => return Err("S told: is for untagged responses of IMAP".to_owned()),
+            },
             "not" => Expectation::Not(pattern()?),
             "has" => Expectation::Has(rest.to_owned()),
             "lacks" => Expectation::Lacks(rest.to_owned()),
@@ -488,6 +506,8 @@ mod tests {
             ("C: a\n", 6, "no connection"),
             ("connect imap\nS: * LIST (\n", 7, "missing"),
             ("deliver nothing.eml\n", 6, "no file"),
+            ("connect imap\nC: t NOOP\nS: t OK\nS told: * 1 EXISTS\n", 9, "somebody else"),
+            ("connect a: imap\nconnect b: imap\na S: t OK\nb S told: t OK\n", 9, "untagged"),
         ] {
             let error = read(body).unwrap_err();
             assert_eq!(error.line, line, "{error}");

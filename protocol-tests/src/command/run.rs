@@ -1,0 +1,174 @@
+//! `run`: the transcripts against a server, by its addresses.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use protocol_tests::known;
+use protocol_tests::outcome::Case;
+use protocol_tests::report::progress::Progress;
+use protocol_tests::report::{About, human, json, junit, markdown};
+use protocol_tests::subject::Subject;
+use protocol_tests::suite::{Corpus, Held, Options};
+use protocol_tests::transcript::{Level, Service};
+
+use super::list::level;
+use super::{print, suggestion};
+
+/// What `--help` says of the exit code.
+pub(crate) const EXIT_CODES: &str = "Exit codes:
+  0  all that the server offers passed, or differs as --known says
+  1  something failed
+  2  nothing could be run: wrong arguments, or no server there";
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Where it speaks SMTP: HOST:PORT
+    #[arg(long)]
+    smtp: Option<SocketAddr>,
+    /// Where it speaks SMTP for those who log in
+    #[arg(long)]
+    submission: Option<SocketAddr>,
+    /// Where it speaks SMTP for those who log in, over TLS
+    #[arg(long)]
+    submissions: Option<SocketAddr>,
+    /// Where it speaks LMTP
+    #[arg(long)]
+    lmtp: Option<SocketAddr>,
+    /// Where it speaks IMAP
+    #[arg(long)]
+    imap: Option<SocketAddr>,
+    /// Where it speaks IMAP over TLS
+    #[arg(long)]
+    imaps: Option<SocketAddr>,
+    /// Where it speaks POP3
+    #[arg(long)]
+    pop3: Option<SocketAddr>,
+    /// Where it speaks POP3 over TLS
+    #[arg(long)]
+    pop3s: Option<SocketAddr>,
+    /// The accounts it takes: {n} becomes another number for each; all have to exist, or come into being
+    #[arg(long, default_value = "t{n}@localhost")]
+    user: String,
+    /// The password of each account
+    #[arg(long, default_value = "correct-horse")]
+    password: String,
+    /// A file of transcripts that this server is known to fail: a line for each, its name and why; below it the sentence that it breaks
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// How many transcripts at once
+    #[arg(long, default_value_t = 16)]
+    jobs: usize,
+    /// How often to run what measures a time
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Send everything octet by octet
+    #[arg(long)]
+    split: bool,
+    /// Only transcripts of this level: must or should
+    #[arg(long, value_parser = level)]
+    level: Option<Level>,
+    /// Show the whole conversation of each, also where it passed
+    #[arg(short, long)]
+    verbose: bool,
+    /// What the results are told as
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Where the results go; to standard output where no file is named
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Only those with one of these in their names
+    filters: Vec<String>,
+}
+
+/// What the results are told as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Conversations that failed, a table, figures
+    Human,
+    /// One document, with a version of its schema
+    Json,
+    /// XML as continuous integration reads it
+    Junit,
+    /// A page
+    Markdown,
+}
+
+/// A server that somebody else started.
+struct Given(Subject);
+
+impl AsRef<Subject> for Given {
+    fn as_ref(&self) -> &Subject {
+        &self.0
+    }
+}
+
+impl Run {
+    /// Whether all that is offered passed.
+    pub(crate) async fn run(self) -> Result<bool, String> {
+        let addresses: BTreeMap<Service, SocketAddr> = [
+            (Service::Smtp, self.smtp),
+            (Service::Submission, self.submission),
+            (Service::Submissions, self.submissions),
+            (Service::Lmtp, self.lmtp),
+            (Service::Imap, self.imap),
+            (Service::Imaps, self.imaps),
+            (Service::Pop3, self.pop3),
+            (Service::Pop3s, self.pop3s),
+        ]
+        .into_iter()
+        .filter_map(|(service, address)| Some((service, address?)))
+        .collect();
+        let about = About {
+            server: "the server".to_owned(),
+            version: None,
+            addresses: addresses.iter().map(|(service, address)| (service.name(), address.to_string())).collect(),
+            began: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            verbose: self.verbose,
+        };
+        let given: Held = Arc::new(Given(Subject::new(addresses, &self.user, &self.password)));
+        let known = match &self.known {
+            Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
+            None => String::new(),
+        };
+        let options = Options {
+            filters: self.filters.clone(),
+            jobs: self.jobs,
+            rounds: usize::from(self.rounds),
+            level: self.level,
+            split: self.split,
+            known: known::parse(&known).map_err(|e| format!("known differences: {e}"))?,
+            ..Options::default()
+        };
+        let corpus = Corpus::default();
+        let names = corpus.names()?;
+        if let Some(filter) = self.filters.iter().find(|filter| !names.iter().any(|n| n.contains(filter.as_str()))) {
+            return Err(format!("no transcript has {filter:?} in its name{}", suggestion(filter, &names)));
+        }
+        let provider = |configuration: String| -> Pin<Box<dyn Future<Output = _>>> {
+            let given = given.clone();
+            Box::pin(async move {
+                if configuration == "dev" { Ok(given) } else { Err(format!("a server configured as {configuration}")) }
+            })
+        };
+        let cases = corpus.run(&options, &provider, &mut Progress::default()).await?;
+        self.report(&about, &cases)?;
+        Ok(!cases.iter().any(|case| case.verdict.is_failure()))
+    }
+
+    fn report(&self, about: &About, cases: &[Case]) -> Result<(), String> {
+        let text = match self.format {
+            Format::Human => human::report(about, cases),
+            Format::Json => json::report(about, cases).map_err(|error| error.to_string())?,
+            Format::Junit => junit::report(about, cases),
+            Format::Markdown => markdown::report(about, cases),
+        };
+        match &self.output {
+            Some(file) => std::fs::write(file, text).map_err(|e| format!("{}: {e}", file.display())),
+            None => print(&text),
+        }
+    }
+}
