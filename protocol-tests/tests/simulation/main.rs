@@ -59,7 +59,7 @@ use self::server::Server;
 use self::world::{NOBODY, World, count};
 
 /// How many worlds a plain `cargo test` has, and from which seed on.
-const CASES: u64 = 12;
+const CASES: u64 = 8;
 const FIRST_SEED: u64 = 1;
 /// How many people there are in a world.
 const SEATS: usize = 24;
