@@ -218,6 +218,15 @@ pub enum Action {
         /// The road; where none is named SMTP, or LMTP if there is no SMTP.
         by: Option<Service>,
     },
+    /// `arrived`: so many messages are in a mailbox: at once, or within the deadline where a relay was between.
+    Arrived {
+        /// How many.
+        messages: u32,
+        /// Whose: the name of a user.
+        of: String,
+        /// The mailbox.
+        mailbox: String,
+    },
     /// A message put there by APPEND on a connection of the runner's own.
     Append {
         /// The message.
