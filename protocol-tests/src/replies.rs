@@ -21,7 +21,7 @@ pub fn smtp(line: &[u8]) -> Result<(), String> {
         return Err("no reply has such a code".to_owned());
     }
     text(line)?;
-    if !line.is_ascii() && !SHOWS_MAILBOXES.iter().any(|code| line.starts_with(*code)) {
+    if !line.is_ascii() && !SHOWS_MAILBOXES.iter().any(|code| line.starts_with(code)) {
         return Err("a reply that is not ASCII".to_owned());
     }
     let is_challenge = line.starts_with(b"334");
