@@ -95,6 +95,7 @@ service pop3-login {
   }
 }
 service lmtp {
+  process_min_avail = 4
   inet_listener lmtp {
     address = 127.0.0.1
     port = $((base + 24))
