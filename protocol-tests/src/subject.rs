@@ -169,12 +169,6 @@ impl Subject {
     }
 }
 
-/// `APPENDLIMIT` is offered by `APPENDLIMIT=1000` too.
-fn is_offered(word: &str, capability: &str) -> bool {
-    let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
-    left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
-}
-
 /// The first words of the lines that answer a command of SMTP.
 async fn asked(connection: &mut Connection, command: &str, deadline: Instant) -> Result<Vec<String>, String> {
     connection.send(command.as_bytes(), false, deadline).await?;
@@ -182,6 +176,12 @@ async fn asked(connection: &mut Connection, command: &str, deadline: Instant) ->
         Arrival::Reply(Reply::Lines(lines)) => Ok(lines.iter().map(|line| first_word(line.get(4..))).collect()),
         other => Err(format!("no answer to {command:?}: {other:?}")),
     }
+}
+
+/// `APPENDLIMIT` is offered by `APPENDLIMIT=1000` too.
+fn is_offered(word: &str, capability: &str) -> bool {
+    let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
+    left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
 }
 
 fn first_word(line: Option<&[u8]>) -> String {
