@@ -64,6 +64,7 @@ pub(super) fn messages() -> Vec<Vec<u8>> {
     for claim in [
         "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\nbody\r\n",
         "From: a@b.example\r\nAuthentication-Results : (a (b\\) comment))\r\n \"mx.EXAMPLE.com\" 1; none\r\n\r\n",
+        "Subject: x\r\nAuthentication-Results: mx.example.com",
         "Authentication-Results:other.example; none\nAUTHENTICATION-results:\n mx.example.com.\n\nx",
     ] {
         messages.push(claim.as_bytes().to_vec());
