@@ -13,7 +13,7 @@ use crate::policy::results::Outcome;
 
 const OWN: &str = "mx.example.com";
 
-/// Records of SPF (RFC 7208 §4.6), DMARC (RFC 7489 §6.4) and DKIM keys (RFC 6376 §3.6.1) are read or refused.
+/// Records of SPF (RFC 7208 §4.6), DMARC (RFC 7489 §6.3) and DKIM keys (RFC 6376 §3.6.1) are read or refused.
 pub(super) fn records_are_read(record: &[u8]) {
     // None of these is ours, so nothing more can be said than that they come back, in time and with bounded memory.
     let _ = (Spf::parse(record), Dmarc::parse(record), DomainKey::parse(record));
