@@ -11,7 +11,11 @@
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
 //! - [`transcript`]: a transcript as data, and its parser.
+//! - [`tls`]: which certificates a server may show.
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
+//! - [`accounts`]: the accounts that transcripts run as.
+//! - [`names`]: how a server names mailboxes, and a transcript in these names.
+//! - `errand`: what the runner asks of a server on its own behalf.
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
 //! - [`scram`]: what a client of SCRAM works out.
@@ -20,24 +24,32 @@
 //! - [`outcome`]: how a transcript ended, and what that says about the server.
 //! - [`suite`]: many transcripts, several at once.
 //! - [`report`]: what a run is told as: to people, to `cargo test`, to machines.
+//! - [`profile`]: a file that tells of a server.
+//! - [`probe`]: whether a server is there, before the first transcript.
 //! - [`dns`]: a DNS server of its own, for what a server asks of a DNS.
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
 
+pub mod accounts;
 pub mod bindings;
 pub mod citation;
 pub mod connection;
 pub mod dns;
+pub(crate) mod errand;
 pub mod expect;
 pub mod imap;
 pub mod known;
+pub mod names;
 pub mod outcome;
 pub mod postbell;
+pub mod probe;
+pub mod profile;
 pub mod report;
 pub mod run;
 pub mod scram;
 pub mod subject;
 pub mod suite;
 pub mod text;
+pub mod tls;
 pub mod transcript;
 
 #[cfg(test)]

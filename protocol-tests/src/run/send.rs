@@ -38,7 +38,7 @@ impl Run<'_> {
                 for part in parts {
                     match part {
                         RawPart::Bytes(part) => bytes.extend_from_slice(part),
-                        RawPart::Text(text) => bytes.extend(self.fill(text)?),
+                        RawPart::Text(text) => bytes.extend(self.fill_for(name, text)?),
                     }
                 }
                 self.write(name, &bytes, split).await
@@ -56,7 +56,7 @@ impl Run<'_> {
         let mut out = Vec::new();
         for part in parts {
             match part {
-                LinePart::Text(text) => out.extend(self.fill(text)?),
+                LinePart::Text(text) => out.extend(self.fill_for(name, text)?),
                 LinePart::Base64(text) => out.extend(base64(&self.fill(text)?).into_bytes()),
                 LinePart::Scram { first, challenge, password } => {
                     let (first, challenge) = (self.fill(first)?, self.fill(challenge)?);
