@@ -7,11 +7,13 @@
 //!
 //! From the bottom up:
 //! - [`citation`]: where a rule stands.
+//! - [`sections`]: which sections the RFCs have, and what they are called.
 //! - [`bindings`]: the `$names` of a transcript and their values.
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
 //! - [`transcript`]: a transcript as data, and its parser.
 //! - [`tls`]: which certificates a server may show.
+//! - [`replies`]: rules that every reply of SMTP, LMTP and POP3 has to obey always.
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
 //! - [`accounts`]: the accounts that transcripts run as.
 //! - [`names`]: how a server names mailboxes, and a transcript in these names.
@@ -43,9 +45,11 @@ pub mod outcome;
 pub mod postbell;
 pub mod probe;
 pub mod profile;
+pub mod replies;
 pub mod report;
 pub mod run;
 pub mod scram;
+pub mod sections;
 pub mod subject;
 pub mod suite;
 pub mod text;

@@ -111,6 +111,11 @@ impl Names {
             }
             return Ok(line.to_owned());
         }
+        if speech.side == Side::Server && speech.word == "NAMESPACE" {
+            let separator = self.separator.as_ref().map_or_else(|| "NIL".to_owned(), |s| written(s, "\""));
+            return Ok(line.replace("\"\" \"/\"", &format!("{} {separator}", written(&self.prefix, "\""))));
+        }
+        self.means_inbox_alone(&speech)?;
         let matches = speech.is_client() && MATCHING.iter().any(|word| *word == speech.word);
         let speaks_of_mailboxes = match speech.side {
             Side::Client => COMMANDS.contains(&speech.word.as_str()),
@@ -131,6 +136,18 @@ impl Names {
             }
         }
         Ok(out)
+    }
+
+    /// What is said of an INBOX that has no mailboxes below it is not true where all are.
+    fn means_inbox_alone(&self, speech: &Speech<'_>) -> Result<(), String> {
+        let is = |word: &str| speech.text.split([' ', '"']).any(|w| w.eq_ignore_ascii_case(word));
+        let has_none = speech.side == Side::Server && speech.text.contains("\\HasNoChildren") && is("INBOX");
+        let renamed = speech.word == "RENAME" && is("INBOX");
+        let all_below = self.prefix.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("INBOX"));
+        if all_below && (has_none || renamed) {
+            return Err("an INBOX that not all mailboxes lie below".to_owned());
+        }
+        Ok(())
     }
 
     /// What a word becomes; nothing where it stays.
@@ -161,7 +178,9 @@ impl Names {
         if own.contains(text) || own.iter().any(below) {
             return Ok(Some(self.named(text)));
         }
-        if text.contains(";UID") && own.iter().any(|name| text.contains(name.as_str())) {
+        // A URL has its names percent-encoded (RFC 5092 §3), where they are not found.
+        let path = text.split(";UID").next().filter(|path| path.len() < text.len());
+        if path.is_some_and(|path| !["", "INBOX"].contains(&path.trim_matches('/'))) {
             return Err("the name of a mailbox in a URL".to_owned());
         }
         Ok(None)
@@ -363,6 +382,13 @@ mod tests {
         assert!(names(None, "").put_into("C: t CREATE a/b\n").unwrap_err().contains("below"));
         assert!(names(Some("."), "INBOX.").put_into("C: t LIST \"\" %\n").unwrap_err().contains("INBOX."));
         assert!(dotted.put_into("C: t LIST \"\" %\n").is_ok());
+        let below = names(Some("."), "INBOX.");
+        assert!(below.put_into("C: t RENAME INBOX old\n").unwrap_err().contains("lie below"));
+        assert!(dotted.put_into("C: t RENAME INBOX old\n").is_ok());
+        assert!(below.put_into("C: t APPEND INBOX CATENATE (URL \"/K%20/;UID=1\")\n").unwrap_err().contains("URL"));
+        assert!(below.put_into("C: t APPEND INBOX CATENATE (URL \"/INBOX/;UID=1\")\n").is_ok());
+        let put = below.put_into("S: * NAMESPACE ((\"\" \"/\")) $_ $_\n").unwrap();
+        assert_eq!(put, "S: * NAMESPACE ((\"INBOX.\" \".\")) $_ $_\n");
         assert!(dotted.put_into("C: t CREATE a/b\nC raw: \"t SELECT a/b\\r\\n\"\n").unwrap_err().contains("raw"));
         assert!(dotted.put_into("C: t CREATE a\nS: * LIST () $_ /(a|b)/\n").unwrap_err().contains("expression"));
     }

@@ -404,7 +404,7 @@ pub enum Expectation {
     },
     /// `S not:` no reply like this up to the end of the block or the next tagged response.
     Not(ReplyPattern),
-    /// `S has:` the last reply has a line that begins like this.
+    /// `S has:` the last reply, or listing of POP3, has a line that begins like this.
     Has(String),
     /// `S lacks:` the last reply has none.
     Lacks(String),

@@ -90,7 +90,11 @@ impl Parser<'_> {
                     "account" if value == "new" => transcript.new_account = true,
                     "account" => return Err("an account is new, or nothing is said of it".to_owned()),
                     "needs" => transcript.needs = needs(value)?,
-                    other => return Err(format!("{other:?} is no key of the head: rfc, level, needs, server, users, account")),
+                    other => {
+                        return Err(format!(
+                            "{other:?} is no key of the head: rfc, level, needs, server, users, account"
+                        ));
+                    }
                 }
             }
             self.at += 1;
