@@ -255,3 +255,25 @@ fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), S
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pages show transcripts; a reader who copies one has one.
+    #[test]
+    fn what_the_pages_show_are_transcripts() {
+        let corpus = Corpus::default();
+        let mut shown = 0;
+        for page in ["README.md", "ADDING.md"] {
+            let text = std::fs::read_to_string(corpus.root.join(page)).unwrap();
+            for block in text.split("\n```\n").filter(|block| block.starts_with("# ") && block.contains("\nrfc: ")) {
+                parse::parse(page, block, &|file| corpus.message(file)).unwrap();
+                shown += 1;
+            }
+        }
+        assert_eq!(shown, 2);
+        let adding = std::fs::read_to_string(corpus.root.join("ADDING.md")).unwrap();
+        assert!(adding.contains(corpus.source("imap/select/unselect-keeps").unwrap().trim()));
+    }
+}
