@@ -69,7 +69,8 @@ impl<'a> Errand<'a> {
         }
     }
 
-    async fn start_tls(&mut self) -> Result<(), String> {
+    /// STARTTLS and the handshake.
+    pub(crate) async fn start_tls(&mut self) -> Result<(), String> {
         match self.service.language() {
             Language::Imap => drop(self.imap("STARTTLS").await?),
             Language::Pop3 => drop(self.line("STLS").await?),

@@ -203,7 +203,7 @@ impl Names {
 enum Side {
     Client,
     Server,
-    /// `connect` and `append`, where the runner speaks.
+    /// `connect`, `append` and `arrived`, where the runner speaks.
     Runner,
 }
 
@@ -224,10 +224,12 @@ impl<'a> Speech<'a> {
     fn of(line: &'a str) -> Option<Speech<'a>> {
         let trimmed = line.trim_start();
         let from = line.len() - trimmed.len();
-        if trimmed.starts_with("connect ") || trimmed.starts_with("append ") {
+        if trimmed.starts_with("connect ") || trimmed.starts_with("append ") || trimmed.starts_with("arrived ") {
             let word = trimmed.split(' ').next()?.to_ascii_uppercase();
             // Options of `connect` and the message of `append` are no names.
-            let at = [" select ", " examine ", " to "].iter().find_map(|mark| Some(line.find(mark)? + mark.len()))?;
+            let at = [" select ", " examine ", " to ", " in "]
+                .iter()
+                .find_map(|mark| Some(line.find(mark)? + mark.len()))?;
             return Some(Speech { side: Side::Runner, kind: "", text: trimmed, word, at });
         }
         let (before, _) = trimmed.split_once(':')?;

@@ -26,6 +26,8 @@ pub struct Profile {
     pub mailboxes: Mailboxes,
     /// How `deliver` goes.
     pub deliver: Option<Service>,
+    /// What it takes over SMTP it passes on.
+    pub relay: bool,
     /// A file of authorities in PEM, of which one has to have signed the server's certificate; any is good without it.
     pub ca: Option<PathBuf>,
     /// Stretches every deadline.

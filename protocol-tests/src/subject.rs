@@ -35,6 +35,8 @@ pub struct Subject {
     pub password: String,
     /// The mail address of an account, `{user}` being its name; `None` where the name is the address.
     pub address: Option<String>,
+    /// What it takes over SMTP it passes on to the mailboxes: there it is a little later than the 250 (RFC 5321 §2.1).
+    pub relay: bool,
     /// Stretches every deadline: 1 on a quiet machine.
     pub patience: f64,
     /// Makes accounts; `None` where there is no need to.
@@ -67,6 +69,7 @@ impl Subject {
             supply: Supply::new(user),
             password: password.to_owned(),
             address: None,
+            relay: false,
             patience,
             provision: None,
             give_rules: None,
@@ -210,9 +213,13 @@ impl Subject {
         if let Some(known) = offers.get(&service) {
             return Ok(known.clone());
         }
-        let mut words = Errand::greeted(self, service).await?.announced().await?;
-        if self.starts_tls(service) {
-            words.extend(Errand::begin(self, service).await?.announced().await?);
+        let mut errand = Errand::greeted(self, service).await?;
+        let mut words = errand.announced().await?;
+        // AUTH and REQUIRETLS are offered by many behind STARTTLS alone.
+        let has_tls = service.language() == Language::Smtp && words.iter().any(|word| word == "STARTTLS");
+        if has_tls || self.starts_tls(service) {
+            errand.start_tls().await?;
+            words.extend(errand.announced().await?);
         }
         if service.language() == Language::Imap {
             let mut errand = Errand::begin(self, service).await?;

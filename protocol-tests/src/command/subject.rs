@@ -68,6 +68,9 @@ pub(crate) struct Server {
     /// How mail is delivered: smtp, lmtp, submission, submissions [default: the first of them that is there]
     #[arg(long, value_name = "SERVICE", value_parser = service)]
     deliver: Option<Service>,
+    /// What it takes over SMTP it passes on: a mailbox has it by the deadline, and not at once
+    #[arg(long)]
+    relay: bool,
     /// What stands between the levels of mailboxes; the server is asked where nothing is said
     #[arg(long)]
     separator: Option<String>,
@@ -133,6 +136,7 @@ impl Server {
         above(&self.patience, &mut profile.patience);
         above(&self.known, &mut profile.known);
         profile.accounts.empty |= self.empty;
+        profile.relay |= self.relay;
         Ok(profile)
     }
 
@@ -163,6 +167,7 @@ impl Server {
         subject.address = accounts.address.clone();
         subject.provision = create(&accounts.create);
         subject.delivery = profile.deliver;
+        subject.relay = profile.relay;
         subject.patience *= profile.patience.filter(|factor| *factor > 0.0).unwrap_or(1.0);
         if let Some(ca) = &profile.ca {
             subject.trust = Trust::authorities(ca)?;

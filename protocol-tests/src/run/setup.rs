@@ -14,6 +14,10 @@ const SENDER: &str = "sender@example.com";
 impl Run<'_> {
     pub(super) async fn deliver(&mut self, message: &[u8], to: &[String], by: Option<Service>) -> Result<(), Failure> {
         let service = by.or_else(|| self.subject.delivers_by()).ok_or_else(|| self.fail("no way to deliver"))?;
+        let main = ["user".to_owned()];
+        let to = if to.is_empty() { &main[..] } else { to };
+        // What is submitted is passed on as what came over SMTP is.
+        let before = if service == Service::Lmtp { Vec::new() } else { self.before_relaying(to).await? };
         let name = format!("({})", service.name());
         // Who submits has logged in, and sends as who they are.
         let submits = matches!(service, Service::Submission | Service::Submissions);
@@ -23,8 +27,7 @@ impl Run<'_> {
         let body = if message.is_ascii() { "" } else { " BODY=8BITMIME" };
         self.exchange(&name, &format!("MAIL FROM:<{}>{body}", String::from_utf8_lossy(&sender))).await?;
         let mut recipients = 0;
-        let main = ["user".to_owned()];
-        for whom in if to.is_empty() { &main[..] } else { to } {
+        for whom in to {
             let whom = if whom.contains(['@', '$']) { whom.clone() } else { format!("${whom}") };
             let address = self.fill_for(&name, &whom)?;
             self.exchange(&name, &format!("RCPT TO:<{}>", String::from_utf8_lossy(&address))).await?;
@@ -42,6 +45,9 @@ impl Run<'_> {
         }
         self.exchange(&name, "QUIT").await?;
         self.connections.remove(&name);
+        for (user, messages) in before {
+            self.arrived(messages + 1, &user, "INBOX").await?;
+        }
         Ok(())
     }
 

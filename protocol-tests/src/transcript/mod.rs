@@ -82,7 +82,7 @@ impl Transcript {
     pub fn services(&self) -> BTreeSet<Service> {
         let beside = self.actions().into_iter().filter_map(|action| match action {
             Action::Deliver { by, .. } => *by,
-            Action::Append { .. } => Some(Service::Imap),
+            Action::Append { .. } | Action::Arrived { .. } => Some(Service::Imap),
             _ => None,
         });
         self.connects().map(|connect| connect.service).chain(beside).collect()
@@ -266,6 +266,15 @@ pub enum Action {
         to: Vec<String>,
         /// The road; where none is named SMTP, or LMTP if there is no SMTP.
         by: Option<Service>,
+    },
+    /// `arrived`: so many messages are in a mailbox: at once, or within the deadline where a relay was between.
+    Arrived {
+        /// How many.
+        messages: u32,
+        /// Whose: the name of a user.
+        of: String,
+        /// The mailbox.
+        mailbox: String,
     },
     /// A message put there by APPEND on a connection of the runner's own.
     Append {
