@@ -78,6 +78,8 @@ pub struct Endpoint {
     pub host: String,
     /// TLS from the first octet.
     pub tls: bool,
+    /// IMAP is spoken there in the form of RFC 9051 alone, without being asked to.
+    pub rev2_only: bool,
     /// Which certificates are good enough.
     pub trust: Trust,
 }
@@ -229,7 +231,8 @@ impl Connection {
             let response = Response::read_as(text, self.session.reads_utf8())
                 .map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
             self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
-            let response = Response { arrived, ..response };
+            let as_search = if self.endpoint.rev2_only { value::as_search(&response) } else { None };
+            let response = Response { arrived, as_search, ..response };
             if matches!(response.kind, Kind::Tagged(_)) {
                 self.answered = arrived;
             }

@@ -57,4 +57,8 @@ pub mod tls;
 pub mod transcript;
 
 #[cfg(test)]
+mod right_servers;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod wrong_servers;

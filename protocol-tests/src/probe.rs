@@ -44,6 +44,11 @@ pub async fn services(subject: &mut Subject, asks_names: bool) -> Result<(), Str
         }
     }
     let readers = [Service::Imap, Service::Pop3, Service::Submission];
+    if subject.endpoint(Service::Imap).is_some() {
+        let offered = subject.offered(Service::Imap).await.map_err(|error| format!("what imap offers: {error}"))?;
+        let offers = |word: &str| offered.iter().any(|w| w == word);
+        subject.rev2_only = offers("IMAP4REV2") && !offers("IMAP4REV1");
+    }
     for service in readers.into_iter().filter(|service| subject.endpoint(*service).is_some()).collect::<Vec<_>>() {
         let asks_names = asks_names && service == Service::Imap;
         if let Some(names) = logs_in(subject, service, asks_names).await? {

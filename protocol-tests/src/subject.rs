@@ -48,6 +48,8 @@ pub struct Subject {
     pub delivery: Option<Service>,
     /// How it names mailboxes.
     pub names: Names,
+    /// Its IMAP is IMAP4rev2 alone (RFC 9051).
+    pub rev2_only: bool,
     /// Services that take a password only behind STARTTLS.
     pub secured: BTreeSet<Service>,
     next_peer: AtomicU32,
@@ -75,6 +77,7 @@ impl Subject {
             give_rules: None,
             delivery: None,
             names: Names::default(),
+            rev2_only: false,
             secured: BTreeSet::new(),
             next_peer: AtomicU32::new(0),
             offers: Mutex::default(),
@@ -100,6 +103,7 @@ impl Subject {
             address: *self.addresses.get(&there)?,
             host: self.hosts.get(&there).cloned().unwrap_or_else(|| "localhost".to_owned()),
             tls: there.is_tls(),
+            rev2_only: self.rev2_only,
             trust: self.trust.clone(),
         })
     }
@@ -183,6 +187,9 @@ impl Subject {
             && let Some(service) = cold.into_iter().find(|service| self.starts_tls(*service))
         {
             return Ok(Some(format!("{} without TLS", service.name())));
+        }
+        if self.rev2_only && transcript.wants_rev1() {
+            return Ok(Some("imap IMAP4rev1".to_owned()));
         }
         if transcript.wants_address() && !self.address_of(&self.any_account().await?).contains('@') {
             return Ok(Some("the mail address of an account".to_owned()));

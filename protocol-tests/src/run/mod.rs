@@ -20,7 +20,7 @@ use crate::connection::{Arrival, Connection, HandshakeError, Log, printable};
 use crate::expect::{self, Context, Failure, Measured};
 use crate::outcome::{Broken, Ended, Figure, Outcome};
 use crate::subject::Subject;
-use crate::transcript::{Action, Language, Step, Transcript};
+use crate::transcript::{Action, Language, Service, Step, Transcript};
 
 /// No single transcript takes longer; one that does hangs.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -36,6 +36,10 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
         Ok(accounts) => accounts,
         Err(error) => return Outcome::Failed(Broken::before(format!("no account to run with: {error}"))).into(),
     };
+    let unwaited_octets_max = match unwaited_octets_max(transcript, subject).await {
+        Ok(octets) => octets,
+        Err(error) => return Outcome::Failed(Broken::before(format!("asking what the server offers: {error}"))).into(),
+    };
     let mut run = Run {
         subject,
         connections: HashMap::new(),
@@ -46,6 +50,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
         split,
         ended: false,
         timed: transcript.is_timed(),
+        unwaited_octets_max,
         about_tls: transcript.is_about_tls(),
         addresses: None,
         answered: HashMap::new(),
@@ -67,6 +72,20 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
     Ended { outcome, conversation: run.log.0, figures: figures.collect() }
 }
 
+/// The longest literal that need not wait for its `+`, of those that a transcript does not let wait (RFC 7888 §4, §5).
+async fn unwaited_octets_max(transcript: &Transcript, subject: &Subject) -> Result<usize, String> {
+    if !transcript.has_plus_literals() {
+        return Ok(0);
+    }
+    let offered = subject.offered(Service::Imap).await?;
+    let offers = |word: &str| offered.iter().any(|w| w == word);
+    Ok(match (offers("LITERAL+"), offers("LITERAL-")) {
+        (true, _) => usize::MAX,
+        (_, true) => 4096,
+        _ => 0,
+    })
+}
+
 struct Run<'a> {
     subject: &'a Subject,
     connections: HashMap<String, Connection>,
@@ -79,6 +98,8 @@ struct Run<'a> {
     ended: bool,
     /// Something is measured: connections are listened to while others are at work.
     timed: bool,
+    /// The longest literal that the server takes without having said `+`.
+    unwaited_octets_max: usize,
     /// It is about STARTTLS: nobody else begins TLS.
     about_tls: bool,
     /// The same names as on other connections, but for the accounts' names, which are mail addresses where SMTP is spoken;

@@ -68,7 +68,8 @@ impl Run<'_> {
                     out.extend(last.into_bytes());
                 }
                 LinePart::Literal { bytes, plus, binary } => {
-                    let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if *plus { "+" } else { "" });
+                    let plus = *plus && bytes.len() <= self.unwaited_octets_max;
+                    let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if plus { "+" } else { "" });
                     out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());
                     if !plus {
                         self.write(name, &std::mem::take(&mut out), split).await?;

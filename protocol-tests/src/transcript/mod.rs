@@ -68,6 +68,15 @@ impl Transcript {
             .any(|action| matches!(action, Action::Expect { block, .. } if block.iter().any(told)))
     }
 
+    /// Whether it sends literals of IMAP without waiting for their `+`.
+    pub fn has_plus_literals(&self) -> bool {
+        let plus = |part: &LinePart| matches!(part, LinePart::Literal { plus: true, .. });
+        self.actions().into_iter().any(|action| match action {
+            Action::Send { what: Sending::Line(parts), .. } => parts.iter().any(plus),
+            _ => false,
+        })
+    }
+
     /// Whether it gives rules to an account.
     pub fn has_rules(&self) -> bool {
         self.actions().into_iter().any(|action| matches!(action, Action::Rules { .. }))

@@ -1,4 +1,5 @@
-//! Whether a transcript can run as an account that others had before it.
+//! Whether a transcript can run on a server that is not as the one it was written for: as an account that others had
+//! before it, or with IMAP4rev2 alone.
 //!
 //! Emptied is not new: UIDs go on from where they were (RFC 3501 §2.3.1.1), and a mailbox may remember keywords that no
 //! message has any more. A transcript that names UIDs by their numbers counts on a new account; one that counts on it
@@ -41,6 +42,14 @@ impl Transcript {
         let finds = |line: &String| says(&FINDS, line);
         let found = self.lines.iter().any(searches) && self.lines.iter().any(finds);
         self.new_account || found || self.lines.iter().any(said)
+    }
+
+    /// Whether it has what RFC 9051 took out of IMAP (appendix E): LSUB and RECENT.
+    pub fn wants_rev1(&self) -> bool {
+        self.lines.iter().any(|line| {
+            let mut words = line.split([' ', '(', ')', '[', ']', '"']);
+            words.any(|word| ["LSUB", "RECENT", "\\Recent", "NEW", "OLD"].iter().any(|w| word.eq_ignore_ascii_case(w)))
+        })
     }
 
     /// Whether it takes an account's name apart as a mail address.
