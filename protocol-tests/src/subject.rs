@@ -206,7 +206,7 @@ impl Subject {
                 return Ok(Some(need.service.name().to_owned()));
             }
             if let Some(capability) = &need.capability
-                && !self.offered(need.service).await?.contains(&capability.to_ascii_uppercase())
+                && !self.offered(need.service).await?.iter().any(|word| is_offered(word, capability))
             {
                 return Ok(Some(format!("{} {capability}", need.service.name())));
             }
@@ -238,4 +238,10 @@ impl Subject {
         offers.insert(service, words.clone());
         Ok(words)
     }
+}
+
+/// `APPENDLIMIT` is offered by `APPENDLIMIT=1000` too.
+fn is_offered(word: &str, capability: &str) -> bool {
+    let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
+    left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
 }
