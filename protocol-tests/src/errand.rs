@@ -69,13 +69,18 @@ impl<'a> Errand<'a> {
         }
     }
 
+    /// What begins a session of SMTP or LMTP.
+    fn hello(&self) -> &'static str {
+        if self.service == Service::Lmtp { "LHLO probe.example" } else { "EHLO probe.example" }
+    }
+
     /// STARTTLS and the handshake.
     pub(crate) async fn start_tls(&mut self) -> Result<(), String> {
         match self.service.language() {
             Language::Imap => drop(self.imap("STARTTLS").await?),
             Language::Pop3 => drop(self.line("STLS").await?),
             Language::Smtp | Language::Lines => {
-                self.line("EHLO probe.example").await?;
+                self.line(self.hello()).await?;
                 self.line("STARTTLS").await?;
             }
         }
@@ -121,7 +126,7 @@ impl<'a> Errand<'a> {
                 self.line(&format!("PASS {password}")).await?;
             }
             Language::Smtp | Language::Lines => {
-                self.line("EHLO probe.example").await?;
+                self.line(self.hello()).await?;
                 let plain = self.subject.sasl_plain(user);
                 self.line(&format!("AUTH PLAIN {plain}")).await?;
             }
@@ -134,8 +139,7 @@ impl<'a> Errand<'a> {
         let words = match self.service.language() {
             Language::Imap => capabilities(&self.imap("CAPABILITY").await?),
             Language::Smtp => {
-                let hello = if self.service == Service::Lmtp { "LHLO probe.example" } else { "EHLO probe.example" };
-                self.line(hello).await?.iter().map(|line| first_word(line.get(4..).unwrap_or(b""))).collect()
+                self.line(self.hello()).await?.iter().map(|line| first_word(line.get(4..).unwrap_or(b""))).collect()
             }
             Language::Pop3 | Language::Lines => match self.line("CAPA").await {
                 Ok(_) => {

@@ -42,7 +42,8 @@ pub(super) fn target(cx: &Context<'_>, name: &str) -> Result<Arc<Mailbox>, Failu
     cx.store().mailbox(cx.account()?, name).ok_or_else(|| Failure::no_target(name))
 }
 
-/// APPENDUID: the UIDs are in the order of the messages, which is ascending (RFC 3502, "Interaction with UIDPLUS").
+/// APPENDUID: the UIDs are in the order of the messages, which is ascending (RFC 3502,
+/// "MULTIAPPEND Interaction with UIDPLUS Extension").
 pub(super) fn code(appended: Appended) -> Code {
     let Appended { uid_validity, uids } = appended;
     Code::AppendUid { uid_validity, uids: uids.into_iter().collect() }

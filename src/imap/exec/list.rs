@@ -99,7 +99,7 @@ pub(super) fn entry_of(store: &Store, account: AccountId, head: &Head) -> ListEn
 /// A mailbox in the answer.
 struct Listed {
     entry: ListEntry,
-    /// It can be selected, and is in the answer for its own sake (RFC 5819 §3, RFC 8440 §4): STATUS and its like follow.
+    /// It can be selected, and is in the answer for its own sake (RFC 5819 §2, RFC 8440 §3): STATUS and its like follow.
     has_status: bool,
 }
 
