@@ -155,22 +155,31 @@ fn file_of(cited: &Cited) -> String {
 }
 
 fn code(root: &Path, findings: &mut Vec<String>) -> Result<Vec<Cited>, String> {
-    let mut cited = Vec::new();
-    for (folder, all_tests) in [("src", false), ("protocol-tests/tests", true)] {
+    let mut sources = BTreeMap::new();
+    for folder in ["src", "protocol-tests/tests"] {
         let mut files = Vec::new();
         collect(root, Path::new(folder), &mut files)?;
-        files.sort();
         for file in files {
-            let is_test = all_tests || file.contains("/tests/") || file.ends_with("/tests.rs");
-            match scan::file(&read(&root.join(&file))?, is_test) {
-                Ok(found) => cited.extend(found.into_iter().map(|found| Cited {
-                    citation: found.citation,
-                    kind: if found.in_tests { Kind::Test } else { Kind::Code },
-                    by: file.clone(),
-                    line: found.line,
-                })),
-                Err(what) => findings.push(format!("{file}, {what}")),
-            }
+            let source = read(&root.join(&file))?;
+            sources.insert(file, source);
+        }
+    }
+    let mut tests = vec!["protocol-tests/tests/".to_owned()];
+    tests.extend(sources.iter().flat_map(|(file, source)| {
+        let beside = file.strip_suffix("/mod.rs").or(file.strip_suffix("/lib.rs")).or(file.strip_suffix(".rs"));
+        let paths = scan::modules_of_tests(source).into_iter();
+        paths.flat_map(move |module| [".rs", "/"].map(|end| format!("{}/{module}{end}", beside.unwrap_or(file))))
+    }));
+    let mut cited = Vec::new();
+    for (file, source) in &sources {
+        match scan::file(source, tests.iter().any(|path| file.starts_with(path))) {
+            Ok(found) => cited.extend(found.into_iter().map(|found| Cited {
+                citation: found.citation,
+                kind: if found.in_tests { Kind::Test } else { Kind::Code },
+                by: file.clone(),
+                line: found.line,
+            })),
+            Err(what) => findings.push(format!("{file}, {what}")),
         }
     }
     Ok(cited)

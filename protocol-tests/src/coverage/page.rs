@@ -11,7 +11,7 @@ use crate::sections;
 const NAMED: usize = 4;
 
 const TOP: &str = "<!-- Made from docs/rfc-statements.md and from what the code and the transcripts cite, by
-     `cargo run -p protocol-tests -- coverage`. Nothing is edited here. -->\n";
+     `cargo run -p protocol-tests -- coverage`. Nothing is edited here. -->\n\n";
 
 /// The whole page.
 pub(super) fn print(coverage: &Coverage) -> String {

@@ -125,6 +125,16 @@ fn inside(first: &Place, last: &Place) -> Vec<Place> {
     }
 }
 
+/// The modules in files of their own that a file declares for tests alone.
+pub fn modules_of_tests(source: &str) -> Vec<&str> {
+    let lines = || source.lines().map(str::trim);
+    let pairs = lines().zip(lines().skip(1));
+    let declared = pairs.filter(|(above, _)| above.starts_with("#[cfg(") && above.contains("test"));
+    declared
+        .filter_map(|(_, line)| line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';'))
+        .collect()
+}
+
 fn comments(source: &str, is_test: bool) -> Vec<Comment> {
     let mut comments: Vec<Comment> = Vec::new();
     let (mut kind_above, mut in_tests, mut behind_cfg_test) = ("", is_test, false);
@@ -252,5 +262,11 @@ mod tests {
         let source = "// RFC 1 §1\n#[cfg(test)]\nmod tests {\n    // RFC 1 §2\n}\n// RFC 1 §3\n#[cfg(test)]\nmod more;\n// RFC 1 §4\n";
         assert_eq!(cited(source), ["1: RFC 1 §1", "4: RFC 1 §2, in tests", "6: RFC 1 §3", "9: RFC 1 §4"]);
         assert!(file(source, true).unwrap().iter().all(|found| found.in_tests));
+    }
+
+    #[test]
+    fn files_of_tests_are_those_that_are_declared_so() {
+        let source = "mod a;\n#[cfg(test)]\nmod b;\n#[cfg(any(test, fuzzing))]\npub mod c;\n#[cfg(test)]\nmod d {\n}\n";
+        assert_eq!(modules_of_tests(source), ["b", "c"]);
     }
 }
