@@ -1,22 +1,23 @@
 //! A connection to the server under test: TCP, TLS over it, and replies cut from the stream.
-//!
-//! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
 
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::imap::always::Session;
-use crate::imap::value::{self, Response};
-use crate::transcript::Language;
+use crate::imap::value::{self, Kind, Response};
+use crate::replies;
+use crate::tls::Trust;
+use crate::transcript::{Language, Service};
 
 /// A reply, in the language of its connection.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub enum HandshakeError {
 pub struct Log(pub Vec<Entry>);
 
 /// One thing that passed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The line of the transcript that was at work.
     pub line: usize,
@@ -64,6 +65,23 @@ pub struct Entry {
     pub arrow: char,
     /// What it was, made printable and cut.
     pub text: String,
+}
+
+/// Where a connection goes to.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// What is asked for there.
+    pub service: Service,
+    /// The address.
+    pub address: SocketAddr,
+    /// The name that it was found by, which TLS asks for.
+    pub host: String,
+    /// TLS from the first octet.
+    pub tls: bool,
+    /// IMAP is spoken there in the form of RFC 9051 alone, without being asked to.
+    pub rev2_only: bool,
+    /// Which certificates are good enough.
+    pub trust: Trust,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -82,21 +100,24 @@ pub struct Connection {
     /// What the TLS channel is known by (RFC 9266).
     pub channel: Option<[u8; 32]>,
     deflate: Option<Deflate>,
+    endpoint: Endpoint,
     stream: Option<Box<dyn Stream>>,
     plain: Option<TcpStream>,
     received: Vec<u8>,
+    /// How many octets of `received` came when, oldest first.
+    moments: VecDeque<(usize, Instant)>,
+    /// What [`Connection::listen`] noticed besides octets: the end, or an error.
+    noticed: Option<Result<Filled, String>>,
+    /// When the last reply that completes something came: a tagged response, or lines.
+    pub answered: Option<Instant>,
     session: Session,
 }
 
 impl Connection {
-    /// Connects; with `tls`, shakes hands at once. On loopback the client's address is `peer`, where the system lets it.
-    pub async fn open(
-        name: &str,
-        address: SocketAddr,
-        peer: IpAddr,
-        tls: bool,
-        language: Language,
-    ) -> Result<Connection, String> {
+    /// Connects; shakes hands at once where the endpoint wants that. On loopback the client's address is `peer`, where the
+    /// system lets it.
+    pub async fn open(name: &str, endpoint: Endpoint, peer: IpAddr, language: Language) -> Result<Connection, String> {
+        let address = endpoint.address;
         let plain = connect(address, peer).await.map_err(|e| format!("connecting to {address}: {e}"))?;
         // Each write is a segment of its own, so that `split` means what it says.
         plain.set_nodelay(true).map_err(|e| e.to_string())?;
@@ -107,12 +128,16 @@ impl Connection {
             last: Vec::new(),
             channel: None,
             deflate: None,
+            endpoint,
             stream: None,
             plain: Some(plain),
             received: Vec::new(),
+            moments: VecDeque::new(),
+            noticed: None,
+            answered: None,
             session: Session::default(),
         };
-        if tls {
+        if connection.endpoint.tls {
             connection.handshake().await.map_err(|e| e.to_string())?;
         }
         Ok(connection)
@@ -126,8 +151,8 @@ impl Connection {
             return Err(wrong(format!("bytes in the clear before it: {}", printable(&self.received))));
         }
         let plain = self.plain.take().ok_or_else(|| wrong("TLS is there already".to_owned()))?;
-        let name = ServerName::try_from("localhost").map_err(|e| wrong(e.to_string()))?;
-        let connecting = TlsConnector::from(client_config().map_err(wrong)?).connect(name, plain);
+        let name = ServerName::try_from(self.endpoint.host.clone()).map_err(|e| wrong(e.to_string()))?;
+        let connecting = TlsConnector::from(self.endpoint.trust.config().map_err(wrong)?).connect(name, plain);
         let tls = connecting.await.map_err(|e| match e.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => HandshakeError::Ended(e),
             _ => wrong(e.to_string()),
@@ -196,8 +221,8 @@ impl Connection {
             Language::Smtp => smtp_frame(bytes),
             Language::Pop3 | Language::Lines => line_frame(bytes),
         };
-        let bytes = match self.framed(frame, deadline).await? {
-            Framed::Bytes(bytes) => bytes,
+        let (bytes, arrived) = match self.framed(frame, deadline).await? {
+            Framed::Bytes(bytes, arrived) => (bytes, arrived),
             Framed::End => return Ok(Arrival::End),
             Framed::Nothing => return Ok(Arrival::Nothing),
         };
@@ -206,22 +231,41 @@ impl Connection {
             let response = Response::read_as(text, self.session.reads_utf8())
                 .map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
             self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
+            let as_search = if self.endpoint.rev2_only { value::as_search(&response) } else { None };
+            let response = Response { arrived, as_search, ..response };
+            if matches!(response.kind, Kind::Tagged(_)) {
+                self.answered = arrived;
+            }
             return Ok(Arrival::Reply(Reply::Imap(response)));
         }
-        let lines = text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
+        self.answered = arrived;
+        let lines: Vec<Vec<u8>> =
+            text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
+        let judge = match self.language {
+            Language::Smtp => replies::smtp,
+            Language::Pop3 => replies::pop3,
+            Language::Imap | Language::Lines => |_: &[u8]| Ok(()),
+        };
+        for line in &lines {
+            judge(line).map_err(|e| format!("{e}: {}", printable(line)))?;
+        }
         Ok(Arrival::Reply(Reply::Lines(lines)))
     }
 
     /// A multi-line answer of POP3, un-stuffed (RFC 1939 §3), with its last CRLF but without the full stop.
     pub async fn multi_line(&mut self, deadline: Instant) -> Result<Vec<u8>, String> {
+        // Where there was no full stop before, there is none: a message of megabytes is looked through once.
+        let mut looked = 0;
         let frame = |bytes: &[u8]| {
             if bytes.starts_with(b".\r\n") {
                 return Ok(Some(3));
             }
-            Ok(bytes.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5))
+            let found = bytes[looked..].windows(5).position(|w| w == b"\r\n.\r\n").map(|at| looked + at + 5);
+            looked = bytes.len().saturating_sub(4);
+            Ok(found)
         };
         match self.framed(frame, deadline).await? {
-            Framed::Bytes(bytes) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
+            Framed::Bytes(bytes, _) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
             Framed::End => Err("the stream ended before the full stop".to_owned()),
             Framed::Nothing => Err("no full stop ended the answer in time".to_owned()),
         }
@@ -242,12 +286,13 @@ impl Connection {
 
     async fn framed(
         &mut self,
-        frame: impl Fn(&[u8]) -> Result<Option<usize>, String>,
+        mut frame: impl FnMut(&[u8]) -> Result<Option<usize>, String>,
         deadline: Instant,
     ) -> Result<Framed, String> {
         loop {
             if let Some(end) = frame(&self.received)? {
-                return Ok(Framed::Bytes(self.received.drain(..end).collect()));
+                let arrived = self.moment_of(end);
+                return Ok(Framed::Bytes(self.received.drain(..end).collect(), arrived));
             }
             match self.fill(deadline).await? {
                 Filled::More => {}
@@ -258,21 +303,66 @@ impl Connection {
         }
     }
 
-    async fn fill(&mut self, deadline: Instant) -> Result<Filled, String> {
-        let mut chunk = vec![0; 64 * 1024];
-        let reading = async { self.stream()?.read(&mut chunk).await.map_err(|e| e.to_string()).map_or_else(ended, Ok) };
-        match timeout_at(deadline, reading).await {
-            Err(_) => Ok(Filled::Late),
-            Ok(Ok(0)) => Ok(Filled::End),
-            Ok(Ok(length)) => {
-                match &mut self.deflate {
-                    Some(deflate) => deflate.decompress(&chunk[..length], &mut self.received)?,
-                    None => self.received.extend_from_slice(&chunk[..length]),
-                }
-                Ok(Filled::More)
+    /// What was asked for.
+    pub fn service(&self) -> Service {
+        self.endpoint.service
+    }
+
+    /// Takes what has come, and wakes the task when more does: so a connection that nobody reads from just now still knows
+    /// when something came.
+    pub fn listen(&mut self, context: &mut task::Context<'_>) {
+        let mut chunk = [0; 16 * 1024];
+        while self.noticed.is_none() {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let Ok(stream) = self.stream() else { return };
+            let task::Poll::Ready(read) = Pin::new(stream).poll_read(context, &mut buffer) else { return };
+            let taken = self.take(read.map(|()| buffer.filled()));
+            if !matches!(taken, Ok(Filled::More)) {
+                self.noticed = Some(taken);
             }
-            Ok(Err(error)) => Err(error),
         }
+    }
+
+    async fn fill(&mut self, deadline: Instant) -> Result<Filled, String> {
+        if let Some(noticed) = self.noticed.take() {
+            return noticed;
+        }
+        let mut chunk = vec![0; 64 * 1024];
+        match timeout_at(deadline, self.stream()?.read(&mut chunk)).await {
+            Err(_) => Ok(Filled::Late),
+            Ok(read) => self.take(read.map(|length| &chunk[..length])),
+        }
+    }
+
+    /// Keeps what was read, with the moment at which it came.
+    fn take(&mut self, read: std::io::Result<&[u8]>) -> Result<Filled, String> {
+        let octets = match read {
+            Ok([]) => return Ok(Filled::End),
+            Ok(octets) => octets,
+            Err(error) => return ended(&error.to_string()),
+        };
+        let before = self.received.len();
+        match &mut self.deflate {
+            Some(deflate) => deflate.decompress(octets, &mut self.received)?,
+            None => self.received.extend_from_slice(octets),
+        }
+        self.moments.push_back((self.received.len() - before, Instant::now()));
+        Ok(Filled::More)
+    }
+
+    /// When the last of the first `octets` came; they are about to leave.
+    fn moment_of(&mut self, octets: usize) -> Option<Instant> {
+        let (mut left, mut moment) = (octets, None);
+        while let Some((length, came)) = self.moments.front_mut().filter(|_| left > 0) {
+            moment = Some(*came);
+            let gone = left.min(*length);
+            *length -= gone;
+            left -= gone;
+            if *length == 0 {
+                self.moments.pop_front();
+            }
+        }
+        moment
     }
 }
 
@@ -322,9 +412,9 @@ async fn connect(address: SocketAddr, peer: IpAddr) -> std::io::Result<TcpStream
 }
 
 /// A reset and a TLS stream that ends without its farewell are ends too: the server closed what it had not read.
-fn ended(error: String) -> Result<usize, String> {
+fn ended(error: &str) -> Result<Filled, String> {
     if ["reset", "close_notify", "unexpected eof", "Broken pipe"].iter().any(|e| error.contains(e)) {
-        return Ok(0);
+        return Ok(Filled::End);
     }
     Err(format!("receiving: {error}"))
 }
@@ -336,7 +426,8 @@ enum Filled {
 }
 
 enum Framed {
-    Bytes(Vec<u8>),
+    /// The octets, and when the last of them came.
+    Bytes(Vec<u8>, Option<Instant>),
     End,
     Nothing,
 }
@@ -406,58 +497,6 @@ pub fn printable(bytes: &[u8]) -> String {
         })
         .collect();
     if bytes.len() > SHOWN { format!("{text}… ({} octets)", bytes.len()) } else { text }
-}
-
-fn client_config() -> Result<Arc<rustls::ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Takes any certificate, but checks that the server holds its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! response is taken by one expectation only; what nobody took waits for later expectations until the next tagged
 //! response. Other languages answer in order.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
@@ -38,7 +41,14 @@ pub struct Context<'a> {
     pub log: &'a mut Log,
     /// The moment by which the next expectation has to be met, from now.
     pub deadline: &'a (dyn Fn() -> Instant + Sync),
+    /// The last moment at which somebody else had an answer: what `S told:` is measured from.
+    pub cause: Option<Instant>,
+    /// What was measured, by line.
+    pub measured: &'a mut Measured,
 }
+
+/// How long it took, each time that the line was met.
+pub type Measured = BTreeMap<usize, Vec<Duration>>;
 
 /// Waits for all that a block asks for.
 pub async fn block(
@@ -89,10 +99,18 @@ enum Next {
     GoOn,
 }
 
+/// An untagged response that is asked for.
+struct Wanted<'a> {
+    line: usize,
+    pattern: &'a Pattern,
+    then: bool,
+    told: bool,
+}
+
 /// Untagged responses in any order, up to the response that closes them.
 #[derive(Default)]
 struct Segment<'a> {
-    wanted: Vec<(usize, &'a Pattern, bool)>,
+    wanted: Vec<Wanted<'a>>,
     unwanted: Vec<(usize, &'a Pattern)>,
     end: Option<(usize, &'a Pattern)>,
     /// The stream's end closes the segment.
@@ -105,8 +123,8 @@ impl<'a> Segment<'a> {
         let mut segment = Segment::default();
         for (line, expectation) in block {
             match expectation {
-                Expectation::Reply { pattern: ReplyPattern::Imap(pattern), then } if pattern.is_untagged() => {
-                    segment.wanted.push((*line, pattern, *then));
+                Expectation::Reply { pattern: ReplyPattern::Imap(pattern), then, told } if pattern.is_untagged() => {
+                    segment.wanted.push(Wanted { line: *line, pattern, then: *then, told: *told });
                 }
                 Expectation::Not(ReplyPattern::Imap(pattern)) => segment.unwanted.push((*line, pattern)),
                 Expectation::Reply { pattern: ReplyPattern::Imap(pattern), .. } => {
@@ -130,7 +148,7 @@ impl<'a> Segment<'a> {
     fn line(&self) -> usize {
         self.wanted
             .first()
-            .map(|w| w.0)
+            .map(|w| w.line)
             .or(self.end.map(|e| e.0))
             .or(self.closes)
             .or(self.unwanted.first().map(|u| u.0))
@@ -146,7 +164,7 @@ impl<'a> Segment<'a> {
             self.refuse_unwanted(response, context.bindings)?;
         }
         loop {
-            if self.end.is_none() && self.closes.is_none() && self.take(&mut connection.pool, context.bindings) {
+            if self.end.is_none() && self.closes.is_none() && self.take(&mut connection.pool, context) {
                 return Ok(());
             }
             let line = self.missing(&connection.pool, context.bindings).unwrap_or_else(|| self.line());
@@ -161,7 +179,7 @@ impl<'a> Segment<'a> {
                 },
                 Arrival::Reply(Reply::Lines(_)) => {}
                 Arrival::End if self.closes.is_some() => {
-                    if self.take(&mut connection.pool, context.bindings) {
+                    if self.take(&mut connection.pool, context) {
                         return Ok(());
                     }
                     return Err(Failure::at(line, "the end of the stream came first"));
@@ -188,9 +206,11 @@ impl<'a> Segment<'a> {
             return Err(Failure::at(missing.or(self.closes).unwrap_or_else(|| self.line()), got()));
         };
         let mut trial = context.bindings.clone();
-        let taken = self.take(&mut connection.pool, &mut trial);
+        let mut used = Vec::new();
+        let taken = assign(&self.wanted, &connection.pool, &mut used, &mut trial);
         if taken && end.matches(response, &mut trial) {
             *context.bindings = trial;
+            self.remove(&used, &mut connection.pool, context);
             // What a command brought and nobody asked for is of no use to the next one.
             if matches!(response.kind, Kind::Tagged(_)) {
                 connection.pool.clear();
@@ -215,39 +235,46 @@ impl<'a> Segment<'a> {
     }
 
     /// Takes the responses that are wanted out of the pool; false, and nothing taken, if one is missing.
-    fn take(&self, pool: &mut Vec<Response>, bindings: &mut Bindings) -> bool {
+    fn take(&self, pool: &mut Vec<Response>, context: &mut Context<'_>) -> bool {
         let mut used = Vec::new();
-        if !assign(&self.wanted, pool, &mut used, bindings) {
+        if !assign(&self.wanted, pool, &mut used, context.bindings) {
             return false;
+        }
+        self.remove(&used, pool, context);
+        true
+    }
+
+    /// Removes what [`assign`] found, and measures what is to be measured.
+    fn remove(&self, used: &[usize], pool: &mut Vec<Response>, context: &mut Context<'_>) {
+        for (wanted, &at) in self.wanted.iter().zip(used) {
+            if let (true, Some(cause), Some(arrived)) = (wanted.told, context.cause, pool[at].arrived) {
+                // Who is told before the other has an answer has waited for nothing.
+                let took = arrived.saturating_duration_since(cause);
+                context.measured.entry(wanted.line).or_default().push(took);
+            }
         }
         let mut index = 0;
         pool.retain(|_| {
             index += 1;
             !used.contains(&(index - 1))
         });
-        true
     }
 
     /// The line of the first expectation that cannot be met from the pool.
     fn missing(&self, pool: &[Response], bindings: &Bindings) -> Option<usize> {
         (1..=self.wanted.len())
             .find(|&count| !assign(&self.wanted[..count], pool, &mut Vec::new(), &mut bindings.clone()))
-            .map(|count| self.wanted[count - 1].0)
+            .map(|count| self.wanted[count - 1].line)
     }
 }
 
 /// Gives each wanted pattern a response of its own. `used` holds the indices that are taken, in the order of `wanted`.
-fn assign(
-    wanted: &[(usize, &Pattern, bool)],
-    pool: &[Response],
-    used: &mut Vec<usize>,
-    bindings: &mut Bindings,
-) -> bool {
-    let Some(((_, pattern, then), left)) = wanted.split_first() else { return true };
-    let from = if *then { used.last().map_or(0, |last| last + 1) } else { 0 };
+fn assign(wanted: &[Wanted<'_>], pool: &[Response], used: &mut Vec<usize>, bindings: &mut Bindings) -> bool {
+    let Some((first, left)) = wanted.split_first() else { return true };
+    let from = if first.then { used.last().map_or(0, |last| last + 1) } else { 0 };
     for at in from..pool.len() {
         let mut trial = bindings.clone();
-        if used.contains(&at) || !pattern.matches(&pool[at], &mut trial) {
+        if used.contains(&at) || !first.pattern.matches(&pool[at], &mut trial) {
             continue;
         }
         used.push(at);
@@ -294,7 +321,9 @@ async fn single(
         }
         Expectation::Has(pattern) | Expectation::Lacks(pattern) => {
             let wanted = matches!(expectation, Expectation::Has(_));
-            let found = connection.last.iter().any(|l| begins(pattern, l.get(4..).unwrap_or(b""), context.bindings));
+            // Behind the code in SMTP; a listing of POP3 has none.
+            let from = if connection.language == Language::Smtp { 4 } else { 0 };
+            let found = connection.last.iter().any(|l| begins(pattern, l.get(from..).unwrap_or(b""), context.bindings));
             if found == wanted {
                 return Ok(());
             }
@@ -307,6 +336,7 @@ async fn single(
                 bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
             // Behind the last CRLF there is no line.
             found.pop();
+            connection.last = found.iter().map(|l| l.to_vec()).collect();
             if listing(patterns, &found, context.bindings) { Ok(()) } else { Err(Failure::at(line, printable(&bytes))) }
         }
         Expectation::Message(wanted) => {

@@ -1,15 +1,18 @@
-//! Many transcripts, several at once, and the report: a line for each, then the conversations that failed.
+//! Many transcripts, several at once; those that measure something come last, one by one, so that nothing else is measured.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::run::{self, Outcome};
+use crate::known::Known;
+use crate::names::Names;
+use crate::outcome::{Case, Ended, Figure, Outcome, Verdict};
+use crate::run;
 use crate::subject::Subject;
 use crate::transcript::{Level, Transcript, parse};
 
@@ -36,12 +39,16 @@ pub struct Options {
     pub exact: bool,
     /// How many transcripts at once.
     pub jobs: usize,
+    /// How often what measures something is run, alone, behind all others; 0: once, among them.
+    pub rounds: usize,
+    /// Only transcripts of this level, where one is named.
+    pub level: Option<Level>,
     /// Everything that is sent goes out octet by octet, as far as it is short enough for that.
     pub split: bool,
     /// What is not offered counts as a failure: for a server that promises all of it.
     pub all_offered: bool,
     /// Transcripts that this server is known to fail, and why: they are reported, and do not count as failures.
-    pub known: BTreeMap<String, String>,
+    pub known: Known,
 }
 
 impl Default for Options {
@@ -50,9 +57,11 @@ impl Default for Options {
             filters: Vec::new(),
             exact: false,
             jobs: 16,
+            rounds: 0,
+            level: None,
             split: false,
             all_offered: false,
-            known: BTreeMap::new(),
+            known: Known::new(),
         }
     }
 }
@@ -65,34 +74,19 @@ impl Options {
     }
 }
 
-/// Reads a list of known differences: a line for each, its name and why, separated by spaces; `#` begins a comment.
-pub fn known_differences(text: &str) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| line.split_once(char::is_whitespace).unwrap_or((line, "")))
-        .map(|(name, why)| (name.to_owned(), why.trim().to_owned()))
-        .collect()
+/// Who is told what happens while it happens.
+pub trait Watch {
+    /// So many transcripts are about to be run.
+    fn begins(&mut self, total: usize);
+    /// One has ended; they end in any order.
+    fn ended(&mut self, case: &Case);
 }
 
-/// How many ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// All came true.
-    pub passed: usize,
-    /// Something did not.
-    pub failed: usize,
-    /// The server does not offer it.
-    pub not_offered: usize,
-    /// Known to differ, and did.
-    pub known: usize,
-}
+/// A server that is held for as long as a transcript needs it.
+pub type Held = Arc<dyn AsRef<Subject> + Send + Sync>;
 
 /// Gives the server that runs under a configuration; an error where there is none such.
-pub type Provider<'a> =
-    &'a dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Arc<dyn AsRef<Subject> + Send + Sync>, String>>>>;
-
-/// No single transcript takes longer; one that does hangs.
-const LONGEST: Duration = Duration::from_secs(120);
+pub type Provider<'a> = &'a dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Held, String>>>>;
 
 impl Corpus {
     /// All transcripts' names, sorted.
@@ -103,90 +97,148 @@ impl Corpus {
         Ok(names)
     }
 
-    /// Reads one transcript.
-    pub fn read(&self, name: &str) -> Result<Transcript, String> {
+    /// The text of one transcript.
+    pub fn source(&self, name: &str) -> Result<String, String> {
         let path = self.root.join("transcripts").join(format!("{name}.transcript"));
-        let source = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let messages = self.root.join("messages");
-        let find = |file: &str| std::fs::read(messages.join(file)).map_err(|e| format!("message {file}: {e}"));
-        parse::parse(name, &source, &find).map_err(|e| e.to_string())
+        std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// Runs the transcripts that `options` ask for, and prints the report.
-    pub async fn run(&self, options: &Options, provider: Provider<'_>) -> Result<Summary, String> {
-        let names: Vec<String> = self.names()?.into_iter().filter(|name| options.wants(name)).collect();
-        println!("running {} transcripts", names.len());
+    /// A message that transcripts name.
+    pub fn message(&self, file: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.root.join("messages").join(file)).map_err(|e| format!("message {file}: {e}"))
+    }
+
+    /// Reads one transcript.
+    pub fn read(&self, name: &str) -> Result<Transcript, String> {
+        parse::parse(name, &self.source(name)?, &|file| self.message(file)).map_err(|e| e.to_string())
+    }
+
+    /// One transcript in the names that a server gives to mailboxes; the error is why that is not the same rule.
+    fn translated(&self, transcript: Transcript, names: &Names) -> Result<Transcript, String> {
+        if names.are_usual() {
+            return Ok(transcript);
+        }
+        let source = names.put_into(&self.source(&transcript.name)?)?;
+        parse::parse(&transcript.name, &source, &|file| self.message(file)).map_err(|e| e.to_string())
+    }
+
+    /// Runs the transcripts that `options` ask for; the cases are sorted by name.
+    pub async fn run(
+        &self,
+        options: &Options,
+        provider: Provider<'_>,
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<Case>, String> {
+        let mut transcripts = Vec::new();
+        for name in self.names()?.into_iter().filter(|name| options.wants(name)) {
+            let transcript = self.read(&name);
+            let wanted = |level| options.level.is_none_or(|wanted| wanted == level);
+            if transcript.as_ref().map_or(true, |transcript| wanted(transcript.level)) {
+                transcripts.push((name, transcript));
+            }
+        }
+        watch.begins(transcripts.len());
+        let mut cases = Vec::new();
+        let mut ended = |mut case: Case| {
+            options.judge(&mut case);
+            watch.ended(&case);
+            cases.push(case);
+        };
         let room = Arc::new(Semaphore::new(options.jobs.max(1)));
-        let mut subjects: BTreeMap<String, Result<Arc<dyn AsRef<Subject> + Send + Sync>, String>> = BTreeMap::new();
-        let mut running = JoinSet::new();
-        for name in names {
-            let transcript = match self.read(&name) {
+        let mut subjects: BTreeMap<String, Result<Held, String>> = BTreeMap::new();
+        let (mut running, mut alone) = (JoinSet::new(), Vec::new());
+        for (name, transcript) in transcripts {
+            let transcript = match transcript {
                 Ok(transcript) => transcript,
                 Err(error) => {
-                    running.spawn(async move { (name, Outcome::Failed(error)) });
+                    ended(Case::unreadable(&name, error));
                     continue;
                 }
             };
+            if transcript.level == Level::Own && !options.all_offered {
+                ended(Case { verdict: Verdict::OwnChoice, ..Case::of(&transcript) });
+                continue;
+            }
             if !subjects.contains_key(&transcript.server) {
                 subjects.insert(transcript.server.clone(), provider(transcript.server.clone()).await);
             }
-            let subject = subjects[&transcript.server].clone();
-            let (room, split, promised) = (room.clone(), options.split, options.all_offered);
+            let subject = match &subjects[&transcript.server] {
+                Ok(subject) => subject.clone(),
+                Err(error) => {
+                    ended(Case { verdict: Verdict::NotOffered(error.clone()), ..Case::of(&transcript) });
+                    continue;
+                }
+            };
+            let case = Case::of(&transcript);
+            let transcript = match self.translated(transcript, &(*subject).as_ref().names) {
+                Ok(transcript) => transcript,
+                Err(why) => {
+                    ended(Case { verdict: Verdict::NotOffered(why), ..case });
+                    continue;
+                }
+            };
+            if options.rounds > 0 && transcript.is_timed() {
+                alone.push((transcript, subject));
+                continue;
+            }
+            let (room, split) = (room.clone(), options.split);
             running.spawn(async move {
                 let _permit = room.acquire_owned().await;
-                let outcome = match subject {
-                    Ok(_) if transcript.level == Level::Own && !promised => {
-                        Outcome::NotOffered("Postbell's own choice".to_owned())
-                    }
-                    Ok(subject) => one(&transcript, subject.as_ref().as_ref(), split).await,
-                    Err(error) => Outcome::NotOffered(error),
-                };
-                (name, outcome)
+                one(&transcript, subject, split, 1).await
             });
         }
-        let (mut summary, mut failures) = (Summary::default(), Vec::new());
-        while let Some(ended) = running.join_next().await {
-            let (name, outcome) = ended.map_err(|e| format!("a transcript's task: {e}"))?;
-            match outcome {
-                Outcome::Passed => {
-                    summary.passed += 1;
-                    println!("test {name} ... ok");
-                }
-                Outcome::NotOffered(what) if !options.all_offered => {
-                    summary.not_offered += 1;
-                    println!("test {name} ... not offered: {what}");
-                }
-                Outcome::NotOffered(what) => {
-                    summary.failed += 1;
-                    println!("test {name} ... FAILED: not offered: {what}");
-                }
-                Outcome::Failed(_) if options.known.contains_key(&name) => {
-                    summary.known += 1;
-                    println!("test {name} ... differs, as known: {}", options.known[&name]);
-                }
-                Outcome::Failed(report) => {
-                    summary.failed += 1;
-                    println!("test {name} ... FAILED");
-                    failures.push((name, report));
-                }
-            }
+        while let Some(case) = running.join_next().await {
+            ended(case.map_err(|e| format!("a transcript's task: {e}"))?);
         }
-        failures.sort();
-        for (_, report) in &failures {
-            println!("\n---- {report}");
+        for (transcript, subject) in alone {
+            ended(one(&transcript, subject, options.split, options.rounds).await);
         }
-        let known = if summary.known > 0 { format!(", {} known to differ", summary.known) } else { String::new() };
-        println!("\n{} passed, {} failed, {} not offered{known}", summary.passed, summary.failed, summary.not_offered);
-        Ok(summary)
+        cases.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(cases)
     }
 }
 
-async fn one(transcript: &Transcript, subject: &Subject, split: bool) -> Outcome {
-    let longest = LONGEST.mul_f64(subject.patience);
-    match tokio::time::timeout(longest, run::transcript(transcript, subject, split)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::Failed(format!("{}: not done after {longest:?}", transcript.name)),
+impl Options {
+    /// What the outcome means here.
+    fn judge(&self, case: &mut Case) {
+        let known = self.known.get(&case.name).cloned();
+        case.verdict = match (std::mem::replace(&mut case.verdict, Verdict::Passed), known) {
+            (Verdict::NotOffered(what), _) if self.all_offered => Verdict::Missing(what),
+            (Verdict::Failed(broken), Some(known)) => Verdict::KnownToDiffer(known, broken),
+            (Verdict::Passed, known) => {
+                case.stale = known;
+                Verdict::Passed
+            }
+            (verdict, _) => verdict,
+        };
     }
+}
+
+/// Runs a transcript some times, up to the first that does not pass.
+async fn one(transcript: &Transcript, subject: Held, split: bool, rounds: usize) -> Case {
+    let began = Instant::now();
+    let mut case = Case::of(transcript);
+    let mut figures: BTreeMap<usize, Figure> = BTreeMap::new();
+    for _ in 0..rounds {
+        let Ended { outcome, conversation, figures: more } =
+            run::transcript(transcript, (*subject).as_ref(), split).await;
+        case.conversation = conversation;
+        for figure in more {
+            let samples = figure.samples.clone();
+            figures.entry(figure.line).and_modify(|known| known.samples.extend(samples)).or_insert(figure);
+        }
+        case.verdict = match outcome {
+            Outcome::Passed => Verdict::Passed,
+            Outcome::NotOffered(what) => Verdict::NotOffered(what),
+            Outcome::Failed(broken) => Verdict::Failed(broken),
+        };
+        if case.verdict != Verdict::Passed {
+            break;
+        }
+    }
+    case.figures = figures.into_values().collect();
+    case.took = began.elapsed();
+    case
 }
 
 fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), String> {
@@ -202,4 +254,26 @@ fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), S
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pages show transcripts; a reader who copies one has one.
+    #[test]
+    fn what_the_pages_show_are_transcripts() {
+        let corpus = Corpus::default();
+        let mut shown = 0;
+        for page in ["README.md", "ADDING.md"] {
+            let text = std::fs::read_to_string(corpus.root.join(page)).unwrap();
+            for block in text.split("\n```\n").filter(|block| block.starts_with("# ") && block.contains("\nrfc: ")) {
+                parse::parse(page, block, &|file| corpus.message(file)).unwrap();
+                shown += 1;
+            }
+        }
+        assert_eq!(shown, 2);
+        let adding = std::fs::read_to_string(corpus.root.join("ADDING.md")).unwrap();
+        assert!(adding.contains(corpus.source("imap/select/unselect-keeps").unwrap().trim()));
+    }
 }

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol_tests::postbell::{self, Running};
+use protocol_tests::report::lines::{self, Lines};
 use protocol_tests::subject::Subject;
-use protocol_tests::suite::{Corpus, Options};
+use protocol_tests::suite::{Corpus, Held, Options};
 
 struct Server(Running);
 
@@ -48,11 +49,14 @@ async fn main() -> ExitCode {
             let binary = Path::new(env!("CARGO_BIN_EXE_postbell"));
             let server = Arc::new(Server(postbell::start(binary, &configuration, &configurations).await?));
             started.lock().unwrap_or_else(PoisonError::into_inner).push((configuration, server.clone()));
-            let server: Arc<dyn AsRef<Subject> + Send + Sync> = server;
-            Ok(server)
+            let held: Held = server;
+            Ok(held)
         })
     };
-    let outcome = corpus.run(&options, &provider).await;
+    let outcome = corpus.run(&options, &provider, &mut Lines).await;
+    if let Ok(cases) = &outcome {
+        print!("{}", lines::end(cases));
+    }
     let servers = std::mem::take(&mut *started.lock().unwrap_or_else(PoisonError::into_inner));
     let mut all_ended_well = true;
     for (configuration, server) in servers {
@@ -66,7 +70,7 @@ async fn main() -> ExitCode {
         }
     }
     match outcome {
-        Ok(summary) if summary.failed == 0 && all_ended_well => ExitCode::SUCCESS,
+        Ok(cases) if !cases.iter().any(|case| case.verdict.is_failure()) && all_ended_well => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");

@@ -68,12 +68,14 @@ impl Client<'_> {
                 Step::Ask(request) => {
                     // A login may wait long for its turn; what else is asked is soon answered, and an UPDATE is finished.
                     let is_login = matches!(request, Request::Login(_) | Request::Prove(_));
+                    // Who sent more behind it, and then ended its side, has not left: it wants the answers.
+                    let may_leave = is_login && !session.has_unread();
                     if is_login {
                         connection.place.stands(Rank::Checking);
                     }
                     tokio::select! {
                         answer = self.find_out(request) => session.answer(answer),
-                        () = connection.gone(), if is_login => return Ok(()),
+                        () = connection.gone_without_a_word(), if may_leave => return Ok(()),
                         () = stopping(&mut shutdown), if is_login => {}
                     }
                 }

@@ -295,6 +295,11 @@ impl Session {
         }
     }
 
+    /// Whether octets of the client wait to be looked at: commands that it sent behind the one that runs (RFC 2449 §6.6).
+    pub fn has_unread(&self) -> bool {
+        self.framed < self.input.len()
+    }
+
     /// How many lines were no command, or none for their moment.
     pub fn bad_commands(&self) -> u32 {
         self.bad_commands

@@ -4,6 +4,8 @@
 //! literals are errors, so that each transcript checks the form of everything it receives. Who has enabled it reads UTF-8 in
 //! quotes too (RFC 6855 §3, RFC 9051 §4.3).
 
+use tokio::time::Instant;
+
 /// One element of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -39,6 +41,10 @@ pub struct Response {
     pub text: Vec<u8>,
     /// The bytes as they came, without the final CRLF.
     pub raw: Vec<u8>,
+    /// When its last octet came, if it came over a connection.
+    pub arrived: Option<Instant>,
+    /// What SEARCH would say, where ESEARCH stands because the server knows nothing else.
+    pub as_search: Option<Vec<Value>>,
 }
 
 /// The conditions whose text is for people (RFC 3501 §7.1).
@@ -55,7 +61,7 @@ impl Response {
 
     /// The same; `utf8`: the client has enabled UTF-8 in quoted strings.
     pub fn read_as(raw: &[u8], utf8: bool) -> Result<Response, String> {
-        let mut reader = Reader { bytes: raw, at: 0, utf8 };
+        let mut reader = Reader { bytes: raw, at: 0, utf8, in_code: false };
         let kind = match reader.until_space() {
             b"*" => Kind::Untagged,
             b"+" => Kind::Continuation,
@@ -91,7 +97,7 @@ impl Response {
         if text.iter().any(|&b| b == 0 || b == b'\r' || b == b'\n') {
             return Err("a control character in the text of a response".to_owned());
         }
-        Ok(Response { kind, values, text, raw: raw.to_vec() })
+        Ok(Response { kind, values, text, raw: raw.to_vec(), arrived: None, as_search: None })
     }
 
     /// The `index`th value, if it is an atom: upper-cased.
@@ -107,6 +113,44 @@ impl Response {
         self.word(0).is_some_and(|word| CONDITIONS.contains(&word.as_bytes()))
     }
 }
+
+/// An ESEARCH response that has nothing but ALL, as the SEARCH response that RFC 9051 §7.3.4 has it stand for.
+pub fn as_search(response: &Response) -> Option<Vec<Value>> {
+    let is = |value: &Value, word: &[u8]| matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(word));
+    let [esearch, rest @ ..] = &response.values[..] else { return None };
+    if !is(esearch, b"ESEARCH") {
+        return None;
+    }
+    let rest = if let [Value::List(_), rest @ ..] = rest { rest } else { rest };
+    let rest = if let [uid, rest @ ..] = rest
+        && is(uid, b"UID")
+    {
+        rest
+    } else {
+        rest
+    };
+    let mut search = vec![Value::Atom(b"SEARCH".to_vec())];
+    match rest {
+        [] => {}
+        [all, Value::Atom(set)] if is(all, b"ALL") => {
+            for range in std::str::from_utf8(set).ok()?.split(',') {
+                let (first, last) = range.split_once(':').unwrap_or((range, range));
+                let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+                let (low, high) = (first.min(last), first.max(last));
+                // No transcript searches for so many; a server that names them all has to be wrong.
+                if high - low > MAX_FOUND {
+                    return None;
+                }
+                search.extend((low..=high).map(|number| Value::Atom(number.to_string().into_bytes())));
+            }
+        }
+        _ => return None,
+    }
+    Some(search)
+}
+
+/// How many numbers a set may stand for.
+const MAX_FOUND: u32 = 100_000;
 
 /// Where the frame that begins `bytes` ends (behind its CRLF), if it is whole: literals are counted.
 pub fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
@@ -137,6 +181,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     utf8: bool,
+    /// Inside a response code, where `]` ends an atom; elsewhere it is a character of it (RFC 3501 §9, ASTRING-CHAR).
+    in_code: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -254,7 +300,7 @@ impl<'a> Reader<'a> {
                     self.at += close + 1;
                     continue;
                 }
-                b']' => break,
+                b']' if self.in_code => break,
                 b'"' => return Err("a quote inside an atom".to_owned()),
                 byte if !byte.is_ascii_graphic() => {
                     return Err(format!("octet {byte:#04x} in an atom"));
@@ -273,7 +319,10 @@ impl<'a> Reader<'a> {
     fn code(&mut self) -> Result<Value, String> {
         let start = self.at;
         self.at += 1;
-        if let Ok(values) = self.values(Some(b']'), 0) {
+        self.in_code = true;
+        let values = self.values(Some(b']'), 0);
+        self.in_code = false;
+        if let Ok(values) = values {
             self.at += 1;
             return Ok(Value::Code(values));
         }
@@ -310,6 +359,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bracket_ends_a_code_and_no_name() {
+        let list = Response::read(br#"* LIST () "/" a]b"#).unwrap();
+        assert_eq!(list.values[3], atom("a]b"));
+        let code = Response::read(b"* OK [UIDNEXT 4] Predicted").unwrap();
+        assert_eq!(code.values[1], Value::Code(vec![atom("UIDNEXT"), atom("4")]));
+    }
+
+    #[test]
     fn bad_forms_are_refused() {
         for bad in [
             "* 1 FETCH (FLAGS",
@@ -330,6 +387,17 @@ mod tests {
         assert_eq!(Response::read_as(line, true).unwrap().values[3], Value::Text("ä".as_bytes().to_vec()));
         assert!(Response::read(line).is_err());
         assert!(Response::read_as(b"* LIST () \"/\" \"\xe4\"", true).is_err());
+    }
+
+    #[test]
+    fn esearch_stands_for_search_where_it_has_nothing_else() {
+        let shown = |line: &str| as_search(&Response::read(line.as_bytes()).unwrap()).map(|values| values.len() - 1);
+        assert_eq!(shown("* ESEARCH (TAG \"a\") ALL 1,5:3"), Some(4));
+        assert_eq!(shown("* ESEARCH (TAG \"a\") UID ALL 7"), Some(1));
+        assert_eq!(shown("* ESEARCH (TAG \"a\")"), Some(0));
+        assert_eq!(shown("* ESEARCH (TAG \"a\") COUNT 1"), None);
+        assert_eq!(shown("* ESEARCH ALL 1:4294967295"), None);
+        assert_eq!(shown("* SEARCH 1"), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A transcript as data. The format is described in the crate's `README.md`; [`parse`] reads it.
 
 pub mod parse;
+mod used;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::citation::Citation;
@@ -10,7 +12,7 @@ use crate::imap::pattern::Pattern;
 /// One conversation, and the rule that it shows.
 #[derive(Debug)]
 pub struct Transcript {
-    /// Its path below the folder of transcripts, without the ending: `imap/idle/delivery-rings`.
+    /// Its path below the folder of transcripts, without the ending: `push/idle/delivery-rings`.
     pub name: String,
     /// The first comment: one sentence.
     pub rule: String,
@@ -24,6 +26,8 @@ pub struct Transcript {
     pub needs: Vec<Need>,
     /// The configuration that it needs, by its file's name; `dev` where none is named.
     pub server: String,
+    /// Its accounts have to be new: emptied ones will not do.
+    pub new_account: bool,
     /// Accounts besides the main one, by the names that the transcript calls them.
     pub users: Vec<String>,
     /// The conversation.
@@ -33,9 +37,77 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// All steps, those within others too.
+    fn actions(&self) -> Vec<&Action> {
+        fn add<'a>(steps: &'a [Step], all: &mut Vec<&'a Action>) {
+            for step in steps {
+                all.push(&step.action);
+                if let Action::Repeat { steps, .. } = &step.action {
+                    add(steps, all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        add(&self.steps, &mut all);
+        all
+    }
+
+    fn connects(&self) -> impl Iterator<Item = &Connect> {
+        self.actions().into_iter().filter_map(|action| match action {
+            Action::Connect(connect) => Some(connect),
+            _ => None,
+        })
+    }
+
+    /// Whether something in it is measured.
+    pub fn is_timed(&self) -> bool {
+        let told =
+            |(_, expectation): &(usize, Expectation)| matches!(expectation, Expectation::Reply { told: true, .. });
+        self.actions()
+            .into_iter()
+            .any(|action| matches!(action, Action::Expect { block, .. } if block.iter().any(told)))
+    }
+
+    /// Whether it sends literals of IMAP without waiting for their `+`.
+    pub fn has_plus_literals(&self) -> bool {
+        let plus = |part: &LinePart| matches!(part, LinePart::Literal { plus: true, .. });
+        self.actions().into_iter().any(|action| match action {
+            Action::Send { what: Sending::Line(parts), .. } => parts.iter().any(plus),
+            _ => false,
+        })
+    }
+
     /// Whether it gives rules to an account.
     pub fn has_rules(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.action, Action::Rules { .. }))
+        self.actions().into_iter().any(|action| matches!(action, Action::Rules { .. }))
+    }
+
+    /// Whether it has a message delivered, and does not say how.
+    pub fn delivers(&self) -> bool {
+        self.actions().into_iter().any(|action| matches!(action, Action::Deliver { by: None, .. }))
+    }
+
+    /// The services that it connects to, itself or by what it has done beside.
+    pub fn services(&self) -> BTreeSet<Service> {
+        let beside = self.actions().into_iter().filter_map(|action| match action {
+            Action::Deliver { by, .. } => *by,
+            Action::Append { .. } | Action::Arrived { .. } => Some(Service::Imap),
+            _ => None,
+        });
+        self.connects().map(|connect| connect.service).chain(beside).collect()
+    }
+
+    /// The services whose connections it begins itself, from the greeting on.
+    pub fn cold_services(&self) -> BTreeSet<Service> {
+        self.connects().filter(|connect| connect.cold || connect.raw).map(|connect| connect.service).collect()
+    }
+
+    /// Whether it is about STARTTLS, so that nobody else may begin TLS.
+    pub fn is_about_tls(&self) -> bool {
+        let needed = |need: &Need| need.capability.as_deref().is_some_and(|c| ["STARTTLS", "STLS"].contains(&c));
+        self.needs.iter().any(needed)
+            || self.connects().any(|connect| connect.starttls)
+            || self.actions().into_iter().any(|action| matches!(action, Action::Handshake { .. }))
     }
 }
 
@@ -204,6 +276,15 @@ pub enum Action {
         /// The road; where none is named SMTP, or LMTP if there is no SMTP.
         by: Option<Service>,
     },
+    /// `arrived`: so many messages are in a mailbox: at once, or within the deadline where a relay was between.
+    Arrived {
+        /// How many.
+        messages: u32,
+        /// Whose: the name of a user.
+        of: String,
+        /// The mailbox.
+        mailbox: String,
+    },
     /// A message put there by APPEND on a connection of the runner's own.
     Append {
         /// The message.
@@ -336,10 +417,12 @@ pub enum Expectation {
         pattern: ReplyPattern,
         /// `S then:`
         then: bool,
+        /// `S told:` how long it took to come is measured.
+        told: bool,
     },
     /// `S not:` no reply like this up to the end of the block or the next tagged response.
     Not(ReplyPattern),
-    /// `S has:` the last reply has a line that begins like this.
+    /// `S has:` the last reply, or listing of POP3, has a line that begins like this.
     Has(String),
     /// `S lacks:` the last reply has none.
     Lacks(String),

@@ -26,7 +26,8 @@ pub type FindFile<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 /// Reads the transcript `source`; messages that it does not hold itself come from `find`.
 pub fn parse(name: &str, source: &str, find: FindFile<'_>) -> Result<Transcript, ParseError> {
     let lines: Vec<String> = source.lines().map(str::to_owned).collect();
-    let mut parser = Parser { lines: &lines, at: 0, find, messages: BTreeMap::new(), languages: HashMap::new() };
+    let mut parser =
+        Parser { lines: &lines, at: 0, find, messages: BTreeMap::new(), languages: HashMap::new(), acting: Vec::new() };
     let mut transcript = Transcript {
         name: name.to_owned(),
         rule: String::new(),
@@ -35,6 +36,7 @@ pub fn parse(name: &str, source: &str, find: FindFile<'_>) -> Result<Transcript,
         level: Level::Must,
         needs: Vec::new(),
         server: "dev".to_owned(),
+        new_account: false,
         users: Vec::new(),
         steps: Vec::new(),
         lines: Vec::new(),
@@ -56,6 +58,8 @@ struct Parser<'a> {
     find: FindFile<'a>,
     messages: BTreeMap<String, Vec<u8>>,
     languages: HashMap<String, Language>,
+    /// Who has done something that another connection may be told of.
+    acting: Vec<String>,
 }
 
 fn indent(line: &str) -> usize {
@@ -83,8 +87,14 @@ impl Parser<'_> {
                     }
                     "server" => transcript.server = value.to_owned(),
                     "users" => transcript.users = value.split_whitespace().map(str::to_owned).collect(),
+                    "account" if value == "new" => transcript.new_account = true,
+                    "account" => return Err("an account is new, or nothing is said of it".to_owned()),
                     "needs" => transcript.needs = needs(value)?,
-                    other => return Err(format!("{other:?} is no key of the head: rfc, level, needs, server, users")),
+                    other => {
+                        return Err(format!(
+                            "{other:?} is no key of the head: rfc, level, needs, server, users, account"
+                        ));
+                    }
                 }
             }
             self.at += 1;
@@ -150,8 +160,13 @@ impl Parser<'_> {
                 Action::Handshake { connection: name.to_owned(), or_end }
             }
             "compress" | "decompress" => Action::Compress { connection: rest.to_owned(), on: word == "compress" },
-            "deliver" => self.deliver(rest)?,
+            "arrived" => arrived(rest)?,
+            "deliver" => {
+                self.acting.push("(deliver)".to_owned());
+                self.deliver(rest)?
+            }
             "append" => {
+                self.acting.push("(append)".to_owned());
                 let (message, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
                 let arguments = arguments.trim().strip_prefix("to ").unwrap_or("INBOX").to_owned();
                 Action::Append { message: self.message(message)?, arguments }
@@ -293,6 +308,12 @@ impl Parser<'_> {
             Side::Server(kind) => {
                 let line = self.at + 1;
                 let expectation = self.expectation(kind, rest, language, depth)?;
+                if kind == "told" && !self.acting.iter().any(|who| *who != connection) {
+                    return Err(
+                        "S told: is measured from the last answer to somebody else, and there is none".to_owned()
+                    );
+                }
+                self.acting.push(connection.clone());
                 Ok(Action::Expect { connection, block: vec![(line, expectation)] })
             }
         }
@@ -307,8 +328,13 @@ impl Parser<'_> {
             })
         };
         Ok(match kind {
-            "" => Expectation::Reply { pattern: pattern()?, then: false },
-            "then" => Expectation::Reply { pattern: pattern()?, then: true },
+            "" | "then" => Expectation::Reply { pattern: pattern()?, then: kind == "then", told: false },
+            "told" => match pattern()? {
+                ReplyPattern::Imap(pattern) if pattern.is_untagged() => {
+                    Expectation::Reply { pattern: ReplyPattern::Imap(pattern), then: false, told: true }
+                }
+                _ => return Err("S told: is for untagged responses of IMAP".to_owned()),
+            },
             "not" => Expectation::Not(pattern()?),
             "has" => Expectation::Has(rest.to_owned()),
             "lacks" => Expectation::Lacks(rest.to_owned()),
@@ -368,6 +394,22 @@ impl Parser<'_> {
             rest = argument[length..].strip_prefix('}').ok_or("} is missing")?;
         }
     }
+}
+
+/// `arrived NUMBER [for USER] [in MAILBOX]`.
+fn arrived(rest: &str) -> Result<Action, String> {
+    const FORM: &str = "arrived NUMBER [for USER] [in MAILBOX]";
+    let mut words = rest.split_whitespace();
+    let messages = words.next().and_then(|number| number.parse().ok()).ok_or(FORM)?;
+    let (mut of, mut mailbox) = ("user".to_owned(), "INBOX".to_owned());
+    while let Some(word) = words.next() {
+        match (word, words.next()) {
+            ("for", Some(user)) => user.clone_into(&mut of),
+            ("in", Some(name)) => name.clone_into(&mut mailbox),
+            _ => return Err(FORM.to_owned()),
+        }
+    }
+    Ok(Action::Arrived { messages, of, mailbox })
 }
 
 /// What the runner works out when the line is sent.
@@ -488,12 +530,28 @@ mod tests {
             ("C: a\n", 6, "no connection"),
             ("connect imap\nS: * LIST (\n", 7, "missing"),
             ("deliver nothing.eml\n", 6, "no file"),
+            ("connect imap\nC: t NOOP\nS: t OK\nS told: * 1 EXISTS\n", 9, "somebody else"),
+            ("connect a: imap\nconnect b: imap\na S: t OK\nb S told: t OK\n", 9, "untagged"),
         ] {
             let error = read(body).unwrap_err();
             assert_eq!(error.line, line, "{error}");
             assert!(error.what.contains(word), "{error}");
         }
         assert!(parse("x", "connect imap\n", &|_| Err(String::new())).is_err());
+    }
+
+    #[test]
+    fn what_arrived_is_a_number_in_somebodys_mailbox() {
+        let step = |body| read(body).unwrap().steps.remove(0).action;
+        let Action::Arrived { messages: 2, of, mailbox } = step("arrived 2\n") else { panic!("arrived") };
+        assert_eq!((of.as_str(), mailbox.as_str()), ("user", "INBOX"));
+        let Action::Arrived { messages: 1, of, mailbox } = step("arrived 1 for bob in Junk\n") else {
+            panic!("arrived")
+        };
+        assert_eq!((of.as_str(), mailbox.as_str()), ("bob", "Junk"));
+        for wrong in ["arrived\n", "arrived some\n", "arrived 1 for\n", "arrived 1 at home\n"] {
+            assert_eq!(read(wrong).unwrap_err().line, 6, "{wrong}");
+        }
     }
 
     #[test]

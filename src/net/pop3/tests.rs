@@ -1,6 +1,6 @@
 //! Clients that talk to a driver through a real socket, over a real store.
 
-use tokio::io::AsyncBufReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -91,6 +91,19 @@ async fn a_lost_connection_removes_nothing() {
     drop(client);
     served.await.unwrap();
     assert_eq!(server.exists(), 1);
+}
+
+/// The password's proof takes longer than the end of the client's side to come.
+#[tokio::test]
+async fn who_ends_its_side_behind_what_it_sent_is_answered() {
+    let server = Server::start().await;
+    let (mut client, _served) = connect(&server).await;
+    client.stream.write_all(b"USER alice\r\nPASS secret\r\nQUIT\r\n").await.unwrap();
+    client.stream.shutdown().await.unwrap();
+    client.hears("+OK now the password").await;
+    assert!(client.line().await.starts_with("+OK maildrop has "));
+    assert!(client.line().await.starts_with("+OK goodbye"));
+    client.is_closed().await;
 }
 
 #[tokio::test]
