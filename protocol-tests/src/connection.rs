@@ -254,11 +254,15 @@ impl Connection {
 
     /// A multi-line answer of POP3, un-stuffed (RFC 1939 §3), with its last CRLF but without the full stop.
     pub async fn multi_line(&mut self, deadline: Instant) -> Result<Vec<u8>, String> {
+        // Where there was no full stop before, there is none: a message of megabytes is looked through once.
+        let mut looked = 0;
         let frame = |bytes: &[u8]| {
             if bytes.starts_with(b".\r\n") {
                 return Ok(Some(3));
             }
-            Ok(bytes.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5))
+            let found = bytes[looked..].windows(5).position(|w| w == b"\r\n.\r\n").map(|at| looked + at + 5);
+            looked = bytes.len().saturating_sub(4);
+            Ok(found)
         };
         match self.framed(frame, deadline).await? {
             Framed::Bytes(bytes, _) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
@@ -282,7 +286,7 @@ impl Connection {
 
     async fn framed(
         &mut self,
-        frame: impl Fn(&[u8]) -> Result<Option<usize>, String>,
+        mut frame: impl FnMut(&[u8]) -> Result<Option<usize>, String>,
         deadline: Instant,
     ) -> Result<Framed, String> {
         loop {
