@@ -178,6 +178,38 @@ impl<'a> Errand<'a> {
         Ok(names)
     }
 
+    /// Sends a message to an address, and waits for the 250.
+    pub(crate) async fn deliver(mut self, sender: &str, address: &str) -> Result<(), String> {
+        if self.tags == 0 {
+            self.line(self.hello()).await?;
+        }
+        self.line(&format!("MAIL FROM:<{sender}>")).await?;
+        self.line(&format!("RCPT TO:<{address}>")).await?;
+        let deadline = self.deadline();
+        self.connection.send(b"DATA\r\n", false, deadline).await?;
+        match self.reply().await? {
+            Reply::Lines(lines) if lines[0].starts_with(b"354") => {}
+            other => return Err(shown(&other)),
+        }
+        let message = format!("From: {sender}\r\nSubject: whether mail comes here\r\n\r\n.");
+        self.line(&message).await?;
+        self.line("QUIT").await?;
+        Ok(())
+    }
+
+    /// How many messages are in INBOX.
+    pub(crate) async fn messages(&mut self) -> Result<Option<String>, String> {
+        let told = self.imap("STATUS INBOX (MESSAGES)").await?;
+        let status = told.iter().find(|response| response.word(0).as_deref() == Some("STATUS"));
+        Ok(status.and_then(|response| match response.values.get(2) {
+            Some(Value::List(items)) => match &items[..] {
+                [_, Value::Atom(number)] => Some(String::from_utf8_lossy(number).into_owned()),
+                _ => None,
+            },
+            _ => None,
+        }))
+    }
+
     /// Makes an account as empty as a new one: messages go, and so do mailboxes and subscriptions that it did not have
     /// when it was seen for the first time.
     pub(crate) async fn empty(mut self, user: &str, lease: &Lease) -> Result<(), String> {

@@ -1,6 +1,9 @@
 //! Before the first transcript: whether the server is there, and takes the accounts. What is wrong is one sentence.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::errand::Errand;
 use crate::names::Names;
@@ -57,6 +60,41 @@ pub async fn services(subject: &mut Subject, asks_names: bool) -> Result<(), Str
     }
     Ok(())
 }
+
+/// Sends a message, and looks whether the account that it was for has it: where it does not, every case that waits for
+/// mail would fail.
+pub async fn mail_comes(subject: &Subject) -> Result<(), String> {
+    let Some(road) = subject.delivers_by().filter(|_| subject.endpoint(Service::Imap).is_some()) else { return Ok(()) };
+    let lease = subject.accounts(1).await?;
+    let account = lease.names.first().cloned().unwrap_or_default();
+    let address = subject.address_of(&account);
+    let mut reader = Errand::begin(subject, Service::Imap).await?;
+    reader.login(&account).await?;
+    let before = reader.messages().await?;
+    let refused = |error: String| format!("{} does not take mail for {address}: {error}", road.name());
+    let mut sending = Errand::begin(subject, road).await.map_err(refused)?;
+    let submits = matches!(road, Service::Submission | Service::Submissions);
+    if submits {
+        sending.login(&account).await.map_err(refused)?;
+    }
+    let sender = if submits { address.as_str() } else { "sender@example.com" };
+    sending.deliver(sender, &address).await.map_err(refused)?;
+    let deadline = subject.deadline();
+    while reader.messages().await? == before {
+        if Instant::now() >= deadline {
+            return Err(format!(
+                "mail for {address}, which {} took, does not come to the INBOX of {account}: say what its address is \
+                 by --address, or --deliver how",
+                road.name()
+            ));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// How long a mailbox is left alone between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Logs in, and asks how mailboxes are named where `asks_names`.
 async fn logs_in(subject: &Subject, service: Service, asks_names: bool) -> Result<Option<Names>, String> {

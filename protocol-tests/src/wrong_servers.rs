@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use crate::outcome::Outcome;
+use crate::probe;
 use crate::run;
 use crate::scripted::{Script, fails, imap, outcome, passes, subject};
 use crate::subject::Subject;
@@ -211,4 +212,29 @@ async fn who_is_never_told_has_no_figure_and_fails() {
     let ended = imap(&[("IDLE", "+ idling\r\n")], body).await;
     assert_eq!(ended.figures, []);
     fails(ended, 10, "nothing in time");
+}
+
+/// A server of LMTP that takes whatever it is sent.
+const TAKES_MAIL: Script = &[
+    ("LHLO", "250 hello\r\n"),
+    ("MAIL", "250 ok\r\n"),
+    ("RCPT", "250 ok\r\n"),
+    ("DATA", "354 go\r\n"),
+    ("From", ""),
+    ("QUIT", "221 bye\r\n"),
+    (".\r\n", "250 taken\r\n"),
+];
+
+#[tokio::test]
+async fn mail_that_goes_elsewhere_is_told_before_the_first_case() {
+    let keeps_none: Script = &[("STATUS", "* STATUS INBOX (MESSAGES 0)\r\nTAG OK\r\n")];
+    let mut reads = subject(Service::Imap, "* OK hello\r\n", keeps_none).await;
+    let takes = subject(Service::Lmtp, "220 hello\r\n", TAKES_MAIL).await;
+    reads.addresses.extend(takes.addresses);
+    let error = probe::mail_comes(&reads).await.unwrap_err();
+    assert!(error.contains("which lmtp took, does not come to the INBOX of t"), "{error}");
+    let refuses = subject(Service::Lmtp, "220 hello\r\n", &[("LHLO", "250 x\r\n"), ("MAIL", "550 no\r\n")]).await;
+    reads.addresses.extend(refuses.addresses);
+    let error = probe::mail_comes(&reads).await.unwrap_err();
+    assert!(error.contains("lmtp does not take mail") && error.contains("550 no"), "{error}");
 }

@@ -184,6 +184,7 @@ impl Server {
         }
         let known_names = profile.mailboxes.separator.is_some() || profile.mailboxes.prefix.is_some();
         probe::services(&mut subject, !known_names).await?;
+        probe::mail_comes(&subject).await?;
         if known_names {
             let usual = Names::default();
             let separator = match profile.mailboxes.separator.as_deref() {
