@@ -111,6 +111,8 @@ pub struct Connection {
     /// When the last reply that completes something came: a tagged response, or lines.
     pub answered: Option<Instant>,
     session: Session,
+    /// The client has said SMTPUTF8, and reads UTF-8 in replies (RFC 6531 §3.7.4).
+    said_smtputf8: bool,
 }
 
 impl Connection {
@@ -136,6 +138,7 @@ impl Connection {
             noticed: None,
             answered: None,
             session: Session::default(),
+            said_smtputf8: false,
         };
         if connection.endpoint.tls {
             connection.handshake().await.map_err(|e| e.to_string())?;
@@ -186,6 +189,9 @@ impl Connection {
         if self.language == Language::Imap {
             self.session.sent(bytes);
         }
+        // A command stands at the beginning; a message may be megabytes.
+        let beginning = &bytes[..bytes.len().min(2048)];
+        self.said_smtputf8 |= beginning.windows(8).any(|word| word.eq_ignore_ascii_case(b"SMTPUTF8"));
         let compressed = self.deflate.as_mut().map(|deflate| deflate.compress(bytes)).transpose()?;
         let bytes = compressed.as_deref().unwrap_or(bytes);
         let stream = self.stream()?;
@@ -241,10 +247,10 @@ impl Connection {
         self.answered = arrived;
         let lines: Vec<Vec<u8>> =
             text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
-        let judge = match self.language {
-            Language::Smtp => replies::smtp,
-            Language::Pop3 => replies::pop3,
-            Language::Imap | Language::Lines => |_: &[u8]| Ok(()),
+        let judge = |line: &[u8]| match self.language {
+            Language::Smtp => replies::smtp(line, self.said_smtputf8),
+            Language::Pop3 => replies::pop3(line),
+            Language::Imap | Language::Lines => Ok(()),
         };
         for line in &lines {
             judge(line).map_err(|e| format!("{e}: {}", printable(line)))?;

@@ -65,6 +65,8 @@ fn what_cannot_be_run_is_told_in_a_sentence() {
     cannot_run(&["run", "--pop3", &place, "--user", "alice"], "say --empty if that may be");
     cannot_run(&["run", "--pop3", &place, "--password", "wrong"], "does not let");
     cannot_run(&["run", "--pop3", &place, "--deliver", "lmtp"], "delivered by lmtp");
+    cannot_run(&["run", "--pop3", &place, "--deliver", "pop3"], "nobody delivers mail by pop3");
+    cannot_run(&["run", "--pop3", &place, "--patience", "0"], "stretched by 0");
     cannot_run(&["run", "--profile", "nowhere.toml"], "nowhere.toml");
     cannot_run(&["explain", "pop3/session/user-paas"], "did you mean");
 }

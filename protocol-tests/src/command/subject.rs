@@ -146,6 +146,17 @@ impl Server {
         if profile.services.is_empty() {
             return Err("no address: say where the server is, as with --imap localhost:143".to_owned());
         }
+        let roads = [Service::Smtp, Service::Lmtp, Service::Submission, Service::Submissions];
+        if let Some(service) = profile.deliver.filter(|service| !roads.contains(service)) {
+            return Err(format!(
+                "nobody delivers mail by {}, but by smtp, lmtp, submission or submissions",
+                service.name()
+            ));
+        }
+        let patience = profile.patience.unwrap_or(1.0);
+        if !(patience > 0.0 && patience.is_finite()) {
+            return Err(format!("no deadline can be stretched by {patience}"));
+        }
         let accounts = &profile.accounts;
         let user = accounts.user.as_deref().unwrap_or(USER);
         let password = accounts.password.as_deref().unwrap_or(PASSWORD);
@@ -168,7 +179,7 @@ impl Server {
         subject.provision = create(&accounts.create);
         subject.delivery = profile.deliver;
         subject.relay = profile.relay;
-        subject.patience *= profile.patience.filter(|factor| *factor > 0.0).unwrap_or(1.0);
+        subject.patience *= patience;
         if let Some(ca) = &profile.ca {
             subject.trust = Trust::authorities(ca)?;
         }
