@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::imap::always::Session;
 use crate::imap::value::{self, Kind, Response};
+use crate::replies;
 use crate::transcript::Language;
 
 /// A reply, in the language of its connection.
@@ -225,7 +226,16 @@ impl Connection {
             return Ok(Arrival::Reply(Reply::Imap(response)));
         }
         self.answered = arrived;
-        let lines = text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
+        let lines: Vec<Vec<u8>> =
+            text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
+        let judge = match self.language {
+            Language::Smtp => replies::smtp,
+            Language::Pop3 => replies::pop3,
+            Language::Imap | Language::Lines => |_: &[u8]| Ok(()),
+        };
+        for line in &lines {
+            judge(line).map_err(|e| format!("{e}: {}", printable(line)))?;
+        }
         Ok(Arrival::Reply(Reply::Lines(lines)))
     }
 

@@ -321,7 +321,9 @@ async fn single(
         }
         Expectation::Has(pattern) | Expectation::Lacks(pattern) => {
             let wanted = matches!(expectation, Expectation::Has(_));
-            let found = connection.last.iter().any(|l| begins(pattern, l.get(4..).unwrap_or(b""), context.bindings));
+            // Behind the code in SMTP; a listing of POP3 has none.
+            let from = if connection.language == Language::Smtp { 4 } else { 0 };
+            let found = connection.last.iter().any(|l| begins(pattern, l.get(from..).unwrap_or(b""), context.bindings));
             if found == wanted {
                 return Ok(());
             }
@@ -334,6 +336,7 @@ async fn single(
                 bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).collect();
             // Behind the last CRLF there is no line.
             found.pop();
+            connection.last = found.iter().map(|l| l.to_vec()).collect();
             if listing(patterns, &found, context.bindings) { Ok(()) } else { Err(Failure::at(line, printable(&bytes))) }
         }
         Expectation::Message(wanted) => {

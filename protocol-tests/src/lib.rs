@@ -12,6 +12,7 @@
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
 //! - [`transcript`]: a transcript as data, and its parser.
+//! - [`replies`]: rules that every reply of SMTP, LMTP and POP3 has to obey always.
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
@@ -33,6 +34,7 @@ pub mod imap;
 pub mod known;
 pub mod outcome;
 pub mod postbell;
+pub mod replies;
 pub mod report;
 pub mod run;
 pub mod scram;

@@ -30,6 +30,8 @@ pub struct Subject {
     pub user: String,
     /// The password of each account.
     pub password: String,
+    /// What it takes over SMTP it passes on to the mailboxes: there it is a little later than the 250 (RFC 5321 §2.1).
+    pub relay: bool,
     /// Stretches every deadline: 1 on a quiet machine.
     pub patience: f64,
     /// Makes accounts; `None` where any address is one.
@@ -54,6 +56,7 @@ impl Subject {
             addresses,
             user: user.to_owned(),
             password: password.to_owned(),
+            relay: false,
             patience,
             provision: None,
             give_rules: None,
@@ -106,7 +109,7 @@ impl Subject {
         Ok(None)
     }
 
-    /// What a service announces, before login or after, in upper case; asked for once.
+    /// What a service announces, before login or STARTTLS or behind it, in upper case; asked for once.
     async fn offered(&self, service: Service) -> Result<Vec<String>, String> {
         let mut offers = self.offers.lock().await;
         if let Some(known) = offers.get(&service) {
@@ -121,11 +124,14 @@ impl Subject {
             Language::Imap => self.imap_capabilities(&mut connection, deadline).await?,
             Language::Smtp => {
                 let hello = if service == Service::Lmtp { "LHLO probe.example\r\n" } else { "EHLO probe.example\r\n" };
-                connection.send(hello.as_bytes(), false, deadline).await?;
-                match connection.reply(deadline).await? {
-                    Arrival::Reply(Reply::Lines(lines)) => lines.iter().map(|l| first_word(l.get(4..))).collect(),
-                    other => return Err(format!("no answer to {hello:?}: {other:?}")),
+                let mut words = asked(&mut connection, hello, deadline).await?;
+                if words.iter().any(|word| word == "STARTTLS") && !service.is_tls() {
+                    // AUTH and REQUIRETLS are offered by many behind it alone.
+                    asked(&mut connection, "STARTTLS\r\n", deadline).await?;
+                    connection.handshake().await.map_err(|error| error.to_string())?;
+                    words.extend(asked(&mut connection, hello, deadline).await?);
                 }
+                words
             }
             Language::Pop3 | Language::Lines => {
                 connection.send(b"CAPA\r\n", false, deadline).await?;
@@ -160,6 +166,15 @@ impl Subject {
             }
         }
         Ok(words)
+    }
+}
+
+/// The first words of the lines that answer a command of SMTP.
+async fn asked(connection: &mut Connection, command: &str, deadline: Instant) -> Result<Vec<String>, String> {
+    connection.send(command.as_bytes(), false, deadline).await?;
+    match connection.reply(deadline).await? {
+        Arrival::Reply(Reply::Lines(lines)) => Ok(lines.iter().map(|line| first_word(line.get(4..))).collect()),
+        other => Err(format!("no answer to {command:?}: {other:?}")),
     }
 }
 

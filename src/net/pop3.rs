@@ -75,7 +75,7 @@ impl Client<'_> {
                     }
                     tokio::select! {
                         answer = self.find_out(request) => session.answer(answer),
-                        () = connection.gone(), if may_leave => return Ok(()),
+                        () = connection.gone_without_a_word(), if may_leave => return Ok(()),
                         () = stopping(&mut shutdown), if is_login => {}
                     }
                 }

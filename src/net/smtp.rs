@@ -94,12 +94,15 @@ async fn converse(mut connection: Connection, services: &Services, door: Door, d
                 let outcome = desk.transaction.complete().await;
                 session.delivered(outcome, now());
             }
-            Step::Ask(Ask::Authenticate(claim)) => tokio::select! {
-                // A login may wait long for its turn.
-                judged = login.judge(claim) => session.authenticated(judged, now()),
-                () = connection.gone() => return Ok(()),
-                () = stopping(&mut shutdown) => session.shut_down(),
-            },
+            Step::Ask(Ask::Authenticate(claim)) => {
+                let has_more_to_say = session.has_unread();
+                tokio::select! {
+                    // A login may wait long for its turn.
+                    judged = login.judge(claim) => session.authenticated(judged, now()),
+                    () = connection.gone_without_a_word(), if !has_more_to_say => return Ok(()),
+                    () = stopping(&mut shutdown) => session.shut_down(),
+                }
+            }
             Step::Ask(ask) => {
                 let answer = desk.answer(ask).await;
                 session.answer(answer, now());

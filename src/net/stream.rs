@@ -103,6 +103,21 @@ impl Connection {
         std::future::pending().await
     }
 
+    /// Waits until the client has gone without leaving anything to be read. Whoever closes its direction behind commands that
+    /// it sent ahead waits for their answers, and is there; under TLS what is unread may be its farewell, and counts for
+    /// nothing.
+    pub(crate) async fn gone_without_a_word(&self) {
+        self.gone().await;
+        let unread = match &self.stream {
+            Stream::Plain(tcp) => rustix::io::ioctl_fionread(tcp).unwrap_or(0),
+            Stream::Unix(unix) => rustix::io::ioctl_fionread(unix).unwrap_or(0),
+            Stream::Tls(_) => 0,
+        };
+        if unread > 0 {
+            std::future::pending().await
+        }
+    }
+
     /// The server's side of a TLS handshake. The caller has dropped whatever it had read before (no byte received in
     /// the clear survives, RFC 3207 §4.2), and limits the time.
     pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {

@@ -56,6 +56,9 @@ pub(crate) struct Run {
     /// The password of each account
     #[arg(long, default_value = "correct-horse")]
     password: String,
+    /// What it takes over SMTP it passes on: a mailbox has it by the deadline, and not at once
+    #[arg(long)]
+    relay: bool,
     /// A file of transcripts that this server is known to fail: a line for each, its name and why; below it the sentence that it breaks
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
@@ -129,7 +132,9 @@ impl Run {
             began: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             verbose: self.verbose,
         };
-        let given: Held = Arc::new(Given(Subject::new(addresses, &self.user, &self.password)));
+        let mut subject = Subject::new(addresses, &self.user, &self.password);
+        subject.relay = self.relay;
+        let given: Held = Arc::new(Given(subject));
         let known = match &self.known {
             Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
             None => String::new(),

@@ -20,7 +20,7 @@ pub enum Element {
     QuotedText(String),
     /// `{file NAME}`: exactly these bytes.
     Bytes(Vec<u8>),
-    /// `{delivered NAME}`: these bytes behind the trace fields that a delivery puts before them.
+    /// `{delivered NAME}`: these bytes behind the header fields that a delivery puts before them.
     Delivered(Vec<u8>),
     /// `( … )`.
     List(Vec<Element>),
@@ -222,24 +222,16 @@ fn one(element: &Element, value: &Value, bindings: &mut Bindings) -> bool {
     }
 }
 
-/// Whether `bytes` are `message` behind trace fields and nothing else (RFC 5321 §4.4; RFC 8601 §4.1 and RFC 7208 §9.1 count
-/// theirs among them).
+/// Whether `bytes` are `message` behind whole header fields and nothing else: those of RFC 5321 §4.4, RFC 8601 §4.1 and
+/// RFC 7208 §9.1, and what a server notes for itself, as X-Sieve.
 pub fn is_delivered(message: &[u8], bytes: &[u8]) -> bool {
-    let Some(trace) = bytes.strip_suffix(message) else { return false };
-    const FIELDS: [&[u8]; 6] = [
-        b"Return-Path:",
-        b"Received:",
-        b"Delivered-To:",
-        b"X-Original-To:",
-        b"Authentication-Results:",
-        b"Received-SPF:",
-    ];
-    trace.is_empty()
-        || trace.strip_suffix(b"\r\n").is_some_and(|trace| {
-            trace.split(|&b| b == b'\n').all(|line| {
-                line.starts_with(b" ")
-                    || line.starts_with(b"\t")
-                    || FIELDS.iter().any(|f| line.len() >= f.len() && line[..f.len()].eq_ignore_ascii_case(f))
+    let Some(fields) = bytes.strip_suffix(message) else { return false };
+    fields.is_empty()
+        || fields.strip_suffix(b"\r\n").is_some_and(|fields| {
+            fields.split(|&b| b == b'\n').enumerate().all(|(number, line)| {
+                let name = line.iter().take_while(|&&b| b.is_ascii_graphic() && b != b':').count();
+                (name > 0 && line.get(name) == Some(&b':'))
+                    || (number > 0 && line.starts_with(b" ") | line.starts_with(b"\t"))
             })
         })
 }
@@ -437,11 +429,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_exact_and_deliveries_add_only_trace_fields() {
+    fn bytes_are_exact_and_deliveries_add_only_fields() {
         assert!(check("* 1 FETCH (BODY[] {file ab})", "* 1 FETCH (BODY[] {2}\r\nab)"));
         assert!(!check("* 1 FETCH (BODY[] {file ab})", "* 1 FETCH (BODY[] {3}\r\nabc)"));
         assert!(is_delivered(b"S: x\r\n", b"Return-Path: <>\r\nReceived: a\r\n\tb\r\nS: x\r\n"));
-        assert!(!is_delivered(b"S: x\r\n", b"X-Junk: a\r\nS: x\r\n"));
+        assert!(is_delivered(b"S: x\r\n", b"X-Sieve: a\r\nS: x\r\n"));
+        assert!(!is_delivered(b"S: x\r\n", b"\r\nS: x\r\n"));
+        assert!(!is_delivered(b"S: x\r\n", b" a\r\nS: x\r\n"));
+        assert!(!is_delivered(b"S: x\r\n", b"Received: a\r\nBody.\r\nS: x\r\n"));
         assert!(!is_delivered(b"S: x\r\n", b"S: y\r\n"));
     }
 

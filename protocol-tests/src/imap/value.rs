@@ -59,7 +59,7 @@ impl Response {
 
     /// The same; `utf8`: the client has enabled UTF-8 in quoted strings.
     pub fn read_as(raw: &[u8], utf8: bool) -> Result<Response, String> {
-        let mut reader = Reader { bytes: raw, at: 0, utf8 };
+        let mut reader = Reader { bytes: raw, at: 0, utf8, in_code: false };
         let kind = match reader.until_space() {
             b"*" => Kind::Untagged,
             b"+" => Kind::Continuation,
@@ -141,6 +141,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     utf8: bool,
+    /// Inside a response code, where `]` ends an atom; elsewhere it is a character of it (RFC 3501 §9, ASTRING-CHAR).
+    in_code: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -258,7 +260,7 @@ impl<'a> Reader<'a> {
                     self.at += close + 1;
                     continue;
                 }
-                b']' => break,
+                b']' if self.in_code => break,
                 b'"' => return Err("a quote inside an atom".to_owned()),
                 byte if !byte.is_ascii_graphic() => {
                     return Err(format!("octet {byte:#04x} in an atom"));
@@ -277,7 +279,10 @@ impl<'a> Reader<'a> {
     fn code(&mut self) -> Result<Value, String> {
         let start = self.at;
         self.at += 1;
-        if let Ok(values) = self.values(Some(b']'), 0) {
+        self.in_code = true;
+        let values = self.values(Some(b']'), 0);
+        self.in_code = false;
+        if let Ok(values) = values {
             self.at += 1;
             return Ok(Value::Code(values));
         }
@@ -311,6 +316,14 @@ mod tests {
         let Value::List(items) = &fetch.values[2] else { panic!("a list") };
         assert_eq!(items[0], atom("BODY[HEADER.FIELDS (TO)]<0>"));
         assert_eq!(items[1], Value::Text(b"\r\n".to_vec()));
+    }
+
+    #[test]
+    fn a_bracket_ends_a_code_and_no_name() {
+        let list = Response::read(br#"* LIST () "/" a]b"#).unwrap();
+        assert_eq!(list.values[3], atom("a]b"));
+        let code = Response::read(b"* OK [UIDNEXT 4] Predicted").unwrap();
+        assert_eq!(code.values[1], Value::Code(vec![atom("UIDNEXT"), atom("4")]));
     }
 
     #[test]

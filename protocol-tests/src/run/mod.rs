@@ -1,7 +1,9 @@
 //! One transcript against one server.
 //!
-//! [`connect`] opens connections, [`send`] is what the client says, [`setup`] what happens beside the conversation.
+//! [`connect`] opens connections, [`send`] is what the client says, [`setup`] what happens beside the conversation,
+//! [`arrived`] waits for what a relay passes on.
 
+mod arrived;
 mod connect;
 mod send;
 mod setup;
@@ -174,6 +176,7 @@ impl Run<'_> {
                 Ok(())
             }
             Action::Deliver { message, to, by } => self.deliver(message, to, *by).await,
+            Action::Arrived { messages, of, mailbox } => self.arrived(*messages, of, mailbox).await,
             Action::Append { message, arguments } => self.append(message, arguments).await,
             Action::Rules { of, script } => self.rules(of, script).await,
             Action::Check { left, operator, right } => self.check(left, operator, right),

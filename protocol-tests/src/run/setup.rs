@@ -15,6 +15,9 @@ impl Run<'_> {
     pub(super) async fn deliver(&mut self, message: &[u8], to: &[String], by: Option<Service>) -> Result<(), Failure> {
         let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
         let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
+        let main = ["user".to_owned()];
+        let to = if to.is_empty() { &main[..] } else { to };
+        let before = if service == Service::Smtp { self.before_relaying(to).await? } else { Vec::new() };
         let name = format!("({})", service.name());
         self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
         self.exchange(
@@ -23,8 +26,7 @@ impl Run<'_> {
         )
         .await?;
         let mut recipients = 0;
-        let main = ["user".to_owned()];
-        for whom in if to.is_empty() { &main[..] } else { to } {
+        for whom in to {
             let address = if whom.contains(['@', '$']) { self.fill(whom)? } else { self.fill(&format!("${whom}"))? };
             self.exchange(&name, &format!("RCPT TO:<{}>", String::from_utf8_lossy(&address))).await?;
             recipients += 1;
@@ -41,6 +43,9 @@ impl Run<'_> {
         }
         self.exchange(&name, "QUIT").await?;
         self.connections.remove(&name);
+        for (user, messages) in before {
+            self.arrived(messages + 1, &user, "INBOX").await?;
+        }
         Ok(())
     }
 

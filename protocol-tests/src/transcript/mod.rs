@@ -218,6 +218,15 @@ pub enum Action {
         /// The road; where none is named SMTP, or LMTP if there is no SMTP.
         by: Option<Service>,
     },
+    /// `arrived`: so many messages are in a mailbox: at once, or within the deadline where a relay was between.
+    Arrived {
+        /// How many.
+        messages: u32,
+        /// Whose: the name of a user.
+        of: String,
+        /// The mailbox.
+        mailbox: String,
+    },
     /// A message put there by APPEND on a connection of the runner's own.
     Append {
         /// The message.
@@ -355,7 +364,7 @@ pub enum Expectation {
     },
     /// `S not:` no reply like this up to the end of the block or the next tagged response.
     Not(ReplyPattern),
-    /// `S has:` the last reply has a line that begins like this.
+    /// `S has:` the last reply, or listing of POP3, has a line that begins like this.
     Has(String),
     /// `S lacks:` the last reply has none.
     Lacks(String),

@@ -153,6 +153,7 @@ impl Parser<'_> {
                 Action::Handshake { connection: name.to_owned(), or_end }
             }
             "compress" | "decompress" => Action::Compress { connection: rest.to_owned(), on: word == "compress" },
+            "arrived" => arrived(rest)?,
             "deliver" => {
                 self.acting.push("(deliver)".to_owned());
                 self.deliver(rest)?
@@ -388,6 +389,22 @@ impl Parser<'_> {
     }
 }
 
+/// `arrived NUMBER [for USER] [in MAILBOX]`.
+fn arrived(rest: &str) -> Result<Action, String> {
+    const FORM: &str = "arrived NUMBER [for USER] [in MAILBOX]";
+    let mut words = rest.split_whitespace();
+    let messages = words.next().and_then(|number| number.parse().ok()).ok_or(FORM)?;
+    let (mut of, mut mailbox) = ("user".to_owned(), "INBOX".to_owned());
+    while let Some(word) = words.next() {
+        match (word, words.next()) {
+            ("for", Some(user)) => user.clone_into(&mut of),
+            ("in", Some(name)) => name.clone_into(&mut mailbox),
+            _ => return Err(FORM.to_owned()),
+        }
+    }
+    Ok(Action::Arrived { messages, of, mailbox })
+}
+
 /// What the runner works out when the line is sent.
 fn computed(word: &str, arguments: &str) -> Result<LinePart, String> {
     let quoted: Vec<&str> = arguments.split('"').collect();
@@ -514,6 +531,20 @@ mod tests {
             assert!(error.what.contains(word), "{error}");
         }
         assert!(parse("x", "connect imap\n", &|_| Err(String::new())).is_err());
+    }
+
+    #[test]
+    fn what_arrived_is_a_number_in_somebodys_mailbox() {
+        let step = |body| read(body).unwrap().steps.remove(0).action;
+        let Action::Arrived { messages: 2, of, mailbox } = step("arrived 2\n") else { panic!("arrived") };
+        assert_eq!((of.as_str(), mailbox.as_str()), ("user", "INBOX"));
+        let Action::Arrived { messages: 1, of, mailbox } = step("arrived 1 for bob in Junk\n") else {
+            panic!("arrived")
+        };
+        assert_eq!((of.as_str(), mailbox.as_str()), ("bob", "Junk"));
+        for wrong in ["arrived\n", "arrived some\n", "arrived 1 for\n", "arrived 1 at home\n"] {
+            assert_eq!(read(wrong).unwrap_err().line, 6, "{wrong}");
+        }
     }
 
     #[test]

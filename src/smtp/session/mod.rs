@@ -503,6 +503,11 @@ impl Session {
         }
     }
 
+    /// Whether commands are there, or the beginning of one, that have not been run.
+    pub fn has_unread(&self) -> bool {
+        !self.unread().is_empty()
+    }
+
     /// What has arrived and is not done with.
     fn unread(&self) -> &[u8] {
         &self.input[self.used..]
