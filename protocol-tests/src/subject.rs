@@ -10,7 +10,7 @@ use base64::Engine as _;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::connection::{Arrival, Connection, Reply};
+use crate::connection::{Arrival, Connection, Reply, Segments, Stream};
 use crate::imap::value::{Kind, Value};
 use crate::transcript::{Language, Need, Service};
 
@@ -21,6 +21,9 @@ pub type Provision =
 /// Gives an account rules: given its address and a script of Sieve (RFC 5228).
 pub type GiveRules =
     Box<dyn Fn(String, Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Connects to a service otherwise than by TCP, from an address of loopback: for a server in the same process.
+pub type Dial = Box<dyn Fn(Service, IpAddr) -> Result<Box<dyn Stream>, String> + Send + Sync>;
 
 /// A running server.
 pub struct Subject {
@@ -38,6 +41,8 @@ pub struct Subject {
     pub provision: Option<Provision>,
     /// Gives accounts rules; `None` where the runner knows no way.
     pub give_rules: Option<GiveRules>,
+    /// Connects; `None`: by TCP, to the addresses.
+    pub dial: Option<Dial>,
     next_user: AtomicU64,
     next_peer: AtomicU32,
     offers: Mutex<HashMap<Service, Vec<String>>>,
@@ -60,6 +65,7 @@ impl Subject {
             patience,
             provision: None,
             give_rules: None,
+            dial: None,
             next_user: AtomicU64::new(seconds % 1_000_000 * 10_000),
             next_peer: AtomicU32::new(0),
             offers: Mutex::default(),
@@ -94,6 +100,21 @@ impl Subject {
         base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{}", self.password))
     }
 
+    /// Opens a connection to a service; with its handshake, if it begins with one.
+    pub async fn connect(
+        &self,
+        name: &str,
+        service: Service,
+        peer: IpAddr,
+        language: Language,
+    ) -> Result<Connection, String> {
+        if let Some(dial) = &self.dial {
+            return Connection::over(name, dial(service, peer)?, service.is_tls(), language).await;
+        }
+        let address = self.addresses.get(&service).ok_or("no such service: name it in `needs:`")?;
+        Connection::open(name, *address, peer, service.is_tls(), language).await
+    }
+
     /// The first of the needs that the server does not offer.
     pub async fn lacks(&self, needs: &[Need]) -> Result<Option<String>, String> {
         for need in needs {
@@ -115,9 +136,7 @@ impl Subject {
         if let Some(known) = offers.get(&service) {
             return Ok(known.clone());
         }
-        let address = self.addresses[&service];
-        let mut connection =
-            Connection::open("", address, self.fresh_peer(), service.is_tls(), service.language()).await?;
+        let mut connection = self.connect("", service, self.fresh_peer(), service.language()).await?;
         let deadline = self.deadline();
         connection.reply(deadline).await?;
         let mut words = match service.language() {
@@ -134,7 +153,7 @@ impl Subject {
                 words
             }
             Language::Pop3 | Language::Lines => {
-                connection.send(b"CAPA\r\n", false, deadline).await?;
+                connection.send(b"CAPA\r\n", Segments::Whole, deadline).await?;
                 connection.reply(deadline).await?;
                 let listing = connection.multi_line(deadline).await?;
                 listing.split(|&b| b == b'\n').map(|l| first_word(Some(l))).collect()
@@ -149,7 +168,7 @@ impl Subject {
         let mut words = Vec::new();
         let login = format!("p2 LOGIN {} {}", self.fresh_user().await?, self.password);
         for (tag, command) in [("p1", "p1 CAPABILITY"), ("p2", &login), ("p3", "p3 CAPABILITY")] {
-            connection.send(format!("{command}\r\n").as_bytes(), false, deadline).await?;
+            connection.send(format!("{command}\r\n").as_bytes(), Segments::Whole, deadline).await?;
             loop {
                 let Arrival::Reply(Reply::Imap(response)) = connection.reply(deadline).await? else {
                     return Err(format!("no answer to {tag} while asking for capabilities"));
@@ -171,7 +190,7 @@ impl Subject {
 
 /// The first words of the lines that answer a command of SMTP.
 async fn asked(connection: &mut Connection, command: &str, deadline: Instant) -> Result<Vec<String>, String> {
-    connection.send(command.as_bytes(), false, deadline).await?;
+    connection.send(command.as_bytes(), Segments::Whole, deadline).await?;
     match connection.reply(deadline).await? {
         Arrival::Reply(Reply::Lines(lines)) => Ok(lines.iter().map(|line| first_word(line.get(4..))).collect()),
         other => Err(format!("no answer to {command:?}: {other:?}")),

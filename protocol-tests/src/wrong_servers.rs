@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use crate::connection::Segments;
 use crate::outcome::{Ended, Outcome};
 use crate::run;
 use crate::subject::Subject;
@@ -54,7 +55,7 @@ async fn outcome(service: Service, greeting: &'static str, script: Script, body:
     subject.patience = 0.1;
     let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
     let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
-    run::transcript(&transcript, &subject, false).await
+    run::transcript(&transcript, &subject, Segments::Whole).await
 }
 
 async fn imap(script: Script, body: &str) -> Ended {
@@ -184,7 +185,7 @@ async fn what_is_not_offered_is_not_passed() {
     for (needs, lacking) in [("imap IDLE", "imap IDLE"), ("pop3", "pop3")] {
         let source = format!("# A rule.\nrfc: RFC 1 §1\nneeds: {needs}\n\nconnect imap\n");
         let transcript = parse::parse("x", &source, &|_| Err(String::new())).unwrap();
-        let outcome = run::transcript(&transcript, &subject, false).await.outcome;
+        let outcome = run::transcript(&transcript, &subject, Segments::Whole).await.outcome;
         assert_eq!(outcome, Outcome::NotOffered(lacking.to_owned()));
     }
     assert_eq!(
@@ -240,7 +241,7 @@ async fn a_figure_is_the_time_until_somebody_is_told_and_not_until_somebody_look
                 phone S told: * 3 EXISTS\nlaptop S told: * 3 EXISTS\n";
     let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
     let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
-    let ended = run::transcript(&transcript, &subject, false).await;
+    let ended = run::transcript(&transcript, &subject, Segments::Whole).await;
     let [phone, laptop] = &ended.figures[..] else { panic!("{ended:?}") };
     assert_eq!((phone.line, phone.what.as_str()), (13, "phone S told: * 3 EXISTS"));
     // The laptop was told long before anybody asked it.

@@ -108,7 +108,7 @@ async fn live(seed: u64, seats: &Seats, folder: std::path::PathBuf) -> Played {
     let dusk = HOUR * (1 + dice.roll(3) as u32);
     let dawn = dusk + HOUR * (2 + dice.roll(8) as u32);
     let rest_from = dawn + HOUR * (1 + dice.roll(2) as u32);
-    let server = Server::new(folder, clock, Dice::new(dice.next()));
+    let server = Server::new(folder, clock, Dice::new(dice.next()), seats.contains(&0));
     let world = World::new(seed, clock, server, users, [dusk, dawn, rest_from]);
     let kept = tokio::select! {
         biased;
@@ -196,11 +196,17 @@ fn person(world: &Rc<World>, seat: usize) -> Pin<Box<dyn Future<Output = Result<
 async fn operate(world: Rc<World>, mut dice: Dice) -> Result<(), String> {
     let seat = 0;
     loop {
-        world.think(seat, &mut dice, 600_000..20_000_000).await;
-        if dice.once_in(2) {
+        let is_asked = tokio::select! {
+            biased;
+            () = world.server.dies() => false,
+            () = world.think(seat, &mut dice, 600_000..20_000_000) => true,
+        };
+        if is_asked && dice.once_in(2) {
             world.note(NOBODY, "the server stops");
             world.server.stop().await?;
         } else {
+            // What it says with its last breath is heard.
+            world.clock.turn(clock::Turn::thoughts(seat), dice.pause_ms(1..20_000)).await;
             world.note(NOBODY, "the server is killed");
             world.server.kill().await?;
         }
