@@ -1,6 +1,6 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
-mod compression;
+pub(crate) mod compression;
 pub mod guard;
 pub mod imap;
 mod io;
@@ -8,7 +8,7 @@ pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
-mod proxy;
+pub(crate) mod proxy;
 mod room;
 pub mod smtp;
 pub mod socket_file;
