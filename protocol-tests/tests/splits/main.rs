@@ -5,8 +5,7 @@
 //! could only be hoped for; and thousands of conversations take as long as one does over TCP.
 //!
 //! What a line sends is cut at one place in a run, and all its lines are: so there are as many runs as the longest of them
-//! has octets, less one. Of one that is longer than some hundred, the message of a DATA command, every so many are tried
-//! beyond that.
+//! has octets, less one. Of one that is longer than some hundred, the message of a DATA command, some are tried beyond that.
 //!
 //! ```text
 //! cargo test --test splits                             each transcript, cut at one place
@@ -34,9 +33,9 @@ use tokio::task::LocalSet;
 
 use self::server::{Server, can_be_in_memory, start};
 
-/// Up to so many octets every place is tried; beyond, one in so many, and the last few.
+/// Up to so many octets every place is tried; beyond, so many that lie evenly, and the last few.
 const EVERY_PLACE_OCTETS: usize = 300;
-const ONE_IN: usize = 61;
+const BEYOND: usize = 50;
 const LAST: usize = 8;
 
 /// What happens while a processor works, not while time passes: in virtual time it never does.
@@ -66,8 +65,9 @@ impl Places {
         let places = longest.saturating_sub(1);
         match self {
             Places::All => {
+                let step = (places / BEYOND).max(1);
                 let is_tried = |place: &usize| {
-                    *place < EVERY_PLACE_OCTETS || place.is_multiple_of(ONE_IN) || *place + LAST >= places
+                    *place < EVERY_PLACE_OCTETS || place.is_multiple_of(step) || *place + LAST >= places
                 };
                 (0..places).filter(is_tried).collect()
             }
