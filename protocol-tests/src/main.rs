@@ -5,6 +5,7 @@ mod command;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use command::compare::Compare;
 use command::explain::Explain;
 use command::list::List;
 use command::run::Run;
@@ -25,6 +26,8 @@ enum Command {
     List(List),
     /// Tell of one transcript: its rule, where that stands, what it needs, the conversation, how to run it
     Explain(Explain),
+    /// Put the results of several servers into a page, side by side
+    Compare(Compare),
 }
 
 #[tokio::main]
@@ -33,6 +36,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await,
         Command::List(list) => list.run().map(|()| true),
         Command::Explain(explain) => explain.run().map(|()| true),
+        Command::Compare(compare) => compare.run().map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
