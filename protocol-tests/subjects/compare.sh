@@ -97,11 +97,17 @@ start cyrus protocol-tests/subjects/cyrus.sh $((base + 1000))
 hold cyrus "$(sed -n 's/ runs on.*//p' "$work/cyrus")" $(mailboxes $((base + 1000))) "$@"
 
 # Postfix hands over to Dovecot, whose own doors are no business of its.
-start postfix protocol-tests/subjects/postfix.sh $((base + 2000)) 127.0.0.1:$((base + 24))
-if [ $# -eq 0 ]; then set -- smtp/; fi
-hold postfix "$(sed -n 's/ runs on.*//p' "$work/postfix")" --relay --smtp 127.0.0.1:$((base + 2025)) \
-  --submission 127.0.0.1:$((base + 2587)) --submissions 127.0.0.1:$((base + 2465)) \
-  --imap 127.0.0.1:$((base + 143)) --pop3 127.0.0.1:$((base + 110)) "$@"
+for filter in "$@"; do
+  shift
+  case $filter in smtp*) set -- "$@" "$filter" ;; esac
+done
+if [ -z "$show" ]; then set -- smtp/; fi
+if [ $# -gt 0 ]; then
+  start postfix protocol-tests/subjects/postfix.sh $((base + 2000)) 127.0.0.1:$((base + 24))
+  hold postfix "$(sed -n 's/ runs on.*//p' "$work/postfix")" --relay --smtp 127.0.0.1:$((base + 2025)) \
+    --submission 127.0.0.1:$((base + 2587)) --submissions 127.0.0.1:$((base + 2465)) \
+    --imap 127.0.0.1:$((base + 143)) --pop3 127.0.0.1:$((base + 110)) "$@"
+fi
 
 page=docs/CONFORMANCE.md
 if [ -n "$show" ]; then cp "$page" "$work/page" && page=$work/page; fi

@@ -106,8 +106,19 @@ impl Pattern {
         if is("CAPABILITY") {
             return as_set(patterns, values, Extras::Allowed, bindings);
         }
-        if is("SEARCH") || is("ENABLED") {
+        if is("SEARCH") {
             return as_set(patterns, values, Extras::Refused, bindings);
+        }
+        if is("ENABLED") {
+            // QRESYNC enables CONDSTORE too (RFC 7162 §3.2.3), and a server may say so.
+            let is_word =
+                |element: &Element, word: &str| matches!(element, Element::Word(w) if w.eq_ignore_ascii_case(word));
+            let named = |word: &str| patterns.iter().any(|element| is_word(element, word));
+            let implied = named("QRESYNC") && !named("CONDSTORE");
+            let is_condstore =
+                |value: &Value| matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(b"CONDSTORE"));
+            let values: Vec<Value> = values.iter().filter(|value| !(implied && is_condstore(value))).cloned().collect();
+            return as_set(patterns, &values, Extras::Refused, bindings);
         }
         if let (true, [Element::List(wanted), names @ ..], [Value::List(found), got @ ..]) =
             (is("LIST") || is("LSUB"), patterns, values)
@@ -417,6 +428,9 @@ mod tests {
         assert!(check("* SEARCH", "* SEARCH"));
         assert!(check("* CAPABILITY IDLE", "* CAPABILITY IMAP4rev1 IDLE"));
         assert!(!check("* CAPABILITY IDLE", "* CAPABILITY IMAP4rev1"));
+        assert!(check("* ENABLED QRESYNC", "* ENABLED CONDSTORE QRESYNC"));
+        assert!(!check("* ENABLED QRESYNC CONDSTORE", "* ENABLED QRESYNC"));
+        assert!(!check("* ENABLED UIDONLY", "* ENABLED CONDSTORE UIDONLY"));
         assert!(check("* LIST (\\HasNoChildren …) \"/\" a", "* LIST (\\Drafts \\HasNoChildren) \"/\" {1}\r\na"));
         assert!(check("* STATUS a (UIDNEXT $_ MESSAGES 2)", "* STATUS \"a\" (MESSAGES 2 UIDNEXT 3)"));
         assert!(!check("* STATUS a (MESSAGES 2)", "* STATUS a (MESSAGES 3)"));
