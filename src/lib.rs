@@ -51,3 +51,7 @@ pub mod server;
 
 /// What a person types: `dev`, `serve`, `account`, `sieve`, `check`.
 pub mod cli;
+
+/// What holds for any octets, at each door through which strangers' octets come. Built for tests and fuzzing alone.
+#[cfg(any(test, fuzzing))]
+pub mod properties;

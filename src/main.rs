@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// Gives memory back soon after connections close; its settings are in `.cargo/config.toml`.
-#[cfg(not(target_env = "msvc"))]
+#[cfg(not(any(target_env = "msvc", fuzzing)))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

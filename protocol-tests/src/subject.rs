@@ -101,7 +101,7 @@ impl Subject {
                 return Ok(Some(need.service.name().to_owned()));
             }
             if let Some(capability) = &need.capability
-                && !self.offered(need.service).await?.contains(&capability.to_ascii_uppercase())
+                && !self.offered(need.service).await?.iter().any(|word| is_offered(word, capability))
             {
                 return Ok(Some(format!("{} {capability}", need.service.name())));
             }
@@ -176,6 +176,12 @@ async fn asked(connection: &mut Connection, command: &str, deadline: Instant) ->
         Arrival::Reply(Reply::Lines(lines)) => Ok(lines.iter().map(|line| first_word(line.get(4..))).collect()),
         other => Err(format!("no answer to {command:?}: {other:?}")),
     }
+}
+
+/// `APPENDLIMIT` is offered by `APPENDLIMIT=1000` too.
+fn is_offered(word: &str, capability: &str) -> bool {
+    let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
+    left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
 }
 
 fn first_word(line: Option<&[u8]>) -> String {

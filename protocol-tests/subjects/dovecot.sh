@@ -41,6 +41,9 @@ userdb {
 namespace inbox {
   inbox = yes
   separator = /
+  mailbox INBOX {
+    auto = create
+  }
   mailbox Drafts {
     special_use = \Drafts
     auto = create
@@ -51,6 +54,8 @@ namespace inbox {
   }
 }
 mailbox_list_index = yes
+mailbox_list_index_include_inbox = yes
+mailbox_idle_check_interval = 1 secs
 mail_attribute_dict = file:%h/attributes
 mail_plugins = quota zlib
 plugin {
@@ -69,6 +74,8 @@ service anvil {
   client_limit = 4000
 }
 service imap-login {
+  service_count = 0
+  process_min_avail = 2
   inet_listener imap {
     port = $((base + 143))
   }
@@ -78,6 +85,7 @@ service imap-login {
   }
 }
 service pop3-login {
+  service_count = 0
   inet_listener pop3 {
     port = $((base + 110))
   }

@@ -246,7 +246,7 @@ fn is_attribute(attribute: &str) -> bool {
 }
 
 /// What comes behind a client's first message, for tests of profiles.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn challenge_for_tests(first: ClientFirst) -> super::sasl::Step {
     let (challenge, pending) = first.challenge_with("server", b"salt", 4096);
     super::sasl::Exchange::scram(&challenge, pending)

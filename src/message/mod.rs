@@ -31,6 +31,8 @@ mod mime;
 pub mod msg_id;
 pub mod parameters;
 mod preview;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod rules;
 pub mod search;
 pub mod section;
 mod shifted;

@@ -33,10 +33,10 @@ const TRAILER_OCTETS_MAX: usize = 16;
 
 /// What came is no DEFLATE, or goes on behind its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Corrupt;
+pub(crate) struct Corrupt;
 
 /// Compresses one direction and decompresses the other.
-pub(super) struct Compression {
+pub(crate) struct Compression {
     compressor: Option<Box<CompressorOxide>>,
     decompressor: Decompressor,
     /// What arrived; unread from `start` on.
@@ -75,7 +75,7 @@ enum Decompressor {
 
 impl Compression {
     /// At the beginning of both streams.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             compressor: None,
             decompressor: Decompressor::Resting { boundary: Box::default(), history: Box::default() },
@@ -86,7 +86,7 @@ impl Compression {
     }
 
     /// What to send for `octets`.
-    pub(super) fn compress(&mut self, octets: &[u8]) -> Vec<u8> {
+    pub(crate) fn compress(&mut self, octets: &[u8]) -> Vec<u8> {
         if matches!(self.phase, Phase::Ending { .. } | Phase::Over) {
             return octets.to_vec();
         }
@@ -113,7 +113,7 @@ impl Compression {
     }
 
     /// Takes what arrived. To be called when [`next`](Self::next) has nothing more.
-    pub(super) fn receive(&mut self, raw: Vec<u8>) {
+    pub(crate) fn receive(&mut self, raw: Vec<u8>) {
         if self.unread().is_empty() {
             self.raw = raw;
             self.start = 0;
@@ -123,7 +123,7 @@ impl Compression {
     }
 
     /// Some of what the client said, up to the end of a block or of the window; `None`: more must arrive.
-    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Corrupt> {
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, Corrupt> {
         match self.phase {
             Phase::Running => self.inflate(),
             Phase::Finished if self.unread().is_empty() => Ok(None),
@@ -135,18 +135,18 @@ impl Compression {
 
     /// The client's last compressed command was the last that [`next`](Self::next) gave: what follows is as it is, and so
     /// is what is sent.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.compressor = None;
         self.phase = Phase::Ending { trailer: 0 };
     }
 
     /// Compression is over, and nothing of it is left: it can be dropped.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Over && self.unread().is_empty()
     }
 
     /// Whether [`rest`](Self::rest) would give anything back.
-    pub(super) fn can_rest(&self) -> bool {
+    pub(crate) fn can_rest(&self) -> bool {
         let awake = match &self.decompressor {
             Decompressor::Awake { state, .. } => state.block_boundary_state().is_some(),
             Decompressor::Resting { .. } => false,
@@ -155,7 +155,7 @@ impl Compression {
     }
 
     /// Drops all that can be made anew. To be called when [`next`](Self::next) has nothing more.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.compressor = None;
         let Decompressor::Awake { state, window, position, filled } = &self.decompressor else { return };
         let Some(boundary) = state.block_boundary_state() else { return };

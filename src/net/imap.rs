@@ -14,7 +14,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -45,9 +45,6 @@ const STOPPING: &str = "The server is shutting down";
 
 /// Said to whoever has not logged in, when the place is needed.
 const PLACE_IS_NEEDED: &str = "The server is full, and you have not logged in";
-
-/// When this process began to keep IDLE connections alive: keepalives fall on multiples of their interval from here.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Serves an IMAP client until it goes, misbehaves, or the server stops.
 pub async fn serve(connection: Connection, services: Arc<Services>) {
@@ -346,7 +343,7 @@ impl Driver {
         let mut hasher = DefaultHasher::new();
         self.session.account().map(|account| account.id).hash(&mut hasher);
         let interval = self.peer.services.imap.keepalive_interval.max(Duration::from_millis(1));
-        next_multiple(*EPOCH, Instant::now(), interval, hasher.finish())
+        next_multiple(self.peer.services.started_at, Instant::now(), interval, hasher.finish())
     }
 }
 

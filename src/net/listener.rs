@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol as Transport, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{JoinError, JoinSet};
 
@@ -25,7 +25,7 @@ use super::guard::NoPlace;
 use super::limits::ConnectionSlot;
 use super::smtp::Door;
 use super::socket_file::{self, SocketFile};
-use super::{Connection, Services, Stream, imap, pop3, proxy, smtp, stopping, tls};
+use super::{Connection, Services, Stream, Transport, imap, pop3, proxy, smtp, stopping, tls};
 use crate::auth::Origin;
 use crate::policy::abuse::Deed;
 
@@ -150,7 +150,7 @@ impl Gate {
         match self {
             Gate::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok((Stream::Plain(stream), peer.into()))
+                Ok((Stream::Plain(Transport::Tcp(stream)), peer.into()))
             }
             Gate::Unix { listener, _name } => {
                 let (stream, _unnamed) = listener.accept().await?;
@@ -178,7 +178,7 @@ impl Listener {
     }
 
     fn bind_port(address: SocketAddr) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Transport::TCP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restarted server takes its port back while old connections are in TIME_WAIT.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
@@ -241,14 +241,19 @@ impl Listener {
     }
 }
 
-/// A number for a connection that no other of this process has, whatever is spoken on it.
-pub(crate) fn new_id() -> u64 {
-    static LAST_ID: AtomicU64 = AtomicU64::new(0);
-    LAST_ID.fetch_add(1, Ordering::Relaxed) + 1
+/// Numbers for connections, whatever is spoken on them: a server gives none twice. Clones count on together.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers(Arc<AtomicU64>);
+
+impl Numbers {
+    /// The next.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
-/// Gives a new connection its place, its number and its task.
-fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
+/// Gives a new connection its place, its number and its task: what a listener does with whatever it accepts.
+pub fn start(role: Role, stream: Stream, peer: Origin, services: &Arc<Services>, sessions: &mut JoinSet<()>) {
     if let Some(connection) = begin(role, stream, peer, services) {
         sessions.spawn(serve_from_the_handshake(role, connection, Arc::clone(services)));
     }
@@ -313,7 +318,7 @@ fn begin(role: Role, stream: Stream, peer: Origin, services: &Services) -> Optio
         tracing::debug!(role = role.name(), %peer, %error, "connection lost before it began");
         return None;
     }
-    let id = new_id();
+    let id = services.numbers.next();
     tracing::debug!(role = role.name(), connection = id, %peer, "connected");
     Some(Connection { stream, peer, id, place })
 }
@@ -352,16 +357,16 @@ fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
 /// all the same.
 fn tell(stream: &Stream, refusal: &str) {
     let _told = match stream {
-        Stream::Plain(stream) => stream.try_write(refusal.as_bytes()),
+        Stream::Plain(Transport::Tcp(stream)) => stream.try_write(refusal.as_bytes()),
         Stream::Unix(stream) => stream.try_write(refusal.as_bytes()),
-        // No handshake was made for whom nobody serves.
-        Stream::Tls(_) => Ok(0),
+        // What is in memory has no way to try it; and no handshake was made for whom nobody serves.
+        Stream::Plain(Transport::Memory(_)) | Stream::Tls(_) => Ok(0),
     };
 }
 
 fn prepare(stream: &Stream) -> io::Result<()> {
     // A process of this machine is not lost without the kernel's saying so.
-    let Stream::Plain(stream) = stream else { return Ok(()) };
+    let Stream::Plain(Transport::Tcp(stream)) = stream else { return Ok(()) };
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL))?;

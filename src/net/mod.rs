@@ -1,6 +1,6 @@
 //! The only place that knows sockets: listeners, TLS, connection drivers, limits.
 
-mod compression;
+pub(crate) mod compression;
 pub mod guard;
 pub mod imap;
 mod io;
@@ -8,7 +8,7 @@ pub mod limits;
 pub mod listener;
 pub mod pop3;
 pub mod port_owner;
-mod proxy;
+pub(crate) mod proxy;
 mod room;
 pub mod smtp;
 pub mod socket_file;
@@ -16,7 +16,7 @@ pub mod stream;
 #[cfg(test)]
 mod testbed;
 pub mod tls;
-pub use stream::{Connection, Stream};
+pub use stream::{Connection, Stream, Transport};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +56,10 @@ pub struct Services {
     pub imap: crate::imap::Limits,
     /// What IMAP clients share of the memory.
     pub(crate) imap_workspace: crate::imap::exec::Workspace,
+    /// Numbers the connections.
+    pub numbers: listener::Numbers,
+    /// When the server began: signs of life fall on multiples of their interval from here.
+    pub started_at: tokio::time::Instant,
     /// Who may have how many sessions; a driver asks for its place when its user has logged in.
     pub sessions: Arc<limits::Sessions>,
     /// What is asked about those who send mail from outside, and what follows.

@@ -39,7 +39,7 @@ const FIXED_OCTETS: usize = 16;
 
 /// What a proxy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Header {
+pub(crate) enum Header {
     /// The proxy speaks for itself, to see whether we live: the connection's own address is the true one.
     Local,
     /// The connection comes from here.
@@ -75,7 +75,7 @@ fn invalid(wrong: &Malformed) -> io::Error {
 
 /// Why something is no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     #[error("no PROXY header, which this address is set up for")]
     NoHeader,
     #[error("a PROXY header of version 1 is no line of at most 107 octets with addresses and ports")]
@@ -88,7 +88,7 @@ pub(super) enum Malformed {
 
 /// Puts a header together from the octets that come.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// What has come, without what is dropped.
     kept: Vec<u8>,
     /// How much has come behind what is kept.
@@ -97,7 +97,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// How many octets may be read without reading beyond the header; at least 1 until it is complete.
-    pub(super) fn wanted(&self) -> usize {
+    pub(crate) fn wanted(&self) -> usize {
         let have = self.kept.len();
         match self.kept.first() {
             // No header is shorter than a signature.
@@ -109,7 +109,7 @@ impl Reader {
     }
 
     /// Takes what was read, no more than [`wanted`](Self::wanted). Says what the header says when it is complete.
-    pub(super) fn push(&mut self, octets: &[u8]) -> Result<Option<Header>, Malformed> {
+    pub(crate) fn push(&mut self, octets: &[u8]) -> Result<Option<Header>, Malformed> {
         let (kept, dropped) = octets.split_at(octets.len().min(LINE_OCTETS_MAX - self.kept.len()));
         self.kept.extend_from_slice(kept);
         self.dropped += dropped.len();

@@ -1,10 +1,10 @@
-//! A client's connection: TCP, plain or TLS, or a Unix socket.
+//! A client's connection: TCP, plain or TLS, or a Unix socket; and for simulations, octets that never leave the memory.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -17,11 +17,21 @@ use crate::auth::scram::ChannelBinding;
 #[derive(Debug)]
 pub enum Stream {
     /// As they are.
-    Plain(TcpStream),
+    Plain(Transport),
     /// Through TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Transport>>),
     /// Between processes of this machine. There is no TLS: nobody else reads what passes.
     Unix(UnixStream),
+}
+
+/// What TLS may lie upon.
+#[derive(Debug)]
+pub enum Transport {
+    /// A network.
+    Tcp(TcpStream),
+    /// A network that is played by whoever holds the other end: each octet comes when that one wants it to, by the clock of
+    /// the runtime.
+    Memory(DuplexStream),
 }
 
 /// A client's connection.
@@ -81,7 +91,7 @@ impl Connection {
             // would end at once where data wait.
             let urgent = tokio::io::Interest::PRIORITY;
             let ready = match &self.stream {
-                Stream::Plain(tcp) => tcp.ready(urgent).await,
+                Stream::Plain(transport) => transport.ready(urgent).await,
                 Stream::Tls(tls) => tls.get_ref().0.ready(urgent).await,
                 Stream::Unix(unix) => unix.ready(urgent).await,
             };
@@ -113,8 +123,8 @@ impl Connection {
     pub async fn start_tls(self, acceptor: &TlsAcceptor) -> io::Result<Connection> {
         let Connection { stream, peer, id, place } = self;
         match stream {
-            Stream::Plain(tcp) => {
-                let tls = acceptor.accept(tcp).await?;
+            Stream::Plain(transport) => {
+                let tls = acceptor.accept(transport).await?;
                 Ok(Connection { stream: Stream::Tls(Box::new(tls)), peer, id, place })
             }
             Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is on already")),
@@ -123,10 +133,53 @@ impl Connection {
     }
 }
 
+impl Transport {
+    /// As sockets tell it. Nothing is told of what is in memory.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    async fn ready(&self, interest: tokio::io::Interest) -> io::Result<tokio::io::Ready> {
+        match self {
+            Transport::Tcp(tcp) => tcp.ready(interest).await,
+            Transport::Memory(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Transport::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Transport::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Transport::Memory(memory) => Pin::new(memory).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Transport::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Plain(transport) => Pin::new(transport).poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
             Stream::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
         }
@@ -136,7 +189,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Plain(transport) => Pin::new(transport).poll_write(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Stream::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
         }
@@ -144,7 +197,7 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Plain(transport) => Pin::new(transport).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
             Stream::Unix(unix) => Pin::new(unix).poll_flush(cx),
         }
@@ -152,7 +205,7 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Plain(transport) => Pin::new(transport).poll_shutdown(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
         }

@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::guard::{Guard, Settings};
 use super::limits::{Network, SessionLimits, Sessions};
-use super::{Connection, Services, Stream};
+use super::{Connection, Services, Stream, Transport};
 use crate::auth::{Authenticator, Directory, Membership, Origin, Passwords, credentials_from_password};
 use crate::observe::Nobody;
 use crate::store::{FlagNames, Mailbox, NewMessage, Options, Placement, Store, UidSet};
@@ -58,6 +58,8 @@ impl Server {
             pop3_logins: Default::default(),
             imap: Default::default(),
             imap_workspace: Default::default(),
+            numbers: Default::default(),
+            started_at: tokio::time::Instant::now(),
             guard: Arc::new(Guard::new(Settings::OFF, Arc::clone(&sessions))),
             sessions,
             policy: None,
@@ -100,7 +102,7 @@ impl Server {
         let (tcp, peer): (TcpStream, SocketAddr) = accepted.unwrap();
         let peer = peer.into();
         let place = Box::new(self.services.sessions.admit(&peer).unwrap());
-        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(tcp), peer, id: 1, place })
+        (Client::new(client.unwrap()), Connection { stream: Stream::Plain(Transport::Tcp(tcp)), peer, id: 1, place })
     }
 }
 

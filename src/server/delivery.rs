@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::control::{self, Asked};
 use crate::auth::{Directory, Origin};
 use crate::deliver::{Destination, TRACE_OCTETS, Transaction};
-use crate::net::listener::new_id;
+use crate::net::listener::Numbers;
 use crate::net::stopping;
 use crate::observe::Observer;
 use crate::smtp::{Client, Dialect, Envelope, Limits, MailParameters, Path, RcptParameters, Reply, replies};
@@ -109,6 +109,8 @@ pub struct Courier {
     observer: Arc<dyn Observer>,
     limits: Limits,
     places: Semaphore,
+    /// Deliveries are numbered as connections are.
+    numbers: Numbers,
 }
 
 /// How a delivery ended before its time.
@@ -148,7 +150,13 @@ impl Courier {
             observer: Arc::clone(observer),
             limits: Limits { message_size: size, ..limits.clone() },
             places: Semaphore::new(DELIVERIES_MAX),
+            numbers: Numbers::default(),
         }
+    }
+
+    /// Where a server's connections are numbered too.
+    pub fn numbered_with(self, numbers: &Numbers) -> Self {
+        Self { numbers: numbers.clone(), ..self }
     }
 
     /// Delivers the message that a program of the user `uid` sends, and says what has become of it.
@@ -175,7 +183,7 @@ impl Courier {
             // Who may open the socket may read the store.
             policy: None,
         };
-        let mut transaction = Transaction::new(to, new_id());
+        let mut transaction = Transaction::new(to, self.numbers.next());
         let mut envelope = Envelope {
             // One answer for all.
             dialect: Dialect::Smtp,

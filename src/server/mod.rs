@@ -19,6 +19,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use self::delivery::Courier;
 use crate::auth::directory::Unknown;
@@ -137,27 +139,8 @@ impl Server {
     /// Starts everything that `config` asks for; when it returns, every socket listens.
     pub async fn start(config: Config, observer: Arc<dyn Observer>) -> Result<Server, StartError> {
         let listeners = bind(&config.listeners)?;
-        let (trusted_senders, policy) = match config.strangers {
-            Some(Strangers { trusted, policy }) => (trusted, Some(Policy::new(policy, &config.dns, &config.hostname)?)),
-            None => (Vec::new(), None),
-        };
         let addresses = listeners.iter().map(Bound::of).collect();
-
-        let Config {
-            hostname,
-            data_dir,
-            membership,
-            addresses: rules,
-            plaintext_login,
-            trusted_proxies,
-            sessions,
-            abuse,
-            smtp,
-            imap,
-            pop3,
-            ..
-        } = config;
-        let (tls_source, options) = (config.tls, config.store);
+        let (tls_source, data_dir, options) = (config.tls.clone(), config.data_dir.clone(), config.store.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let tls = Tls::new(tls_source)?;
             let store = open_store(&data_dir, options)?;
@@ -173,43 +156,15 @@ impl Server {
         };
 
         let (stop, shutdown) = watch::channel(false);
-        let passwords = match &membership {
-            Membership::Open { .. } => Passwords::Any,
-            Membership::Closed { .. } => Passwords::Checked,
-        };
-        let directory = Directory::new(store.clone(), membership.clone()).with_rules(rules.clone());
-        miss_postmasters(&directory, &membership).await;
-        let sessions = Sessions::new(within_descriptors(sessions));
-        let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
-        let guard = Arc::new(Guard::new(abuse, Arc::clone(&sessions)));
-        let exempt = Arc::clone(&sessions);
-        let authenticator = authenticator
-            .with_shared_peers(move |peer| exempt.is_exempt(peer))
-            .with_failed_logins(Arc::clone(&guard) as _);
-        let services = Arc::new(Services {
-            hostname,
-            store: store.clone(),
-            authenticator,
-            directory,
-            observer,
-            tls: tls.as_ref().map(|tls| tls.acceptor.clone()),
-            plaintext_login,
-            trusted_proxies,
-            smtp,
-            pop3,
-            pop3_logins: Default::default(),
-            imap,
-            imap_workspace: Default::default(),
-            sessions,
-            policy,
-            trusted_senders,
-            guard,
-            shutdown: shutdown.clone(),
-        });
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor.clone());
+        let (membership, rules) = (config.membership.clone(), config.addresses.clone());
+        let services = services(config, store.clone(), acceptor, observer, shutdown.clone()).await?;
+        let services = Arc::new(services);
 
         let mut tasks = JoinSet::new();
         let owner = control::Owner::new(store.clone(), Some(membership), rules);
-        let courier = Courier::new(&services.hostname, &services.directory, &store, &services.observer, &services.smtp);
+        let courier = Courier::new(&services.hostname, &services.directory, &store, &services.observer, &services.smtp)
+            .numbered_with(&services.numbers);
         tasks.spawn(control::run(control, data_dir, owner, Arc::new(courier), shutdown));
         for listener in listeners {
             tasks.spawn(listener.run(Arc::clone(&services), DRAIN));
@@ -272,6 +227,54 @@ impl Server {
         while tasks.join_next().await.is_some() {}
         store.close().await
     }
+}
+
+/// What every connection shares, as `config` has it, over a store that is open.
+pub async fn services(
+    config: Config,
+    store: Store,
+    tls: Option<TlsAcceptor>,
+    observer: Arc<dyn Observer>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<Services, StartError> {
+    let (trusted_senders, policy) = match config.strangers {
+        Some(Strangers { trusted, policy }) => (trusted, Some(Policy::new(policy, &config.dns, &config.hostname)?)),
+        None => (Vec::new(), None),
+    };
+    let passwords = match &config.membership {
+        Membership::Open { .. } => Passwords::Any,
+        Membership::Closed { .. } => Passwords::Checked,
+    };
+    let directory = Directory::new(store.clone(), config.membership.clone()).with_rules(config.addresses);
+    miss_postmasters(&directory, &config.membership).await;
+    let sessions = Sessions::new(within_descriptors(config.sessions));
+    let authenticator = Authenticator::new(directory.clone(), passwords).map_err(StartError::Authenticator)?;
+    let guard = Arc::new(Guard::new(config.abuse, Arc::clone(&sessions)));
+    let exempt = Arc::clone(&sessions);
+    let authenticator =
+        authenticator.with_shared_peers(move |peer| exempt.is_exempt(peer)).with_failed_logins(Arc::clone(&guard) as _);
+    Ok(Services {
+        hostname: config.hostname,
+        store,
+        authenticator,
+        directory,
+        observer,
+        tls,
+        plaintext_login: config.plaintext_login,
+        trusted_proxies: config.trusted_proxies,
+        smtp: config.smtp,
+        pop3: config.pop3,
+        pop3_logins: Default::default(),
+        imap: config.imap,
+        imap_workspace: Default::default(),
+        numbers: Default::default(),
+        started_at: Instant::now(),
+        sessions,
+        policy,
+        trusted_senders,
+        guard,
+        shutdown,
+    })
 }
 
 fn bind(endpoints: &[Endpoint]) -> Result<Vec<Listener>, StartError> {

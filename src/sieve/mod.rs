@@ -22,7 +22,7 @@ mod flags;
 mod matcher;
 mod parse;
 mod position;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod print;
 mod program;
 mod run;
@@ -34,6 +34,12 @@ pub use flags::Flags;
 pub use position::{Position, Problem};
 pub use program::{NamedMailbox, Script};
 pub use run::{Action, Failure, FileInto, Mail, Mailboxes, NoMailboxes, Outcome, Path};
+
+/// What is read of a script, printed as another one that reads as the same; `None`: it can't be read.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn printed(script: &[u8]) -> Option<String> {
+    parse::script(script).ok().map(|commands| print::script(&commands))
+}
 
 /// The extensions that `require` may name (RFC 5228 §6). The comparators of RFC 5228 §2.7.3 need not be named, but may.
 pub const EXTENSIONS: &[&str] = &[

@@ -14,7 +14,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvError};
+use std::sync::mpsc::Receiver;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -248,24 +248,35 @@ impl Group {
     }
 }
 
-/// The committer's own state; it lives on its thread.
+/// The committer's own state; it lives on its thread, or with whoever is in its place ([`ByHand`](super::ByHand)).
 pub(crate) struct Committer {
     pub(crate) inner: Arc<Inner>,
     pub(crate) writer: Writer,
     /// The last commit.
     pub(crate) commit_seq: CommitSeq,
+    /// What was given out last.
+    pub(crate) counters: Counters,
     pub(crate) messages: Receiver<Message>,
 }
 
 impl Committer {
     /// Works until it is stopped.
     pub(crate) fn run(mut self) {
+        // When every handle of the store is gone nobody can ask for anything any more.
+        self.work(|messages| messages.recv().ok());
+    }
+
+    /// Does what waits now, and returns.
+    pub(crate) fn run_waiting(&mut self) {
+        self.work(|messages| messages.try_recv().ok());
+    }
+
+    fn work(&mut self, next: impl Fn(&Receiver<Message>) -> Option<Message>) {
         let inner = Arc::clone(&self.inner);
-        let counters = inner.state.directory().counters;
         let mut decider = Decider {
             inner: &inner,
             now_unix_s: 0,
-            counters,
+            counters: self.counters,
             uid_next: HashMap::new(),
             mod_seq: HashMap::new(),
             keywords: HashMap::new(),
@@ -273,15 +284,7 @@ impl Committer {
             added: Vec::new(),
         };
         let mut waiting = None;
-        loop {
-            let message = match waiting.take() {
-                Some(message) => message,
-                None => match self.messages.recv() {
-                    Ok(message) => message,
-                    // Every handle of the store is gone: nobody can ask for anything any more.
-                    Err(RecvError) => return,
-                },
-            };
+        while let Some(message) = waiting.take().or_else(|| next(&self.messages)) {
             match message {
                 Message::Job(job) => waiting = self.commit_group(job, &mut decider),
                 Message::Collect(answer) => {
@@ -289,9 +292,10 @@ impl Committer {
                     // which only the maintenance thread's end can cause.
                     let _gone = answer.send(self.collect(decider.counters));
                 }
-                Message::Stop => return,
+                Message::Stop => break,
             }
         }
+        self.counters = decider.counters;
     }
 
     /// Commits `first` with what waits behind it; returns the message that could not join.

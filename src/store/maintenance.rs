@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
 
+use super::by_hand::Requests;
 use super::committer::{Job, Message as Request, Staged, Touches};
 use super::journal::Writer;
 use super::journal::record::Record;
@@ -52,7 +53,7 @@ pub(crate) enum Order {
 /// The maintenance thread's own state.
 pub(crate) struct Maintenance {
     pub(crate) inner: Arc<Inner>,
-    pub(crate) requests: Sender<Request>,
+    pub(crate) requests: Requests,
     pub(crate) orders: Receiver<Order>,
     /// Segments that can't be compacted, since they are damaged: not tried again before the store is opened again.
     pub(crate) stuck: BTreeSet<u32>,

@@ -22,14 +22,15 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::notify::Hub;
 
 mod bodies;
+mod by_hand;
 mod change;
 mod check;
 mod committer;
 mod directory;
-mod disk;
+pub(crate) mod disk;
 mod incoming;
 mod index;
-mod journal;
+pub(crate) mod journal;
 mod mailbox;
 mod maintenance;
 mod metadata;
@@ -45,6 +46,7 @@ mod touched;
 mod types;
 mod uid_set;
 
+pub use by_hand::ByHand;
 pub use check::{Finding, Report};
 pub use incoming::Incoming;
 pub use mailbox::{Mailbox, OpenMailbox};
@@ -56,6 +58,7 @@ pub use touched::{AccountChanges, Names};
 pub use types::*;
 pub use uid_set::UidSet;
 
+use self::by_hand::Requests;
 use self::committer::{Ahead, Decider, Job, Message as Request, Outcome, Staged, Touches};
 use self::incoming::Intake;
 use self::journal::Journal;
@@ -135,7 +138,7 @@ impl Inner {
 /// The threads of an open store; they end with its last handle.
 #[derive(Debug)]
 struct Threads {
-    requests: std::sync::mpsc::Sender<Request>,
+    requests: Requests,
     maintenance: std::sync::mpsc::Sender<maintenance::Order>,
     handles: Mutex<Vec<JoinHandle<()>>>,
 }

@@ -7,11 +7,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
+use super::by_hand::Requests;
 use super::committer::{Committer, now_unix_s};
 use super::disk::{Disk, RealDisk};
 use super::incoming::Intake;
@@ -120,6 +121,20 @@ impl Store {
     }
 
     pub(crate) fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Store, OpenError> {
+        let (store, committer) = Store::open_without_committer(disk, dir, options, None)?;
+        store
+            .spawn("store-commit", || committer.run())
+            .map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
+        Ok(store)
+    }
+
+    /// Opens a store whose committer is the caller's to run; with `asked`, that one is told when somebody waits for it.
+    pub(crate) fn open_without_committer(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: Options,
+        asked: Option<Arc<Notify>>,
+    ) -> Result<(Store, Committer), OpenError> {
         let started = Instant::now();
         fs::create_dir_all(dir).map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
         let layout = Layout::new(dir);
@@ -150,30 +165,23 @@ impl Store {
             failure: watch::Sender::new(None),
             _lock: lock,
         });
-        let (requests, messages) = std::sync::mpsc::channel();
+        let (sender, messages) = std::sync::mpsc::channel();
+        let requests = Requests { sender, asked };
         let (maintenance, orders) = std::sync::mpsc::channel();
-        let committer =
-            Committer { inner: Arc::clone(&inner), writer: opened.writer, commit_seq: opened.commit_seq, messages };
+        let committer = Committer {
+            inner: Arc::clone(&inner),
+            writer: opened.writer,
+            commit_seq: opened.commit_seq,
+            counters: inner.state.directory().counters,
+            messages,
+        };
         let keeper =
             Maintenance { inner: Arc::clone(&inner), requests: requests.clone(), orders, stuck: BTreeSet::new() };
-        let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
-            let inner = Arc::clone(&inner);
-            std::thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(move || {
-                    // A bug must end in refusals that are seen, not in callers that wait for ever.
-                    if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                        inner.fail(&format!("the thread {name} panicked"));
-                    }
-                })
-                .map_err(|error| OpenError::Io { path: dir.to_owned(), error })
-        };
-        let handles = vec![
-            spawn("store-commit", Box::new(move || committer.run()))?,
-            spawn("store-maintenance", Box::new(move || keeper.run()))?,
-        ];
-        let threads = Arc::new(Threads { requests, maintenance, handles: Mutex::new(handles) });
+        let threads = Arc::new(Threads { requests, maintenance, handles: Mutex::default() });
         let store = Store { inner, threads, queue: Arc::new(Semaphore::new(QUEUED_JOBS)), own: None };
+        store
+            .spawn("store-maintenance", || keeper.run())
+            .map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
         tracing::info!(
             accounts = store.inner.state.directory().accounts().count(),
             commit_seq = opened.commit_seq,
@@ -181,7 +189,20 @@ impl Store {
             took_ms = started.elapsed().as_millis() as u64,
             "the store is open"
         );
-        Ok(store)
+        Ok((store, committer))
+    }
+
+    /// One of the threads that end with the store.
+    fn spawn(&self, name: &'static str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // A bug must end in refusals that are seen, not in callers that wait for ever.
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                inner.fail(&format!("the thread {name} panicked"));
+            }
+        })?;
+        self.threads.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        Ok(())
     }
 }
 

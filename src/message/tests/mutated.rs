@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::message::rules::is_bounded;
 
 /// What a message may come to: mutants of mutants grow.
 const OCTETS_MAX: usize = 300_000;
@@ -111,11 +112,6 @@ impl Mutation {
         }
         message.truncate(OCTETS_MAX);
     }
-}
-
-/// How much of a summary may be stored: parts have some hundred octets each, and text is found in the message.
-fn is_bounded(message: &[u8], summary: &Summary) -> bool {
-    summary.encode().len() <= 4 * message.len() + 1024
 }
 
 #[test]
