@@ -8,6 +8,7 @@
 //! From the bottom up:
 //! - [`citation`]: where a rule stands.
 //! - [`sections`]: which sections the RFCs have, and what they are called.
+//! - [`coverage`]: what Postbell does of each RFC, where, and which case shows it: docs/RFC.md.
 //! - [`bindings`]: the `$names` of a transcript and their values.
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
@@ -28,6 +29,7 @@
 pub mod bindings;
 pub mod citation;
 pub mod connection;
+pub mod coverage;
 pub mod dns;
 pub mod expect;
 pub mod imap;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use command::compare::Compare;
+use command::coverage::CoverageOf;
 use command::explain::Explain;
 use command::list::List;
 use command::run::Run;
@@ -28,6 +29,8 @@ enum Command {
     Explain(Explain),
     /// Put the results of several servers into a page, side by side
     Compare(Compare),
+    /// Make docs/RFC.md: what Postbell does of each RFC, where, and which case shows it
+    Coverage(CoverageOf),
 }
 
 #[tokio::main]
@@ -37,6 +40,7 @@ async fn main() -> ExitCode {
         Command::List(list) => list.run().map(|()| true),
         Command::Explain(explain) => explain.run().map(|()| true),
         Command::Compare(compare) => compare.run().map(|()| true),
+        Command::Coverage(coverage) => coverage.run(),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -6,11 +6,14 @@
 //!   (RFC 4954 §4).
 //! - POP3 says `+OK` and `-ERR` in upper case (RFC 1939 §3), and `+` within AUTH (RFC 5034 §4). The line has at most 512
 //!   octets with its CRLF (RFC 1939 §3, RFC 2449 §4).
-//! - No line has control characters but tabs, and what is beyond ASCII is UTF-8 (RFC 5321 §4.2, RFC 6531 §3.7.4.2, RFC 2449
-//!   §3, RFC 6856 §3.2).
+//! - No line has control characters but tabs. SMTP is ASCII but for a mailbox that VRFY, EXPN, 251 or 551 shows (RFC 5321
+//!   §4.2, RFC 6531 §3.7.4); what is beyond it is UTF-8, as in POP3 (RFC 2449 §3, RFC 6856 §3.2).
 
 /// The longest line, CRLF counted.
 const LINE_OCTETS_MAX: usize = 512;
+
+/// Replies that may show a mailbox beyond ASCII to who has asked for it.
+const SHOWS_MAILBOXES: [&[u8]; 3] = [b"250", b"251", b"551"];
 
 /// What is wrong with a line of an SMTP or LMTP reply. Its first three octets are digits.
 pub fn smtp(line: &[u8]) -> Result<(), String> {
@@ -18,6 +21,9 @@ pub fn smtp(line: &[u8]) -> Result<(), String> {
         return Err("no reply has such a code".to_owned());
     }
     text(line)?;
+    if !line.is_ascii() && !SHOWS_MAILBOXES.iter().any(|code| line.starts_with(code)) {
+        return Err("a reply that is not ASCII".to_owned());
+    }
     let is_challenge = line.starts_with(b"334");
     length(line).or_else(|error| if is_challenge { Ok(()) } else { Err(error) })
 }
@@ -57,7 +63,8 @@ mod tests {
 
     #[test]
     fn what_servers_say_is_right() {
-        for line in ["250", "250 2.1.0 fine", "354 Go ahead", "220-mail.example.org", "555\tx", "452 ü"] {
+        for line in ["250", "250 2.1.0 fine", "354 Go ahead", "220-mail.example.org", "250 Jürgen <jürgen@example.com>"]
+        {
             assert_eq!(smtp(line.as_bytes()), Ok(()), "{line}");
         }
         for line in ["+OK", "+OK 2 320", "-ERR [AUTH] no", "+", "+ ", "+ AAAA"] {
@@ -73,7 +80,8 @@ mod tests {
         for line in ["150 x", "650 x", "260 x", "299 x", "250 a\0b", "250 a\rb"] {
             assert!(smtp(line.as_bytes()).is_err(), "{line:?}");
         }
-        assert!(smtp(b"550 \xff").is_err());
+        assert!(smtp(b"250 \xff").is_err());
+        assert!(smtp("550 jürgen is unknown".as_bytes()).is_err());
         for line in ["+ok", "-err no", "OK", "+OKAY", "-ERRx", "", "+OK \x07"] {
             assert!(pop3(line.as_bytes()).is_err(), "{line:?}");
         }

@@ -37,6 +37,7 @@ struct Answered {
 /// What was seen: for each user, UIDVALIDITY and the text of each UID.
 type Seen = Vec<(Option<String>, HashMap<u32, String>)>;
 
+/// RFC 5321 §6.1: whoever said 250 may not lose the message.
 #[test]
 fn what_was_answered_outlives_kill_9() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |value| value.parse().unwrap());

@@ -1,4 +1,4 @@
-//! What an address means: whose account it is, or whose accounts.
+//! What an address means: whose account it is, or whose accounts (RFC 5321 §3.9).
 //!
 //! The rules, first match first; an address that is another's word for a third is looked up anew, by the same rules:
 //! 1. the account of just this name; 2. the alias of just this name; 3. the account, 4. the alias of the name without its

@@ -292,6 +292,7 @@ mod tests {
         assert_eq!(step, Step::Failed(Failure::NotAuthorized));
     }
 
+    /// RFC 4422 §3
     #[test]
     fn a_star_cancels_at_each_step_but_not_as_initial_response() {
         let Step::Challenge(_, exchange) = Exchange::start(Mechanism::Plain, None, None) else { panic!("a challenge") };

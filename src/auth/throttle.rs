@@ -1,4 +1,4 @@
-//! How long somebody who failed to log in waits before the next try.
+//! How long somebody who failed to log in waits before the next try (RFC 4954 §9, RFC 1939 §13, RFC 3501 §11.2).
 //!
 //! Failures are counted for a peer address (IPv6: its /64, which one household can use up) and for an account name,
 //! whether such an account exists or not; the larger count decides. A peer that has logged in to that very account

@@ -273,7 +273,7 @@ impl Paint {
         self.styled("32", text)
     }
 
-    /// ECMA-48 §8.3.117, select graphic rendition.
+    /// ECMA-48, select graphic rendition.
     fn styled(&self, style: &str, text: &str) -> String {
         if self.coloured { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() }
     }

@@ -6,6 +6,7 @@
 //!
 //! A message is stored once, with its trace header in front, in one commit for all recipients: either each of them has
 //! it or none, so one answer serves all. In which mailboxes is decided when all of it has come ([`filing`]); each has it once.
+//! Whoever is told 250 has handed over the responsibility for it (RFC 5321 §6.1).
 
 mod filing;
 mod hops;

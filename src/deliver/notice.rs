@@ -230,6 +230,7 @@ mod tests {
         Some(String::from_utf8(notice.octets).unwrap())
     }
 
+    /// RFC 3461 §6, RFC 6533 §3
     #[test]
     fn those_who_were_asked_about_are_named() {
         let notice = notice(&[b"Subject: x\r\n", b"\r", b"\n\r\nbody\r\n"], |_| true).unwrap();

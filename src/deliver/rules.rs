@@ -94,6 +94,7 @@ impl Rules<'_> {
                 other => places.push(self.place(recipient, other).await),
             }
         }
+        // RFC 5228 §4.4: whoever sent it learns nothing.
         if places.is_empty() {
             tracing::info!(id = self.id, account = recipient.account.name, "discarded by rules");
         }

@@ -428,9 +428,9 @@ pub struct GetMetadata {
     pub mailbox: String,
     /// Which entries, at least one; as the client gave them.
     pub entries: Vec<String>,
-    /// `MAXSIZE`: values with more octets are left out (§4.2.1).
+    /// `MAXSIZE`: values with more octets are left out (RFC 5464 §4.2.1).
     pub max_size: Option<u64>,
-    /// `DEPTH` (§4.2.2)
+    /// `DEPTH` (RFC 5464 §4.2.2)
     pub depth: Depth,
 }
 
@@ -636,7 +636,7 @@ pub enum FetchItem {
     Rfc822,
     /// `RFC822.HEADER`
     Rfc822Header,
-    /// `RFC822.SIZE`
+    /// `RFC822.SIZE` (RFC 3501 §2.3.4)
     Rfc822Size,
     /// `RFC822.TEXT`: sets `\Seen`.
     Rfc822Text,

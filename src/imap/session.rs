@@ -2,7 +2,8 @@
 //!
 //! The state carries its data: there is no mailbox outside `Selected`, and no account before login. A table states the
 //! facts of each command; the executor asks it before a command runs ([`Facts::allowed`]), and afterwards for what may
-//! be told with the answer ([`Facts::expunge`]).
+//! be told with the answer ([`Facts::expunge`]). What one client enables changes nothing for those beside it (RFC 9051,
+//! appendix A).
 
 use std::sync::Arc;
 

@@ -161,7 +161,7 @@ impl View {
         &self.saved
     }
 
-    /// No message is `\Recent` in this session any more: its client has enabled IMAP4rev2 (RFC 9051, appendix E.12).
+    /// No message is `\Recent` in this session any more: its client has enabled IMAP4rev2 (RFC 9051 appendix E).
     pub(crate) fn forget_recent(&mut self) {
         self.recent = UidSet::new();
         self.recent_told = 0;

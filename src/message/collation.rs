@@ -1,4 +1,4 @@
-//! i;unicode-casemap (RFC 5051): how texts are compared, by SEARCH for substrings, by SORT and THREAD for order and equality
+//! i;unicode-casemap (RFC 5051 §2): how texts are compared, by SEARCH for substrings, by SORT and THREAD for order and equality
 //! (RFC 5255 §4.2, RFC 5256 §7).
 //!
 //! Each character goes to title case, by Unicode's simple mapping, and is then decomposed as far as it can be, with the
@@ -105,6 +105,7 @@ mod tests {
         }
     }
 
+    /// RFC 5051 §2, RFC 5256 §7
     #[test]
     fn case_and_composition_do_not_matter() {
         for (one, other) in [

@@ -3,12 +3,12 @@
 //!
 //! What is shown is a surrogate, made when it is asked for and kept nowhere; the message stays as it came. Of each field with
 //! UTF-8 in it:
-//! - Addresses (§2.1): a name becomes encoded words; a domain its A-labels, which mean the same; an address whose local part
+//! - Addresses (RFC 6858 §2.1): a name becomes encoded words; a domain its A-labels, which mean the same; an address whose local part
 //!   has no ASCII form is shown as a name with an address under `.invalid`, so that no answer goes to a stranger.
-//! - `Subject:` (§2.3), and `Comments:` and `Content-Description:`, which are text like it, become encoded words.
-//! - Parameters of MIME fields (§2.2) are written after RFC 2231, as RFC 6857 has it: without its name an attachment is lost.
+//! - `Subject:` (RFC 6858 §2.3), and `Comments:` and `Content-Description:`, which are text like it, become encoded words.
+//! - Parameters of MIME fields (RFC 6858 §2.2) are written after RFC 2231, as RFC 6857 has it: without its name an attachment is lost.
 //!   `boundary` stays: it has to be what stands between the parts.
-//! - All others are left out (§2.4). Lines that are no field stay: who leaves out their header may have written a body there.
+//! - All others are left out (RFC 6858 §2.4). Lines that are no field stay: who leaves out their header may have written a body there.
 //!
 //! Fields with octets above 127 that are no UTF-8 are none of RFC 6532's, and no extension makes them right: they stay as they
 //! are. So does everything in bodies: what they say with 8bit, MIME allows.

@@ -1,5 +1,5 @@
 //! The MIME fields of one header: Content-Type with its defaults (RFC 2045 §5), Content-Transfer-Encoding (§6),
-//! Content-Disposition (RFC 2183), Content-Language (RFC 3282) and their plainer siblings.
+//! Content-Disposition (RFC 2183), Content-Language (RFC 3282), Content-Location (RFC 2557) and their plainer siblings.
 //!
 //! The first field of a name counts. RFC 2231's continued and encoded parameters are kept as they stand: BODYSTRUCTURE shows
 //! parameters, it does not read them.
@@ -255,6 +255,7 @@ mod tests {
         assert!(digest.is("message", "rfc822") && digest.params.is_empty());
     }
 
+    /// RFC 2045 §7 and §8, RFC 2183, RFC 3282, RFC 2557
     #[test]
     fn siblings() {
         let part = part(

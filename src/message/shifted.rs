@@ -31,7 +31,7 @@ fn iso_2022_kr(octets: &[u8]) -> (String, bool) {
     text.finish()
 }
 
-/// RFC 1843: `~{` shifts to the table and `~}` back, `~~` is a tilde, a tilde at the end of a line is nothing; a line begins in
+/// RFC 1843 §2: `~{` shifts to the table and `~}` back, `~~` is a tilde, a tilde at the end of a line is nothing; a line begins in
 /// ASCII.
 fn hz(octets: &[u8]) -> (String, bool) {
     let (mut text, mut rest) = (Text::of(GBK), octets);
@@ -91,6 +91,7 @@ mod tests {
         decode(octets, charset.as_bytes()).unwrap()
     }
 
+    /// RFC 1557 §2
     #[test]
     fn korean() {
         assert_eq!(
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(read(b"\x1b$B", "iso-2022-kr"), ("\u{1b}$B".into(), true), "an escape of another charset");
     }
 
+    /// RFC 1843 §2
     #[test]
     fn chinese() {
         assert_eq!(read(b"~{<:Ky2;S{~}, ~~a~\r\nb~\n", "HZ-GB-2312"), ("己所不欲, ~ab".into(), true), "RFC 1843 §3");

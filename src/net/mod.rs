@@ -42,7 +42,7 @@ pub struct Services {
     pub observer: Arc<dyn Observer>,
     /// TLS, where it is configured.
     pub tls: Option<tokio_rustls::TlsAcceptor>,
-    /// From where passwords may be given without TLS.
+    /// From where passwords may be given without TLS (RFC 8314 §4.1, RFC 8689 §4.4).
     pub plaintext_login: Vec<limits::Network>,
     /// Who is believed at a listener that is set up for the PROXY protocol.
     pub trusted_proxies: Vec<limits::Network>,

@@ -109,9 +109,9 @@ impl Connection {
     pub(crate) async fn gone_without_a_word(&self) {
         self.gone().await;
         let unread = match &self.stream {
-            Stream::Plain(tcp) => rustix::io::ioctl_fionread(tcp).unwrap_or(0),
+            Stream::Plain(Transport::Tcp(tcp)) => rustix::io::ioctl_fionread(tcp).unwrap_or(0),
             Stream::Unix(unix) => rustix::io::ioctl_fionread(unix).unwrap_or(0),
-            Stream::Tls(_) => 0,
+            Stream::Plain(Transport::Memory(_)) | Stream::Tls(_) => 0,
         };
         if unread > 0 {
             std::future::pending().await

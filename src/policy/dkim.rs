@@ -1,4 +1,4 @@
-//! DKIM signatures (RFC 6376, with Ed25519 of RFC 8463 and without what RFC 8301 forbids) and the ARC chain, checked over
+//! DKIM signatures (RFC 6376, with Ed25519 of RFC 8463 §3 and without what RFC 8301 forbids) and the ARC chain, checked over
 //! a message that streams by.
 //!
 //! The header is kept (up to a limit), the body is only hashed while it comes: no message is ever in memory as a whole for
@@ -336,6 +336,7 @@ pub(super) fn reason(error: &Error) -> String {
         Error::Dns(DnsError::RecordNotFound(_)) => "no key".to_owned(),
         Error::Dns(DnsError::InvalidRecordType) | Error::ParseError => "the key can't be read".to_owned(),
         Error::Dns(DnsError::Resolver(_)) => "the key could not be asked for".to_owned(),
+        // RFC 6376 §3.5 leaves it to us.
         Error::Dkim(DkimError::SignatureLength) | Error::Arc(mail_auth::arc::ArcError::SignatureLength) => {
             "l= is not accepted".to_owned()
         }
@@ -473,6 +474,7 @@ mod tests {
         (Outcome::Fail, Some(problem.to_owned()))
     }
 
+    /// RFC 6376 §3.7
     #[tokio::test]
     async fn a_signed_message_verifies_and_one_octet_more_or_less_does_not() {
         let (dns, _server) = resolver(KEYS).await;
@@ -492,6 +494,7 @@ mod tests {
         }
     }
 
+    /// RFC 6376 §3.4
     #[tokio::test]
     async fn canonical_forms_forgive_white_space_or_do_not() {
         let change = |message: String| message.replace("this is   signed.\t\r\n", "this is signed.\r\n");
@@ -503,6 +506,7 @@ mod tests {
         assert_eq!(first(&header).await, failed("the signature does not hold"));
     }
 
+    /// RFC 6376 §3.5, §3.6, RFC 8301 §3.1, §3.2
     #[tokio::test]
     async fn what_is_wrong_with_a_signature_is_told() {
         let good = signed(rsa(), "rsa", [Relaxed, Relaxed], MESSAGE);
@@ -524,6 +528,7 @@ mod tests {
         assert_eq!(first(&good.replace("c=relaxed", "x=2; t=1; c=relaxed")).await.0, Outcome::Fail);
     }
 
+    /// RFC 8617 §5.2
     #[tokio::test]
     async fn a_chain_holds_as_long_as_nobody_touches_it() {
         let altered = signed(rsa(), "rsa", [Relaxed, Relaxed], MESSAGE).replace("Subject:  Of", "Subject: [list] Of");

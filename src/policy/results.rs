@@ -138,6 +138,7 @@ fn authentication_results(verdicts: &Verdicts, authserv_id: &str) -> String {
         field.result("dmarc", verdict.outcome, Some(verdict.problem.as_deref().map_or(wish, comment)));
         field.property("header.from", &verdict.domain);
     }
+    // RFC 8904 has the lists of friends; those of foes have no registered method.
     for (method, outcome, hits) in
         [("dnswl", Outcome::Pass, &verdicts.allowed), ("x-dnsbl", Outcome::Fail, &verdicts.blocked)]
     {
@@ -314,6 +315,7 @@ mod tests {
         }
     }
 
+    /// RFC 8601 §2.2, RFC 7208 §9.1, RFC 8904
     #[test]
     fn everything_has_its_line() {
         let printed = print(&verdicts("example.org"), "mx.example", "192.0.2.1".parse().unwrap(), "a\"@b.example", "c");

@@ -345,6 +345,7 @@ mod tests {
         check_mail_from(&dns, &client, "alice", "example.org").await
     }
 
+    /// RFC 7208 §5, §6.1, §7
     #[tokio::test]
     async fn each_mechanism_and_qualifier() {
         let zone = "a.example A 192.0.2.3\na.example AAAA 2001:db8::3\nexample.org MX 10 a.example\n\
@@ -381,6 +382,7 @@ mod tests {
         assert_eq!(from("2001:db8::4", "v=spf1 ip6:2001:db8::/64 -all", zone).await.outcome, Outcome::Pass);
     }
 
+    /// RFC 7208 §4.5, §4.6
     #[tokio::test]
     async fn what_is_wrong_for_good_is_permerror() {
         let mut many = "example.net TXT \"v=spf1 mx -all\"\n".to_owned();

@@ -255,6 +255,7 @@ mod tests {
         }
     }
 
+    /// RFC 1939 §11
     #[test]
     fn retr_sends_all_and_completes_the_last_line() {
         assert_eq!(retrieve(MESSAGE, None, 100), b"Subject: a\r\nX: y\r\n\r\n..one\r\ntwo\r\nthree\r\n.\r\n");

@@ -13,7 +13,7 @@ use crate::policy::results::Outcome;
 
 const OWN: &str = "mx.example.com";
 
-/// Records of SPF (RFC 7208 §4.6), DMARC (RFC 7489 §6.4) and DKIM keys (RFC 6376 §3.6.1) are read or refused.
+/// Records of SPF (RFC 7208 §4.6), DMARC (RFC 7489 §6.3) and DKIM keys (RFC 6376 §3.6.1) are read or refused.
 pub(super) fn records_are_read(record: &[u8]) {
     // None of these is ours, so nothing more can be said than that they come back, in time and with bounded memory.
     let _ = (Spf::parse(record), Dmarc::parse(record), DomainKey::parse(record));
@@ -64,6 +64,7 @@ pub(super) fn messages() -> Vec<Vec<u8>> {
     for claim in [
         "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\nbody\r\n",
         "From: a@b.example\r\nAuthentication-Results : (a (b\\) comment))\r\n \"mx.EXAMPLE.com\" 1; none\r\n\r\n",
+        "Subject: x\r\nAuthentication-Results: mx.example.com",
         "Authentication-Results:other.example; none\nAUTHENTICATION-results:\n mx.example.com.\n\nx",
     ] {
         messages.push(claim.as_bytes().to_vec());

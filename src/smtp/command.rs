@@ -30,7 +30,7 @@ pub enum Command {
     Rset,
     /// `NOOP [string]`; the string means nothing.
     Noop,
-    /// `VRFY string`; we do not tell, so the string is not kept.
+    /// `VRFY string`; we do not tell, so the string is not kept, nor SMTPUTF8 behind it (RFC 6531 §3.7.4.2).
     Vrfy,
     /// `HELP [string]`; the string is not looked at.
     Help,

@@ -1,6 +1,6 @@
 //! The parameters of MAIL and RCPT as values, with their parser and printer.
 //!
-//! SIZE (RFC 1870), BODY (RFC 1652, RFC 3030 §3), SMTPUTF8 (RFC 6531 §3.4), REQUIRETLS (RFC 8689 §2), AUTH (RFC 4954 §5),
+//! SIZE (RFC 1870), BODY (RFC 1652 §3, RFC 3030 §3), SMTPUTF8 (RFC 6531 §3.4), REQUIRETLS (RFC 8689 §2), AUTH (RFC 4954 §5),
 //! and those of DSN (RFC 3461 §4): RET and ENVID, NOTIFY and ORCPT. Each may come once at the most (RFC 5321 §4.1.1.11,
 //! RFC 3461 §4.5). The grammar does not know which of them this session has offered; the session does, and refuses the
 //! others.

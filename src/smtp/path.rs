@@ -2,7 +2,7 @@
 //!
 //! A local part is kept as what it means: `"al\ice"@x` and `alice@x` are the same value, and the printer quotes what
 //! needs quotes. A domain is kept as it was written, an address literal with its brackets. Source routes are accepted
-//! and forgotten (RFC 5321 §3.6.1, §C). No control character can be in either half, so an address can go into a trace
+//! and forgotten (RFC 5321 §3.6.1, appendix C). No control character can be in either half, so an address can go into a trace
 //! header as it is.
 //!
 //! We differ from the grammar on purpose in two points, since refusing would lose real mail: a name without a domain

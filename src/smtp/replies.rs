@@ -66,7 +66,7 @@ pub(crate) const RECIPIENT_NEEDS_SMTPUTF8: Reply = Reply::new(553, "5.6.7", "A r
 // Refused for a limit.
 /// RFC 5321 §4.5.3.1.10.
 pub(crate) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "Too many recipients; send the others later");
-/// RFC 1870 §6.1 to §6.3.
+/// RFC 1870 §6.1, §6.3.
 pub(crate) const TOO_LARGE: Reply = Reply::new(552, "5.3.4", "The message is larger than SIZE says");
 pub(crate) const TOO_MANY_HOPS: Reply =
     Reply::new(554, "5.4.6", "Too many Received fields: mail goes round in a circle");

@@ -1,6 +1,7 @@
 //! The commands of the command line.
 
 pub(crate) mod compare;
+pub(crate) mod coverage;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod run;

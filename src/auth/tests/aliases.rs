@@ -17,6 +17,7 @@ async fn names(directory: &Directory, local_part: &str, domain: &str) -> Result<
     Ok(addressees.into_iter().map(name).collect())
 }
 
+/// RFC 5321 §3.9
 #[tokio::test]
 async fn aliases_lead_to_accounts_and_log_nobody_in() {
     let (_dir, store) = store();
@@ -41,7 +42,7 @@ async fn aliases_lead_to_accounts_and_log_nobody_in() {
     assert!(matches!(names(&directory, "one", "example.org").await, Err(Unknown::Unavailable(_))));
 }
 
-/// RFC 5321 §4.5.1: postmaster is there in every domain, with and without it.
+/// RFC 5321 §4.5.1, RFC 2142 §5: postmaster is there in every domain, with and without it.
 #[tokio::test]
 async fn postmaster_is_whom_the_configuration_names() {
     let (_dir, store) = store();

@@ -1,4 +1,4 @@
-//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4),
+//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502 §6.3.11), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4),
 //! UTF8 (RFC 6855 §4) and CATENATE (RFC 4469).
 //!
 //! A header with octets above 127 is taken from every client, whatever it has enabled and whether it says `UTF8 (…)` or not.
@@ -42,7 +42,8 @@ pub(super) fn target(cx: &Context<'_>, name: &str) -> Result<Arc<Mailbox>, Failu
     cx.store().mailbox(cx.account()?, name).ok_or_else(|| Failure::no_target(name))
 }
 
-/// APPENDUID: the UIDs are in the order of the messages, which is ascending (RFC 3502, "Interaction with UIDPLUS").
+/// APPENDUID: the UIDs are in the order of the messages, which is ascending (RFC 3502,
+/// "MULTIAPPEND Interaction with UIDPLUS Extension").
 pub(super) fn code(appended: Appended) -> Code {
     let Appended { uid_validity, uids } = appended;
     Code::AppendUid { uid_validity, uids: uids.into_iter().collect() }

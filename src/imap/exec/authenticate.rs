@@ -1,4 +1,4 @@
-//! AUTHENTICATE (RFC 3501 §6.2.2), with an initial response (RFC 4959): the lines of a SASL exchange.
+//! AUTHENTICATE (RFC 3501 §6.2.2), with an initial response (RFC 4959 §3): the lines of a SASL exchange.
 //!
 //! The mechanisms are `auth::sasl`'s; this file frames their challenges with `+`, asks the authenticator where a mechanism
 //! needs to know an account, and turns failures into answers.

@@ -1,4 +1,4 @@
-//! COMPRESS (RFC 4978): the OK, and from its CRLF on both directions are raw DEFLATE, which is the driver's.
+//! COMPRESS (RFC 4978 §3): the OK, and from its CRLF on both directions are raw DEFLATE, which is the driver's.
 //!
 //! §3 gives BAD to a second COMPRESS, and NO where another layer compresses; there is none that could, since TLS here has no
 //! compression. The code says to a program what is the matter in both cases.

@@ -1,4 +1,4 @@
-//! IDLE (RFC 2177): the client listens, and is told at once.
+//! IDLE (RFC 2177 §3): the client listens, and is told at once.
 //!
 //! The session listens to its mailbox since SELECT ([`Selected::bell`](crate::imap::session::Selected)), or to its whole
 //! account since NOTIFY SET, so that what happened between that and IDLE is in the first look, which comes before

@@ -1,4 +1,4 @@
-//! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348), special uses (RFC 6154), and the options
+//! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348 §3), special uses (RFC 6154 §2), and the options
 //! of RFC 5258, among them STATUS (RFC 5819), MYRIGHTS (RFC 8440) and METADATA (RFC 9590).
 //!
 //! A superior that is no mailbox, but has mailboxes below it, is a name that can't be selected: `\Noselect`, or
@@ -99,7 +99,7 @@ pub(super) fn entry_of(store: &Store, account: AccountId, head: &Head) -> ListEn
 /// A mailbox in the answer.
 struct Listed {
     entry: ListEntry,
-    /// It can be selected, and is in the answer for its own sake (RFC 5819 §3, RFC 8440 §4): STATUS and its like follow.
+    /// It can be selected, and is in the answer for its own sake (RFC 5819 §2, RFC 8440 §3): STATUS and its like follow.
     has_status: bool,
 }
 

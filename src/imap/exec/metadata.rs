@@ -1,5 +1,5 @@
 //! GETMETADATA and SETMETADATA (RFC 5464), METADATA in the answer to LIST (RFC 9590), and METADATA that nobody asked for
-//! (§4.4).
+//! (RFC 5464 §4.4).
 //!
 //! - Each mailbox has `/private` and `/shared` entries. Nobody but its user sees a mailbox here, so that both are that
 //!   user's alone; they are two names, as the RFC wants it.
@@ -9,7 +9,7 @@
 //! - An entry that is named and has no value is answered with NIL, so that each GETMETADATA has its response; entries
 //!   below it are told only where they have a value.
 //! - `/private/specialuse` (RFC 6154 §4) is what the mailbox's head says; the store sees to that.
-//! - Whoever said ENABLE METADATA is told which entries others changed (§4.1, §4.4.2), and nobody else is.
+//! - Whoever said ENABLE METADATA is told which entries others changed (RFC 5464 §4.1, §4.4.2), and nobody else is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

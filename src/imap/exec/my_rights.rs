@@ -1,4 +1,4 @@
-//! MYRIGHTS: what the user may do with a mailbox (RFC 4314 §3.5), also in the answer to LIST (RFC 8440).
+//! MYRIGHTS: what the user may do with a mailbox (RFC 4314 §3.5), also in the answer to LIST (RFC 8440 §3).
 //!
 //! Every mailbox is its user's own, and nobody can share one: there is no SETACL, so that the right to administer (`a`) is
 //! in no answer, and ACL is not announced. All else that a mailbox allows is an owner's, and `c` and `d` stand for it to

@@ -1,4 +1,4 @@
-//! NAMESPACE (RFC 2342): one personal namespace, that everything is in.
+//! NAMESPACE (RFC 2342 §5): one personal namespace, that everything is in.
 
 use super::{Context, Done, Outcome};
 use crate::imap::response::Data;

@@ -26,7 +26,7 @@ pub(crate) enum When {
     },
     /// With the answer to NOTIFY SET: everything, whatever was wanted before (RFC 5465 §3.1).
     NotifySet,
-    /// The client idles.
+    /// The client idles (RFC 2177 §3, RFC 5465 §4).
     Idle,
     /// The client used NOTIFY SET, and no command is in progress, or none that has begun.
     Unasked,

@@ -1,6 +1,6 @@
-//! GETQUOTA and GETQUOTAROOT (RFC 9208): how much an account may hold, and how much it does.
+//! GETQUOTA and GETQUOTAROOT (RFC 9208 §4.1.1, §4.1.2): how much an account may hold, and how much it does.
 //!
-//! An account with a limit has one quota root, `""`, for all its mailboxes, those included that are not there yet; an account
+//! An account with a limit has one quota root (§3.2), `""`, for all its mailboxes, those included that are not there yet; an account
 //! without has none. SETQUOTA is not offered: limits are the operator's. They are hard, so that a warning never comes with
 //! an OK (§4.3.1): who would pass one gets `NO [OVERQUOTA]`, and nothing is added.
 

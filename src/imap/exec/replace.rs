@@ -1,4 +1,4 @@
-//! REPLACE and UID REPLACE (RFC 8508): a message comes in, and another leaves the selected mailbox, in one commit.
+//! REPLACE and UID REPLACE (RFC 8508 §3): a message comes in, and another leaves the selected mailbox, in one commit.
 //!
 //! Nothing of the old message goes over to the new one (§1). APPENDUID is told untagged, before the news bring EXPUNGE or
 //! VANISHED (§4.3), so that a client knows the new message before it loses sight of the old. If the old one is gone, or can't

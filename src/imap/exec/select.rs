@@ -47,7 +47,7 @@ pub(super) async fn run(cx: &mut Context<'_>, name: &str, parameters: SelectPara
     if dialect.rev2 {
         view.forget_recent();
     }
-    // UNSEEN is a sequence number, and is gone from IMAP4rev2 (RFC 9586 §3, RFC 9051 appendix E.11).
+    // UNSEEN is a sequence number, and is gone from IMAP4rev2 (RFC 9586 §3, RFC 9051 §6.3.2, appendix E).
     let tells_unseen = !dialect.rev2 && !dialect.uid_only;
     let unseen = if tells_unseen { first_unseen(&mailbox, &snapshot) } else { None };
 

@@ -1,4 +1,4 @@
-//! STATUS (RFC 3501 §6.3.10, RFC 8438): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
+//! STATUS (RFC 3501 §6.3.10, RFC 8438 §3): numbers of a mailbox without selecting it; `\Recent` stays unclaimed.
 
 use super::{Context, Done, Outcome, condstore};
 use crate::imap::command::StatusItem;

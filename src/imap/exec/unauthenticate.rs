@@ -1,4 +1,4 @@
-//! UNAUTHENTICATE (RFC 8437): another user on the same connection.
+//! UNAUTHENTICATE (RFC 8437 §3): another user on the same connection.
 //!
 //! All of a session ends but TLS: what was selected, enabled and saved, and after the OK the compression of both directions
 //! (§4.1), which is the driver's. The place among the user's sessions is free again, and the limits are a stranger's. NO is

@@ -139,7 +139,7 @@ pub(super) fn nstring(rest: &[u8]) -> Parsed<'_, Option<Cow<'_, [u8]>>> {
     }
 }
 
-/// `nil = "NIL"`
+/// `nil = "NIL"` (RFC 3501 §4.5, RFC 9051 §4.5)
 pub(super) fn nil(rest: &[u8]) -> Parsed<'_, ()> {
     named("NIL", nom::bytes::complete::tag_no_case(&b"NIL"[..]).map(|_| ())).parse(rest)
 }
@@ -192,7 +192,7 @@ pub(super) fn literal_header(rest: &[u8]) -> Parsed<'_, LiteralHeader> {
     Ok((rest, LiteralHeader { octets, non_synchronizing: plus.is_some(), binary: false }))
 }
 
-/// `number64` (RFC 9051 §9): 0 to 2^63 - 1. RFC 3501's numbers go to 2^32 - 1; where more does no harm, more is taken.
+/// `number64` (RFC 9051 §4.2, §9): 0 to 2^63 - 1. RFC 3501's numbers go to 2^32 - 1; where more does no harm, more is taken.
 pub(super) fn number64(rest: &[u8]) -> Parsed<'_, u64> {
     let (behind, digits) = named("a number", take_while1(|octet: u8| octet.is_ascii_digit())).parse(rest)?;
     let number = digits.iter().try_fold(0u64, |number, digit| {

@@ -5,7 +5,8 @@
 //! [`ParseError`] says where the grammar was left and what it wanted there.
 //!
 //! The ABNF stands above each parser. Where this grammar is kinder than the RFC's it says so; where it is stricter than
-//! other servers (one space is one space, CRLF is CRLF) the RFC is.
+//! other servers (one space is one space, CRLF is CRLF) the RFC is (RFC
+//! 9051 §2.2.1).
 //!
 //! - `lexeme`: atoms, strings, numbers, lists
 //! - `mailbox`, `message`, `fetch`, `search`, `append`, `auth`, `notify`: commands by what they are about

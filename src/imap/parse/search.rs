@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §5, RFC 5182 §3, RFC 9394 §4), and the keys of RFC 5032, RFC 8474 and RFC 8514.
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §4, RFC 5182 §3, RFC 9394 §4), and the keys of RFC 5032 §3, RFC 8474 §7 and RFC 8514 §4.3.
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.
@@ -58,7 +58,7 @@ pub(super) fn search_criteria(rest: &[u8], saving: bool) -> Parsed<'_, SearchKey
     Keys { charset, saving }.all(rest)
 }
 
-/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"` (RFC 4731 §5)
+/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"` (RFC 4731 §4)
 pub(super) fn return_options(rest: &[u8]) -> Parsed<'_, SearchReturn> {
     let (rest, _) = named("RETURN", nom::bytes::complete::tag_no_case(&b"RETURN"[..])).parse(rest)?;
     let (behind, options) = argument(list0(return_option)).parse(rest)?;

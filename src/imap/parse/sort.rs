@@ -1,4 +1,4 @@
-//! SORT (RFC 5256 §5), with the keys of RFC 5957 and the result options of RFC 5267 §3.
+//! SORT (RFC 5256 §5), with the keys of RFC 5957 §5 and the result options of RFC 5267 §3.
 
 use nom::Parser;
 use nom::combinator::opt;

@@ -1,5 +1,5 @@
 //! What all lines are made of (RFC 3501 §9): numbers, strings, lists. By hand, without `format!`: FETCH prints millions of
-//! lines.
+//! lines. What is beyond ASCII goes as it is, in literals, to clients that have not asked for it otherwise (RFC 6855 §7, §8).
 
 use crate::imap::dialect::Dialect;
 use crate::wire::chars::{is_astring_char, is_ctl};

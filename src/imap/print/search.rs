@@ -1,4 +1,4 @@
-//! SEARCH, the command (RFC 3501 §6.4.4, RFC 4731 §5, RFC 5182 §3), and ESEARCH, the response (RFC 4731 §5).
+//! SEARCH, the command (RFC 3501 §6.4.4, RFC 4731 §4, RFC 5182 §3), and ESEARCH, the response (RFC 4731 §4).
 
 use super::date::civil;
 use super::lexeme::{self, Literals, astring, list, number, spaced};

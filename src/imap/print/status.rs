@@ -1,4 +1,4 @@
-//! Status responses and their codes (RFC 3501 §7.1, RFC 5530, RFC 4315 §3).
+//! Status responses and their codes (RFC 3501 §7.1, RFC 5530 §3, RFC 4315 §3).
 
 use super::flag;
 use super::lexeme::{Literals, astring, list, nstring, number, spaced, text};

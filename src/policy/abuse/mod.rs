@@ -1,4 +1,4 @@
-//! How much one address, and one network, may do in a while.
+//! How much one address, and one network, may do in a while (RFC 5321 §7.8).
 //!
 //! A [`Ledger`] counts what strangers do ([`Deed`]) over a sliding window, and says when it is enough. It is pure: the time
 //! comes in, a verdict goes out, and what is said to whom is not decided here. Nothing is counted where the limit is 0.

@@ -48,7 +48,7 @@ impl<'h> Fields<'h> {
         Ok(texts)
     }
 
-    /// The addresses in the fields of that name, those in groups among them (§5.1).
+    /// The addresses in the fields of that name, those in groups among them (RFC 5228 §5.1).
     pub(super) fn addresses(&mut self, name: &[u8], budget: &mut Budget) -> Result<Rc<[Address]>, Spent> {
         let Some(field) = self.by_name.get_mut(name) else { return Ok(Rc::new([])) };
         if let Some(addresses) = &field.addresses {

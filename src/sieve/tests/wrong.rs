@@ -44,7 +44,7 @@ fn grammar() {
     assert!(problems(&vec![b'#'; SCRIPT_OCTETS_MAX + 1])[0].starts_with("1:1: a script has at most 131072 octets"));
 }
 
-/// All that is wrong is told at once.
+/// All that is wrong is told at once (RFC 5228 §2.6, §2.10.5, §3.2).
 #[test]
 fn commands_and_arguments() {
     for (text, expected) in [

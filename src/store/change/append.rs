@@ -1,4 +1,4 @@
-//! Messages come in together (MULTIAPPEND, RFC 3502), or instead of another (REPLACE, RFC 8508): all of it, or nothing.
+//! Messages come in together (MULTIAPPEND, RFC 3502 §6.3.11), or instead of another (REPLACE, RFC 8508 §3): all of it, or nothing.
 //!
 //! Their bodies are written first, as deliveries that stand nowhere, and synced. Then one record, of the kind that COPY and
 //! MOVE write, lets them stand in the mailbox, and lets the replaced one leave. A crash between the two leaves bodies that

@@ -10,7 +10,7 @@ impl Store {
     /// Changes flags of those of `uids` that are there; with `unchanged_since`, only of those whose mod-sequence is
     /// not above it.
     ///
-    /// Messages that have the flags already keep their mod-sequence. Errors: [`Error::NoSuchMailbox`],
+    /// Messages that have the flags already keep their mod-sequence (RFC 7162 §3.1.11). Errors: [`Error::NoSuchMailbox`],
     /// [`Error::TooManyKeywords`], [`Error::WriteFailed`], [`Error::Closing`].
     pub async fn change_flags(
         &self,
