@@ -164,6 +164,31 @@ async fn replies_of_smtp_are_compared_by_code_and_asked_for_lines() {
 }
 
 #[tokio::test]
+async fn replies_are_held_to_their_framing_whatever_is_asked_for() {
+    let smtp: Script =
+        &[("NOOP", "699 what\r\n"), ("HELP", "214-a\r\n214 caf\u{e9}\r\n"), ("RSET", "250-a\r\n251 b\r\n")];
+    for (line, got) in [("NOOP", "such a code"), ("HELP", "not ASCII"), ("RSET", "two codes")] {
+        let body = format!("connect smtp\nC: {line}\nS: /[0-9]+.*/\n");
+        fails(outcome(Service::Smtp, "220 hi\r\n", smtp, &body).await, 6, got);
+    }
+    let pop3: Script = &[("STAT", "+ok 0 0\r\n")];
+    fails(outcome(Service::Pop3, "+OK\r\n", pop3, "connect pop3\nC: STAT\nS: +OK 0 0\n").await, 6, "upper case");
+}
+
+#[tokio::test]
+async fn listings_of_pop3_are_asked_for_lines() {
+    let script: Script = &[("CAPA", "+OK\r\nTOP\r\nUIDL\r\n.\r\n")];
+    let pop3 = |line: &'static str| async move {
+        let body = format!("connect pop3\nC: CAPA\nS: +OK\nS lines:\n  …\n{line}\n");
+        outcome(Service::Pop3, "+OK\r\n", script, &body).await
+    };
+    passes(pop3("S has: UIDL").await);
+    passes(pop3("S lacks: STLS").await);
+    fails(pop3("S has: STLS").await, 9, "UIDL");
+    fails(pop3("S lacks: TOP").await, 9, "UIDL");
+}
+
+#[tokio::test]
 async fn a_server_that_greets_with_a_refusal_fails_the_connect() {
     fails(outcome(Service::Smtp, "554 no\r\n", &[], "connect smtp\n").await, 4, "no friendly greeting");
     fails(outcome(Service::Imap, "", &[("CLOSE", "")], "connect imap\n").await, 4, "no friendly greeting");

@@ -53,8 +53,10 @@ namespace inbox {
     auto = create
   }
 }
+# Without its own entry in the index INBOX is told as neither subscribed nor there until its first message.
 mailbox_list_index = yes
 mailbox_list_index_include_inbox = yes
+# A second NOTIFY SET watches by looking, every 30 s where nothing is said.
 mailbox_idle_check_interval = 1 secs
 mail_attribute_dict = file:%h/attributes
 mail_plugins = quota zlib
@@ -74,6 +76,7 @@ service anvil {
   client_limit = 4000
 }
 service imap-login {
+  # Sixteen transcripts at once want their logins without a process for each.
   service_count = 0
   process_min_avail = 2
   inet_listener imap {
@@ -95,6 +98,7 @@ service pop3-login {
   }
 }
 service lmtp {
+  process_min_avail = 4
   inet_listener lmtp {
     address = 127.0.0.1
     port = $((base + 24))
