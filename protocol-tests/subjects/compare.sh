@@ -113,5 +113,8 @@ page=docs/CONFORMANCE.md
 if [ -n "$show" ]; then cp "$page" "$work/page" && page=$work/page; fi
 IFS='
 '
-"$built/protocol-tests" compare --page "$page" --note "As of $(date -u +%Y-%m-%d), on Debian $(cat /etc/debian_version)." $results
+set -- $results
+unset IFS
+"$built/protocol-tests" compare --page "$page" \
+  --note "As of $(date -u +%Y-%m-%d), on Debian $(cat /etc/debian_version), with protocol-tests/subjects/compare.sh." "$@"
 if [ -n "$show" ]; then cat "$page"; fi
