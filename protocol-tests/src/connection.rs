@@ -1,17 +1,13 @@
 //! A connection to the server under test: TCP, TLS over it, and replies cut from the stream.
-//!
-//! Certificates are not checked: the server is a test's own, with a certificate made a moment ago.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, Instant, timeout_at};
@@ -20,7 +16,8 @@ use tokio_rustls::TlsConnector;
 use crate::imap::always::Session;
 use crate::imap::value::{self, Kind, Response};
 use crate::replies;
-use crate::transcript::Language;
+use crate::tls::Trust;
+use crate::transcript::{Language, Service};
 
 /// A reply, in the language of its connection.
 #[derive(Debug)]
@@ -70,6 +67,23 @@ pub struct Entry {
     pub text: String,
 }
 
+/// Where a connection goes to.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// What is asked for there.
+    pub service: Service,
+    /// The address.
+    pub address: SocketAddr,
+    /// The name that it was found by, which TLS asks for.
+    pub host: String,
+    /// TLS from the first octet.
+    pub tls: bool,
+    /// IMAP is spoken there in the form of RFC 9051 alone, without being asked to.
+    pub rev2_only: bool,
+    /// Which certificates are good enough.
+    pub trust: Trust,
+}
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -86,6 +100,7 @@ pub struct Connection {
     /// What the TLS channel is known by (RFC 9266).
     pub channel: Option<[u8; 32]>,
     deflate: Option<Deflate>,
+    endpoint: Endpoint,
     stream: Option<Box<dyn Stream>>,
     plain: Option<TcpStream>,
     received: Vec<u8>,
@@ -96,17 +111,15 @@ pub struct Connection {
     /// When the last reply that completes something came: a tagged response, or lines.
     pub answered: Option<Instant>,
     session: Session,
+    /// The client has said SMTPUTF8, and reads UTF-8 in replies (RFC 6531 §3.7.4).
+    said_smtputf8: bool,
 }
 
 impl Connection {
-    /// Connects; with `tls`, shakes hands at once. On loopback the client's address is `peer`, where the system lets it.
-    pub async fn open(
-        name: &str,
-        address: SocketAddr,
-        peer: IpAddr,
-        tls: bool,
-        language: Language,
-    ) -> Result<Connection, String> {
+    /// Connects; shakes hands at once where the endpoint wants that. On loopback the client's address is `peer`, where the
+    /// system lets it.
+    pub async fn open(name: &str, endpoint: Endpoint, peer: IpAddr, language: Language) -> Result<Connection, String> {
+        let address = endpoint.address;
         let plain = connect(address, peer).await.map_err(|e| format!("connecting to {address}: {e}"))?;
         // Each write is a segment of its own, so that `split` means what it says.
         plain.set_nodelay(true).map_err(|e| e.to_string())?;
@@ -117,6 +130,7 @@ impl Connection {
             last: Vec::new(),
             channel: None,
             deflate: None,
+            endpoint,
             stream: None,
             plain: Some(plain),
             received: Vec::new(),
@@ -124,8 +138,9 @@ impl Connection {
             noticed: None,
             answered: None,
             session: Session::default(),
+            said_smtputf8: false,
         };
-        if tls {
+        if connection.endpoint.tls {
             connection.handshake().await.map_err(|e| e.to_string())?;
         }
         Ok(connection)
@@ -139,8 +154,8 @@ impl Connection {
             return Err(wrong(format!("bytes in the clear before it: {}", printable(&self.received))));
         }
         let plain = self.plain.take().ok_or_else(|| wrong("TLS is there already".to_owned()))?;
-        let name = ServerName::try_from("localhost").map_err(|e| wrong(e.to_string()))?;
-        let connecting = TlsConnector::from(client_config().map_err(wrong)?).connect(name, plain);
+        let name = ServerName::try_from(self.endpoint.host.clone()).map_err(|e| wrong(e.to_string()))?;
+        let connecting = TlsConnector::from(self.endpoint.trust.config().map_err(wrong)?).connect(name, plain);
         let tls = connecting.await.map_err(|e| match e.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => HandshakeError::Ended(e),
             _ => wrong(e.to_string()),
@@ -174,6 +189,9 @@ impl Connection {
         if self.language == Language::Imap {
             self.session.sent(bytes);
         }
+        // A command stands at the beginning; a message may be megabytes.
+        let beginning = &bytes[..bytes.len().min(2048)];
+        self.said_smtputf8 |= beginning.windows(8).any(|word| word.eq_ignore_ascii_case(b"SMTPUTF8"));
         let compressed = self.deflate.as_mut().map(|deflate| deflate.compress(bytes)).transpose()?;
         let bytes = compressed.as_deref().unwrap_or(bytes);
         let stream = self.stream()?;
@@ -219,7 +237,8 @@ impl Connection {
             let response = Response::read_as(text, self.session.reads_utf8())
                 .map_err(|e| format!("malformed response: {e}: {}", printable(text)))?;
             self.session.received(&response).map_err(|e| format!("{e}: {}", printable(text)))?;
-            let response = Response { arrived, ..response };
+            let as_search = if self.endpoint.rev2_only { value::as_search(&response) } else { None };
+            let response = Response { arrived, as_search, ..response };
             if matches!(response.kind, Kind::Tagged(_)) {
                 self.answered = arrived;
             }
@@ -228,10 +247,10 @@ impl Connection {
         self.answered = arrived;
         let lines: Vec<Vec<u8>> =
             text.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).to_vec()).collect();
-        let judge = match self.language {
-            Language::Smtp => replies::smtp,
-            Language::Pop3 => replies::pop3,
-            Language::Imap | Language::Lines => |_: &[u8]| Ok(()),
+        let judge = |line: &[u8]| match self.language {
+            Language::Smtp => replies::smtp(line, self.said_smtputf8),
+            Language::Pop3 => replies::pop3(line),
+            Language::Imap | Language::Lines => Ok(()),
         };
         for line in &lines {
             judge(line).map_err(|e| format!("{e}: {}", printable(line)))?;
@@ -241,11 +260,15 @@ impl Connection {
 
     /// A multi-line answer of POP3, un-stuffed (RFC 1939 §3), with its last CRLF but without the full stop.
     pub async fn multi_line(&mut self, deadline: Instant) -> Result<Vec<u8>, String> {
+        // Where there was no full stop before, there is none: a message of megabytes is looked through once.
+        let mut looked = 0;
         let frame = |bytes: &[u8]| {
             if bytes.starts_with(b".\r\n") {
                 return Ok(Some(3));
             }
-            Ok(bytes.windows(5).position(|w| w == b"\r\n.\r\n").map(|at| at + 5))
+            let found = bytes[looked..].windows(5).position(|w| w == b"\r\n.\r\n").map(|at| looked + at + 5);
+            looked = bytes.len().saturating_sub(4);
+            Ok(found)
         };
         match self.framed(frame, deadline).await? {
             Framed::Bytes(bytes, _) => Ok(unstuffed(&bytes[..bytes.len() - 3])),
@@ -269,7 +292,7 @@ impl Connection {
 
     async fn framed(
         &mut self,
-        frame: impl Fn(&[u8]) -> Result<Option<usize>, String>,
+        mut frame: impl FnMut(&[u8]) -> Result<Option<usize>, String>,
         deadline: Instant,
     ) -> Result<Framed, String> {
         loop {
@@ -284,6 +307,11 @@ impl Connection {
                 Filled::End => return Err(format!("the stream ended within a reply: {}", printable(&self.received))),
             }
         }
+    }
+
+    /// What was asked for.
+    pub fn service(&self) -> Service {
+        self.endpoint.service
     }
 
     /// Takes what has come, and wakes the task when more does: so a connection that nobody reads from just now still knows
@@ -475,58 +503,6 @@ pub fn printable(bytes: &[u8]) -> String {
         })
         .collect();
     if bytes.len() > SHOWN { format!("{text}… ({} octets)", bytes.len()) } else { text }
-}
-
-fn client_config() -> Result<Arc<rustls::ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Takes any certificate, but checks that the server holds its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

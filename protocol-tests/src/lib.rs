@@ -13,8 +13,12 @@
 //! - [`text`]: patterns for a line of text (SMTP, POP3, the human part of IMAP's status responses).
 //! - [`imap`]: IMAP responses as values, patterns over them, and rules that every IMAP session has to obey always.
 //! - [`transcript`]: a transcript as data, and its parser.
+//! - [`tls`]: which certificates a server may show.
 //! - [`replies`]: rules that every reply of SMTP, LMTP and POP3 has to obey always.
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
+//! - [`accounts`]: the accounts that transcripts run as.
+//! - [`names`]: how a server names mailboxes, and a transcript in these names.
+//! - `errand`: what the runner asks of a server on its own behalf.
 //! - [`subject`]: the server under test: addresses, accounts, what it offers.
 //! - [`expect`]: whether the replies that came are those that a block of `S:` lines asks for.
 //! - [`scram`]: what a client of SCRAM works out.
@@ -23,19 +27,26 @@
 //! - [`outcome`]: how a transcript ended, and what that says about the server.
 //! - [`suite`]: many transcripts, several at once.
 //! - [`report`]: what a run is told as: to people, to `cargo test`, to machines.
+//! - [`profile`]: a file that tells of a server.
+//! - [`probe`]: whether a server is there, before the first transcript.
 //! - [`dns`]: a DNS server of its own, for what a server asks of a DNS.
 //! - [`postbell`]: starts a fresh Postbell, given the path of its binary.
 
+pub mod accounts;
 pub mod bindings;
 pub mod citation;
 pub mod connection;
 pub mod coverage;
 pub mod dns;
+pub(crate) mod errand;
 pub mod expect;
 pub mod imap;
 pub mod known;
+pub mod names;
 pub mod outcome;
 pub mod postbell;
+pub mod probe;
+pub mod profile;
 pub mod replies;
 pub mod report;
 pub mod run;
@@ -44,7 +55,12 @@ pub mod sections;
 pub mod subject;
 pub mod suite;
 pub mod text;
+pub mod tls;
 pub mod transcript;
 
+#[cfg(test)]
+mod right_servers;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 mod wrong_servers;

@@ -6,23 +6,21 @@
 //!   (RFC 4954 §4).
 //! - POP3 says `+OK` and `-ERR` in upper case (RFC 1939 §3), and `+` within AUTH (RFC 5034 §4). The line has at most 512
 //!   octets with its CRLF (RFC 1939 §3, RFC 2449 §4).
-//! - No line has control characters but tabs. SMTP is ASCII but for a mailbox that VRFY, EXPN, 251 or 551 shows (RFC 5321
-//!   §4.2, RFC 6531 §3.7.4); what is beyond it is UTF-8, as in POP3 (RFC 2449 §3, RFC 6856 §3.2).
+//! - No line has control characters but tabs. SMTP is ASCII before the client has said SMTPUTF8 (RFC 5321 §4.2,
+//!   RFC 6531 §3.7.4); what is beyond it is UTF-8, as in POP3 (RFC 2449 §3, RFC 6856 §3.2).
 
 /// The longest line, CRLF counted.
 const LINE_OCTETS_MAX: usize = 512;
 
-/// Replies that may show a mailbox beyond ASCII to who has asked for it.
-const SHOWS_MAILBOXES: [&[u8]; 3] = [b"250", b"251", b"551"];
-
-/// What is wrong with a line of an SMTP or LMTP reply. Its first three octets are digits.
-pub fn smtp(line: &[u8]) -> Result<(), String> {
+/// What is wrong with a line of an SMTP or LMTP reply. Its first three octets are digits. A client that has said
+/// SMTPUTF8 reads UTF-8.
+pub fn smtp(line: &[u8], reads_utf8: bool) -> Result<(), String> {
     if !(matches!(line[0], b'2'..=b'5') && matches!(line[1], b'0'..=b'5')) {
         return Err("no reply has such a code".to_owned());
     }
     text(line)?;
-    if !line.is_ascii() && !SHOWS_MAILBOXES.iter().any(|code| line.starts_with(code)) {
-        return Err("a reply that is not ASCII".to_owned());
+    if !line.is_ascii() && !reads_utf8 {
+        return Err("a reply that is not ASCII, to a client that has not said SMTPUTF8".to_owned());
     }
     let is_challenge = line.starts_with(b"334");
     length(line).or_else(|error| if is_challenge { Ok(()) } else { Err(error) })
@@ -63,25 +61,25 @@ mod tests {
 
     #[test]
     fn what_servers_say_is_right() {
-        for line in ["250", "250 2.1.0 fine", "354 Go ahead", "220-mail.example.org", "250 Jürgen <jürgen@example.com>"]
-        {
-            assert_eq!(smtp(line.as_bytes()), Ok(()), "{line}");
+        for line in ["250", "250 2.1.0 fine", "354 Go ahead", "220-mail.example.org"] {
+            assert_eq!(smtp(line.as_bytes(), false), Ok(()), "{line}");
         }
+        assert_eq!(smtp("250 Jürgen <jürgen@example.com>".as_bytes(), true), Ok(()));
         for line in ["+OK", "+OK 2 320", "-ERR [AUTH] no", "+", "+ ", "+ AAAA"] {
             assert_eq!(pop3(line.as_bytes()), Ok(()), "{line}");
         }
         let challenge = format!("334 {}", "A".repeat(2000));
-        assert_eq!(smtp(challenge.as_bytes()), Ok(()));
+        assert_eq!(smtp(challenge.as_bytes(), false), Ok(()));
         assert_eq!(pop3(challenge.replace("334", "+").as_bytes()), Ok(()));
     }
 
     #[test]
     fn what_breaks_a_rule_is_seen() {
         for line in ["150 x", "650 x", "260 x", "299 x", "250 a\0b", "250 a\rb"] {
-            assert!(smtp(line.as_bytes()).is_err(), "{line:?}");
+            assert!(smtp(line.as_bytes(), false).is_err(), "{line:?}");
         }
-        assert!(smtp(b"250 \xff").is_err());
-        assert!(smtp("550 jürgen is unknown".as_bytes()).is_err());
+        assert!(smtp(b"250 \xff", true).is_err());
+        assert!(smtp("550 jürgen is unknown".as_bytes(), false).is_err());
         for line in ["+ok", "-err no", "OK", "+OKAY", "-ERRx", "", "+OK \x07"] {
             assert!(pop3(line.as_bytes()).is_err(), "{line:?}");
         }
@@ -90,8 +88,8 @@ mod tests {
     #[test]
     fn a_line_has_512_octets() {
         let of = |start: &str, octets: usize| format!("{start} {}", "x".repeat(octets - 2 - start.len() - 1));
-        assert_eq!(smtp(of("250", 512).as_bytes()), Ok(()));
-        assert!(smtp(of("250", 513).as_bytes()).is_err());
+        assert_eq!(smtp(of("250", 512).as_bytes(), false), Ok(()));
+        assert!(smtp(of("250", 513).as_bytes(), false).is_err());
         assert_eq!(pop3(of("+OK", 512).as_bytes()), Ok(()));
         assert!(pop3(of("-ERR", 513).as_bytes()).is_err());
     }

@@ -1,22 +1,21 @@
-//! The server under test: where it listens, which accounts it takes, what it offers.
+//! The server under test: where it listens, which accounts it takes, what it offers, how it names mailboxes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::connection::{Arrival, Connection, Reply};
-use crate::imap::value::{Kind, Value};
-use crate::transcript::{Language, Need, Service};
-
-/// Makes an account, where the server does not take any: given its address and its password.
-pub type Provision =
-    Box<dyn Fn(String, String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+use crate::accounts::{Lease, Provision, Supply};
+use crate::connection::Endpoint;
+use crate::errand::Errand;
+use crate::names::Names;
+use crate::tls::Trust;
+use crate::transcript::{Language, Need, Service, Transcript};
 
 /// Gives an account rules: given its address and a script of Sieve (RFC 5228).
 pub type GiveRules =
@@ -26,19 +25,33 @@ pub type GiveRules =
 pub struct Subject {
     /// Where each service listens.
     pub addresses: BTreeMap<Service, SocketAddr>,
-    /// The form of an account's address; `{n}` becomes a number that is used once.
-    pub user: String,
+    /// The names by which these were found, which TLS asks for; `localhost` where there is none.
+    pub hosts: BTreeMap<Service, String>,
+    /// Which certificates are good enough.
+    pub trust: Trust,
+    /// The accounts.
+    pub supply: Supply,
     /// The password of each account.
     pub password: String,
+    /// The mail address of an account, `{user}` being its name; `None` where the name is the address.
+    pub address: Option<String>,
     /// What it takes over SMTP it passes on to the mailboxes: there it is a little later than the 250 (RFC 5321 §2.1).
     pub relay: bool,
     /// Stretches every deadline: 1 on a quiet machine.
     pub patience: f64,
-    /// Makes accounts; `None` where any address is one.
+    /// Makes accounts; `None` where there is no need to.
     pub provision: Option<Provision>,
     /// Gives accounts rules; `None` where the runner knows no way.
     pub give_rules: Option<GiveRules>,
-    next_user: AtomicU64,
+    /// How `deliver` goes where a transcript does not say; the first that is there of SMTP, LMTP and submission where
+    /// nothing is named.
+    pub delivery: Option<Service>,
+    /// How it names mailboxes.
+    pub names: Names,
+    /// Its IMAP is IMAP4rev2 alone (RFC 9051).
+    pub rev2_only: bool,
+    /// Services that take a password only behind STARTTLS.
+    pub secured: BTreeSet<Service>,
     next_peer: AtomicU32,
     offers: Mutex<HashMap<Service, Vec<String>>>,
 }
@@ -47,20 +60,25 @@ pub struct Subject {
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
 impl Subject {
-    /// A server at these addresses. `TRANSCRIPT_PATIENCE` stretches the deadlines (a factor, 1 by default).
+    /// A server at these addresses, with accounts of this form ([`Supply::new`]). `TRANSCRIPT_PATIENCE` stretches the
+    /// deadlines (a factor, 1 by default).
     pub fn new(addresses: BTreeMap<Service, SocketAddr>, user: &str, password: &str) -> Subject {
         let patience = std::env::var("TRANSCRIPT_PATIENCE").ok().and_then(|p| p.parse().ok()).unwrap_or(1.0);
-        // Accounts of an earlier run against the same server are left alone.
-        let seconds = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
         Subject {
             addresses,
-            user: user.to_owned(),
+            hosts: BTreeMap::new(),
+            trust: Trust::Any,
+            supply: Supply::new(user),
             password: password.to_owned(),
+            address: None,
             relay: false,
             patience,
             provision: None,
             give_rules: None,
-            next_user: AtomicU64::new(seconds % 1_000_000 * 10_000),
+            delivery: None,
+            names: Names::default(),
+            rev2_only: false,
+            secured: BTreeSet::new(),
             next_peer: AtomicU32::new(0),
             offers: Mutex::default(),
         }
@@ -71,14 +89,64 @@ impl Subject {
         Instant::now() + DEADLINE.mul_f64(self.patience)
     }
 
-    /// An account that no other transcript has.
-    pub async fn fresh_user(&self) -> Result<String, String> {
-        let number = self.next_user.fetch_add(1, Ordering::Relaxed);
-        let user = self.user.replace("{n}", &number.to_string());
-        if let Some(provision) = &self.provision {
-            provision(user.clone(), self.password.clone()).await?;
+    /// Where a service is. A server that speaks IMAP only over TLS speaks IMAP there; so with the others.
+    pub fn endpoint(&self, service: Service) -> Option<Endpoint> {
+        let behind_tls = match service {
+            Service::Imap => Some(Service::Imaps),
+            Service::Pop3 => Some(Service::Pop3s),
+            Service::Submission => Some(Service::Submissions),
+            _ => None,
+        };
+        let there = std::iter::once(service).chain(behind_tls).find(|service| self.addresses.contains_key(service))?;
+        Some(Endpoint {
+            service,
+            address: *self.addresses.get(&there)?,
+            host: self.hosts.get(&there).cloned().unwrap_or_else(|| "localhost".to_owned()),
+            tls: there.is_tls(),
+            rev2_only: self.rev2_only,
+            trust: self.trust.clone(),
+        })
+    }
+
+    /// Whether connections begin with STARTTLS because the service takes no password without.
+    pub fn starts_tls(&self, service: Service) -> bool {
+        self.secured.contains(&service)
+    }
+
+    /// So many accounts that no other transcript has, with nothing in them.
+    pub async fn accounts(&self, count: usize) -> Result<Lease, String> {
+        let lease = self.supply.take(count).await?;
+        for name in &lease.names {
+            if let Some(provision) = &self.provision {
+                provision(name.clone(), self.password.clone()).await?;
+            }
+            let readers = [Service::Imap, Service::Pop3];
+            if let Some(service) = readers.into_iter().find(|service| self.endpoint(*service).is_some())
+                && lease.is_used()
+            {
+                let errand = Errand::begin(self, service).await;
+                let emptied = match errand {
+                    Ok(errand) => errand.empty(name, &lease).await,
+                    Err(error) => Err(error),
+                };
+                emptied.map_err(|error| format!("emptying {name}: {error}"))?;
+            }
         }
-        Ok(user)
+        Ok(lease)
+    }
+
+    /// An account to ask with, whatever is in it.
+    pub(crate) async fn any_account(&self) -> Result<String, String> {
+        if let Supply::Few(few) = &self.supply {
+            return Ok(few.first().to_owned());
+        }
+        let lease = self.accounts(1).await?;
+        lease.names.first().cloned().ok_or_else(|| "no account".to_owned())
+    }
+
+    /// The mail address of an account.
+    pub fn address_of(&self, user: &str) -> String {
+        self.address.as_ref().map_or_else(|| user.to_owned(), |form| form.replace("{user}", user))
     }
 
     /// An address of loopback for the clients of one transcript, so that what a server holds against an address (failed
@@ -94,10 +162,47 @@ impl Subject {
         base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{}", self.password))
     }
 
-    /// The first of the needs that the server does not offer.
-    pub async fn lacks(&self, needs: &[Need]) -> Result<Option<String>, String> {
+    /// How `deliver` goes.
+    pub fn delivers_by(&self) -> Option<Service> {
+        let roads = [Service::Smtp, Service::Lmtp, Service::Submission, Service::Submissions];
+        self.delivery.or_else(|| roads.into_iter().find(|service| self.addresses.contains_key(service)))
+    }
+
+    /// What a transcript needs and the server does not offer, if there is something.
+    pub async fn lacks(&self, transcript: &Transcript) -> Result<Option<String>, String> {
+        if let Some(lacking) = self.lacks_capability(&transcript.needs).await? {
+            return Ok(Some(lacking));
+        }
+        if let Some(service) = transcript.services().into_iter().find(|service| self.endpoint(*service).is_none()) {
+            return Ok(Some(service.name().to_owned()));
+        }
+        if transcript.delivers() && self.delivers_by().is_none() {
+            return Ok(Some("a way to deliver: smtp, lmtp or submission".to_owned()));
+        }
+        if transcript.has_rules() && self.give_rules.is_none() {
+            return Ok(Some("rules".to_owned()));
+        }
+        let cold = transcript.cold_services();
+        if !transcript.is_about_tls()
+            && let Some(service) = cold.into_iter().find(|service| self.starts_tls(*service))
+        {
+            return Ok(Some(format!("{} without TLS", service.name())));
+        }
+        if self.rev2_only && transcript.wants_rev1() {
+            return Ok(Some("imap IMAP4rev1".to_owned()));
+        }
+        if transcript.wants_address() && !self.address_of(&self.any_account().await?).contains('@') {
+            return Ok(Some("the mail address of an account".to_owned()));
+        }
+        if matches!(self.supply, Supply::Few(_)) && transcript.wants_new_account() {
+            return Ok(Some("a new account".to_owned()));
+        }
+        Ok(self.supply.lacks(1 + transcript.users.len()))
+    }
+
+    async fn lacks_capability(&self, needs: &[Need]) -> Result<Option<String>, String> {
         for need in needs {
-            if !self.addresses.contains_key(&need.service) {
+            if self.endpoint(need.service).is_none() {
                 return Ok(Some(need.service.name().to_owned()));
             }
             if let Some(capability) = &need.capability
@@ -109,72 +214,29 @@ impl Subject {
         Ok(None)
     }
 
-    /// What a service announces, before login or STARTTLS or behind it, in upper case; asked for once.
-    async fn offered(&self, service: Service) -> Result<Vec<String>, String> {
+    /// What a service announces, before TLS, behind it, or after login; in upper case, and asked for once.
+    pub(crate) async fn offered(&self, service: Service) -> Result<Vec<String>, String> {
         let mut offers = self.offers.lock().await;
         if let Some(known) = offers.get(&service) {
             return Ok(known.clone());
         }
-        let address = self.addresses[&service];
-        let mut connection =
-            Connection::open("", address, self.fresh_peer(), service.is_tls(), service.language()).await?;
-        let deadline = self.deadline();
-        connection.reply(deadline).await?;
-        let mut words = match service.language() {
-            Language::Imap => self.imap_capabilities(&mut connection, deadline).await?,
-            Language::Smtp => {
-                let hello = if service == Service::Lmtp { "LHLO probe.example\r\n" } else { "EHLO probe.example\r\n" };
-                let mut words = asked(&mut connection, hello, deadline).await?;
-                if words.iter().any(|word| word == "STARTTLS") && !service.is_tls() {
-                    // AUTH and REQUIRETLS are offered by many behind it alone.
-                    asked(&mut connection, "STARTTLS\r\n", deadline).await?;
-                    connection.handshake().await.map_err(|error| error.to_string())?;
-                    words.extend(asked(&mut connection, hello, deadline).await?);
-                }
-                words
-            }
-            Language::Pop3 | Language::Lines => {
-                connection.send(b"CAPA\r\n", false, deadline).await?;
-                connection.reply(deadline).await?;
-                let listing = connection.multi_line(deadline).await?;
-                listing.split(|&b| b == b'\n').map(|l| first_word(Some(l))).collect()
-            }
-        };
+        let mut errand = Errand::greeted(self, service).await?;
+        let mut words = errand.announced().await?;
+        // AUTH and REQUIRETLS are offered by many behind STARTTLS alone.
+        let has_tls = service.language() == Language::Smtp && words.iter().any(|word| word == "STARTTLS");
+        if has_tls || self.starts_tls(service) {
+            errand.start_tls().await?;
+            words.extend(errand.announced().await?);
+        }
+        if service.language() == Language::Imap {
+            let mut errand = Errand::begin(self, service).await?;
+            errand.login(&self.any_account().await?).await?;
+            words.extend(errand.announced().await?);
+        }
         words.sort();
+        words.dedup();
         offers.insert(service, words.clone());
         Ok(words)
-    }
-
-    async fn imap_capabilities(&self, connection: &mut Connection, deadline: Instant) -> Result<Vec<String>, String> {
-        let mut words = Vec::new();
-        let login = format!("p2 LOGIN {} {}", self.fresh_user().await?, self.password);
-        for (tag, command) in [("p1", "p1 CAPABILITY"), ("p2", &login), ("p3", "p3 CAPABILITY")] {
-            connection.send(format!("{command}\r\n").as_bytes(), false, deadline).await?;
-            loop {
-                let Arrival::Reply(Reply::Imap(response)) = connection.reply(deadline).await? else {
-                    return Err(format!("no answer to {tag} while asking for capabilities"));
-                };
-                if response.word(0).as_deref() == Some("CAPABILITY") {
-                    words.extend(response.values.iter().filter_map(|value| match value {
-                        Value::Atom(atom) => Some(String::from_utf8_lossy(atom).to_ascii_uppercase()),
-                        _ => None,
-                    }));
-                }
-                if matches!(response.kind, Kind::Tagged(_)) {
-                    break;
-                }
-            }
-        }
-        Ok(words)
-    }
-}
-
-/// The first words of the lines that answer a command of SMTP.
-async fn asked(connection: &mut Connection, command: &str, deadline: Instant) -> Result<Vec<String>, String> {
-    connection.send(command.as_bytes(), false, deadline).await?;
-    match connection.reply(deadline).await? {
-        Arrival::Reply(Reply::Lines(lines)) => Ok(lines.iter().map(|line| first_word(line.get(4..))).collect()),
-        other => Err(format!("no answer to {command:?}: {other:?}")),
     }
 }
 
@@ -182,9 +244,4 @@ async fn asked(connection: &mut Connection, command: &str, deadline: Instant) ->
 fn is_offered(word: &str, capability: &str) -> bool {
     let left = word.get(..capability.len()).filter(|begin| begin.eq_ignore_ascii_case(capability));
     left.is_some_and(|begin| matches!(word.as_bytes().get(begin.len()), None | Some(b'=')))
-}
-
-fn first_word(line: Option<&[u8]>) -> String {
-    let line = String::from_utf8_lossy(line.unwrap_or(b"")).to_ascii_uppercase();
-    line.split_ascii_whitespace().next().unwrap_or("").to_owned()
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::known::Known;
+use crate::names::Names;
 use crate::outcome::{Case, Ended, Figure, Outcome, Verdict};
 use crate::run;
 use crate::subject::Subject;
@@ -96,13 +97,29 @@ impl Corpus {
         Ok(names)
     }
 
+    /// The text of one transcript.
+    pub fn source(&self, name: &str) -> Result<String, String> {
+        let path = self.root.join("transcripts").join(format!("{name}.transcript"));
+        std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    /// A message that transcripts name.
+    pub fn message(&self, file: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.root.join("messages").join(file)).map_err(|e| format!("message {file}: {e}"))
+    }
+
     /// Reads one transcript.
     pub fn read(&self, name: &str) -> Result<Transcript, String> {
-        let path = self.root.join("transcripts").join(format!("{name}.transcript"));
-        let source = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let messages = self.root.join("messages");
-        let find = |file: &str| std::fs::read(messages.join(file)).map_err(|e| format!("message {file}: {e}"));
-        parse::parse(name, &source, &find).map_err(|e| e.to_string())
+        parse::parse(name, &self.source(name)?, &|file| self.message(file)).map_err(|e| e.to_string())
+    }
+
+    /// One transcript in the names that a server gives to mailboxes; the error is why that is not the same rule.
+    fn translated(&self, transcript: Transcript, names: &Names) -> Result<Transcript, String> {
+        if names.are_usual() {
+            return Ok(transcript);
+        }
+        let source = names.put_into(&self.source(&transcript.name)?)?;
+        parse::parse(&transcript.name, &source, &|file| self.message(file)).map_err(|e| e.to_string())
     }
 
     /// Runs the transcripts that `options` ask for; the cases are sorted by name.
@@ -149,6 +166,14 @@ impl Corpus {
                 Ok(subject) => subject.clone(),
                 Err(error) => {
                     ended(Case { verdict: Verdict::NotOffered(error.clone()), ..Case::of(&transcript) });
+                    continue;
+                }
+            };
+            let case = Case::of(&transcript);
+            let transcript = match self.translated(transcript, &(*subject).as_ref().names) {
+                Ok(transcript) => transcript,
+                Err(why) => {
+                    ended(Case { verdict: Verdict::NotOffered(why), ..case });
                     continue;
                 }
             };
@@ -229,4 +254,26 @@ fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<(), S
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pages show transcripts; a reader who copies one has one.
+    #[test]
+    fn what_the_pages_show_are_transcripts() {
+        let corpus = Corpus::default();
+        let mut shown = 0;
+        for page in ["README.md", "ADDING.md"] {
+            let text = std::fs::read_to_string(corpus.root.join(page)).unwrap();
+            for block in text.split("\n```\n").filter(|block| block.starts_with("# ") && block.contains("\nrfc: ")) {
+                parse::parse(page, block, &|file| corpus.message(file)).unwrap();
+                shown += 1;
+            }
+        }
+        assert_eq!(shown, 2);
+        let adding = std::fs::read_to_string(corpus.root.join("ADDING.md")).unwrap();
+        assert!(adding.contains(corpus.source("imap/select/unselect-keeps").unwrap().trim()));
+    }
 }

@@ -8,71 +8,12 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::outcome::{Ended, Outcome};
+use crate::outcome::Outcome;
+use crate::probe;
 use crate::run;
+use crate::scripted::{Script, fails, imap, outcome, passes, subject};
 use crate::subject::Subject;
 use crate::transcript::{Service, parse};
-
-/// What the server says to a line that holds the word, `TAG` standing for the line's first word.
-type Script = &'static [(&'static str, &'static str)];
-
-/// What every script says where it says nothing else.
-const MANNERS: Script = &[
-    ("LOGIN", "TAG OK\r\n"),
-    ("SELECT", "* 2 EXISTS\r\n* FLAGS (\\Seen)\r\nTAG OK\r\n"),
-    ("NOOP", "TAG OK\r\n"),
-    ("CLOSE", ""),
-];
-
-async fn serve(stream: TcpStream, greeting: &'static str, script: Script) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    stream.write_all(greeting.as_bytes()).await?;
-    let mut line = String::new();
-    while stream.read_line(&mut line).await? > 0 {
-        let tag = line.split(' ').next().unwrap_or("").trim().to_owned();
-        let answer =
-            script.iter().chain(MANNERS).find(|(word, _)| line.contains(word)).map_or("", |(_, answer)| answer);
-        stream.write_all(answer.replace("TAG", &tag).as_bytes()).await?;
-        if line.contains("CLOSE") {
-            return Ok(());
-        }
-        line.clear();
-    }
-    Ok(())
-}
-
-async fn outcome(service: Service, greeting: &'static str, script: Script, body: &str) -> Ended {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, greeting, script));
-        }
-    });
-    let mut subject = Subject::new(BTreeMap::from([(service, address)]), "t{n}@localhost", "secret");
-    // Of what does not come, nobody waits long here.
-    subject.patience = 0.1;
-    let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
-    let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
-    run::transcript(&transcript, &subject, false).await
-}
-
-async fn imap(script: Script, body: &str) -> Ended {
-    outcome(Service::Imap, "* OK hello\r\n", script, &format!("connect imap login select INBOX\n{body}")).await
-}
-
-/// A failure names the line and what came. Lines count from the body's first, which is 5.
-#[track_caller]
-fn fails(ended: Ended, line: usize, got: &str) {
-    let Outcome::Failed(broken) = ended.outcome else { panic!("{:?}, but a failure was due", ended.outcome) };
-    assert_eq!(broken.line, line, "{broken:?}");
-    assert!(broken.got.contains(got), "not {got:?}: {broken:?}");
-}
-
-#[track_caller]
-fn passes(ended: Ended) {
-    assert_eq!(ended.outcome, Outcome::Passed, "{:?}", ended.conversation);
-}
 
 #[tokio::test]
 async fn untagged_responses_come_in_any_order_but_have_to_come() {
@@ -196,16 +137,8 @@ async fn a_server_that_greets_with_a_refusal_fails_the_connect() {
 
 #[tokio::test]
 async fn what_is_not_offered_is_not_passed() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let script: Script = &[("CAPABILITY", "* CAPABILITY IMAP4rev1 ID\r\nTAG OK\r\n")];
-            tokio::spawn(serve(stream, "* OK\r\n", script));
-        }
-    });
-    let mut subject = Subject::new(BTreeMap::from([(Service::Imap, address)]), "t{n}@localhost", "secret");
-    subject.patience = 0.1;
+    let script: Script = &[("CAPABILITY", "* CAPABILITY IMAP4rev1 ID\r\nTAG OK\r\n")];
+    let subject = subject(Service::Imap, "* OK\r\n", script).await;
     for (needs, lacking) in [("imap IDLE", "imap IDLE"), ("pop3", "pop3")] {
         let source = format!("# A rule.\nrfc: RFC 1 §1\nneeds: {needs}\n\nconnect imap\n");
         let transcript = parse::parse("x", &source, &|_| Err(String::new())).unwrap();
@@ -279,4 +212,29 @@ async fn who_is_never_told_has_no_figure_and_fails() {
     let ended = imap(&[("IDLE", "+ idling\r\n")], body).await;
     assert_eq!(ended.figures, []);
     fails(ended, 10, "nothing in time");
+}
+
+/// A server of LMTP that takes whatever it is sent.
+const TAKES_MAIL: Script = &[
+    ("LHLO", "250 hello\r\n"),
+    ("MAIL", "250 ok\r\n"),
+    ("RCPT", "250 ok\r\n"),
+    ("DATA", "354 go\r\n"),
+    ("From", ""),
+    ("QUIT", "221 bye\r\n"),
+    (".\r\n", "250 taken\r\n"),
+];
+
+#[tokio::test]
+async fn mail_that_goes_elsewhere_is_told_before_the_first_case() {
+    let keeps_none: Script = &[("STATUS", "* STATUS INBOX (MESSAGES 0)\r\nTAG OK\r\n")];
+    let mut reads = subject(Service::Imap, "* OK hello\r\n", keeps_none).await;
+    let takes = subject(Service::Lmtp, "220 hello\r\n", TAKES_MAIL).await;
+    reads.addresses.extend(takes.addresses);
+    let error = probe::mail_comes(&reads).await.unwrap_err();
+    assert!(error.contains("which lmtp took, does not come to the INBOX of t"), "{error}");
+    let refuses = subject(Service::Lmtp, "220 hello\r\n", &[("LHLO", "250 x\r\n"), ("MAIL", "550 no\r\n")]).await;
+    reads.addresses.extend(refuses.addresses);
+    let error = probe::mail_comes(&reads).await.unwrap_err();
+    assert!(error.contains("lmtp does not take mail") && error.contains("550 no"), "{error}");
 }

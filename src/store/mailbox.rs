@@ -215,7 +215,8 @@ impl MailboxData {
         }
     }
 
-    fn touch(&mut self, mod_seq: ModSeq) {
+    /// Something of it changed: its mod-sequence counts on.
+    pub(crate) fn touch(&mut self, mod_seq: ModSeq) {
         self.head.highest_mod_seq = self.head.highest_mod_seq.max(mod_seq);
         self.dirty.head = true;
     }

@@ -3,7 +3,7 @@
 //! [`State::apply`] is the only way state changes: the committer calls it after the sync, and opening a store calls it with
 //! what the journal says. So a replayed store cannot differ from the one that wrote the journal.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::bodies::Bodies;
@@ -218,6 +218,15 @@ impl State {
         let SetMetadata { account, mailbox, mod_seq, entries, uses } = set;
         {
             let mut directory = self.directory_mut();
+            let changed = mailbox.filter(|_| !entries.is_empty()).into_iter();
+            let changed: BTreeSet<_> = changed.chain(uses.iter().map(|(mailbox, _)| *mailbox)).collect();
+            for id in &changed {
+                directory.touched(account, |touched| touched.touch(*id, mod_seq));
+                // RFC 7162 §3.2: SETMETADATA counts the mailbox's mod-sequence on. In a rebuild its state may come later.
+                if let Some(mailbox) = directory.mailbox(*id) {
+                    mailbox.write().touch(mod_seq);
+                }
+            }
             let metadata = directory.metadata_mut(account);
             for (name, value) in entries {
                 metadata.set(mailbox, name, value, mod_seq);

@@ -1,6 +1,8 @@
 //! `explain`: one transcript, and all that there is to know before it is run.
 
 use clap::Args;
+use protocol_tests::citation::Place;
+use protocol_tests::sections;
 use protocol_tests::suite::Corpus;
 use protocol_tests::transcript::{Level, Need, Transcript};
 
@@ -54,7 +56,11 @@ fn explained(transcript: &Transcript) -> String {
     let mut out = format!("{}\n\n{}\n\n", transcript.name, transcript.rule);
     out += &format!("level    {level}\n");
     for (index, citation) in transcript.citations.iter().enumerate() {
-        out += &format!("{:9}{citation}\n", if index == 0 { "where" } else { "" });
+        let heading = match (&citation.place, sections::heading(citation)) {
+            (Some(Place::Heading(_)), _) | (_, None) => String::new(),
+            (_, Some(heading)) => format!("  {heading}"),
+        };
+        out += &format!("{:9}{citation}{heading}\n", if index == 0 { "where" } else { "" });
     }
     out += &format!("needs    {}\n", needs(transcript));
     if transcript.is_timed() {

@@ -5,6 +5,7 @@ pub(crate) mod coverage;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod run;
+pub(crate) mod subject;
 
 use std::io::{ErrorKind, Write as _};
 

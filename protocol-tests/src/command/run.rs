@@ -1,7 +1,5 @@
 //! `run`: the transcripts against a server, by its addresses.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,9 +11,10 @@ use protocol_tests::report::progress::Progress;
 use protocol_tests::report::{About, human, json, junit, markdown};
 use protocol_tests::subject::Subject;
 use protocol_tests::suite::{Corpus, Held, Options};
-use protocol_tests::transcript::{Level, Service};
+use protocol_tests::transcript::Level;
 
 use super::list::level;
+use super::subject::Server;
 use super::{print, suggestion};
 
 /// What `--help` says of the exit code.
@@ -26,42 +25,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Where it speaks SMTP: HOST:PORT
-    #[arg(long)]
-    smtp: Option<SocketAddr>,
-    /// Where it speaks SMTP for those who log in
-    #[arg(long)]
-    submission: Option<SocketAddr>,
-    /// Where it speaks SMTP for those who log in, over TLS
-    #[arg(long)]
-    submissions: Option<SocketAddr>,
-    /// Where it speaks LMTP
-    #[arg(long)]
-    lmtp: Option<SocketAddr>,
-    /// Where it speaks IMAP
-    #[arg(long)]
-    imap: Option<SocketAddr>,
-    /// Where it speaks IMAP over TLS
-    #[arg(long)]
-    imaps: Option<SocketAddr>,
-    /// Where it speaks POP3
-    #[arg(long)]
-    pop3: Option<SocketAddr>,
-    /// Where it speaks POP3 over TLS
-    #[arg(long)]
-    pop3s: Option<SocketAddr>,
-    /// The accounts it takes: {n} becomes another number for each; all have to exist, or come into being
-    #[arg(long, default_value = "t{n}@localhost")]
-    user: String,
-    /// The password of each account
-    #[arg(long, default_value = "correct-horse")]
-    password: String,
-    /// What it takes over SMTP it passes on: a mailbox has it by the deadline, and not at once
-    #[arg(long)]
-    relay: bool,
-    /// A file of transcripts that this server is known to fail: a line for each, its name and why; below it the sentence that it breaks
-    #[arg(long, value_name = "FILE")]
-    known: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// How many transcripts at once
     #[arg(long, default_value_t = 16)]
     jobs: usize,
@@ -112,32 +77,27 @@ impl AsRef<Subject> for Given {
 impl Run {
     /// Whether all that is offered passed.
     pub(crate) async fn run(self) -> Result<bool, String> {
-        let addresses: BTreeMap<Service, SocketAddr> = [
-            (Service::Smtp, self.smtp),
-            (Service::Submission, self.submission),
-            (Service::Submissions, self.submissions),
-            (Service::Lmtp, self.lmtp),
-            (Service::Imap, self.imap),
-            (Service::Imaps, self.imaps),
-            (Service::Pop3, self.pop3),
-            (Service::Pop3s, self.pop3s),
-        ]
-        .into_iter()
-        .filter_map(|(service, address)| Some((service, address?)))
-        .collect();
+        let corpus = Corpus::default();
+        let names = corpus.names()?;
+        if let Some(filter) = self.filters.iter().find(|filter| !names.iter().any(|n| n.contains(filter.as_str()))) {
+            return Err(format!("no transcript has {filter:?} in its name{}", suggestion(filter, &names)));
+        }
+        let found = self.server.find().await?;
         let about = About {
-            server: "the server".to_owned(),
-            version: None,
-            addresses: addresses.iter().map(|(service, address)| (service.name(), address.to_string())).collect(),
+            server: found.name,
+            version: found.version,
+            addresses: found.places.into_iter().map(|(service, place)| (service.name(), place)).collect(),
             began: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             verbose: self.verbose,
         };
-        let mut subject = Subject::new(addresses, &self.user, &self.password);
-        subject.relay = self.relay;
-        let given: Held = Arc::new(Given(subject));
-        let known = match &self.known {
-            Some(file) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?,
-            None => String::new(),
+        let given: Held = Arc::new(Given(found.subject));
+        let known = match &found.known {
+            Some(file) => {
+                let wrong = |error: String| format!("{}: {error}", file.display());
+                let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+                known::parse(&text).map_err(wrong)?
+            }
+            None => known::Known::new(),
         };
         let options = Options {
             filters: self.filters.clone(),
@@ -145,14 +105,9 @@ impl Run {
             rounds: usize::from(self.rounds),
             level: self.level,
             split: self.split,
-            known: known::parse(&known).map_err(|e| format!("known differences: {e}"))?,
+            known,
             ..Options::default()
         };
-        let corpus = Corpus::default();
-        let names = corpus.names()?;
-        if let Some(filter) = self.filters.iter().find(|filter| !names.iter().any(|n| n.contains(filter.as_str()))) {
-            return Err(format!("no transcript has {filter:?} in its name{}", suggestion(filter, &names)));
-        }
         let provider = |configuration: String| -> Pin<Box<dyn Future<Output = _>>> {
             let given = given.clone();
             Box::pin(async move {

@@ -106,6 +106,9 @@ impl Pattern {
         if is("CAPABILITY") {
             return as_set(patterns, values, Extras::Allowed, bindings);
         }
+        if let (true, Some(values)) = (first.eq_ignore_ascii_case("SEARCH"), &response.as_search) {
+            return as_set(patterns, &values[1..], Extras::Refused, bindings);
+        }
         if is("SEARCH") {
             return as_set(patterns, values, Extras::Refused, bindings);
         }

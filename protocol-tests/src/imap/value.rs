@@ -43,6 +43,8 @@ pub struct Response {
     pub raw: Vec<u8>,
     /// When its last octet came, if it came over a connection.
     pub arrived: Option<Instant>,
+    /// What SEARCH would say, where ESEARCH stands because the server knows nothing else.
+    pub as_search: Option<Vec<Value>>,
 }
 
 /// The conditions whose text is for people (RFC 3501 §7.1).
@@ -95,7 +97,7 @@ impl Response {
         if text.iter().any(|&b| b == 0 || b == b'\r' || b == b'\n') {
             return Err("a control character in the text of a response".to_owned());
         }
-        Ok(Response { kind, values, text, raw: raw.to_vec(), arrived: None })
+        Ok(Response { kind, values, text, raw: raw.to_vec(), arrived: None, as_search: None })
     }
 
     /// The `index`th value, if it is an atom: upper-cased.
@@ -111,6 +113,44 @@ impl Response {
         self.word(0).is_some_and(|word| CONDITIONS.contains(&word.as_bytes()))
     }
 }
+
+/// An ESEARCH response that has nothing but ALL, as the SEARCH response that RFC 9051 §7.3.4 has it stand for.
+pub fn as_search(response: &Response) -> Option<Vec<Value>> {
+    let is = |value: &Value, word: &[u8]| matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(word));
+    let [esearch, rest @ ..] = &response.values[..] else { return None };
+    if !is(esearch, b"ESEARCH") {
+        return None;
+    }
+    let rest = if let [Value::List(_), rest @ ..] = rest { rest } else { rest };
+    let rest = if let [uid, rest @ ..] = rest
+        && is(uid, b"UID")
+    {
+        rest
+    } else {
+        rest
+    };
+    let mut search = vec![Value::Atom(b"SEARCH".to_vec())];
+    match rest {
+        [] => {}
+        [all, Value::Atom(set)] if is(all, b"ALL") => {
+            for range in std::str::from_utf8(set).ok()?.split(',') {
+                let (first, last) = range.split_once(':').unwrap_or((range, range));
+                let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+                let (low, high) = (first.min(last), first.max(last));
+                // No transcript searches for so many; a server that names them all has to be wrong.
+                if high - low > MAX_FOUND {
+                    return None;
+                }
+                search.extend((low..=high).map(|number| Value::Atom(number.to_string().into_bytes())));
+            }
+        }
+        _ => return None,
+    }
+    Some(search)
+}
+
+/// How many numbers a set may stand for.
+const MAX_FOUND: u32 = 100_000;
 
 /// Where the frame that begins `bytes` ends (behind its CRLF), if it is whole: literals are counted.
 pub fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
@@ -347,6 +387,17 @@ mod tests {
         assert_eq!(Response::read_as(line, true).unwrap().values[3], Value::Text("ä".as_bytes().to_vec()));
         assert!(Response::read(line).is_err());
         assert!(Response::read_as(b"* LIST () \"/\" \"\xe4\"", true).is_err());
+    }
+
+    #[test]
+    fn esearch_stands_for_search_where_it_has_nothing_else() {
+        let shown = |line: &str| as_search(&Response::read(line.as_bytes()).unwrap()).map(|values| values.len() - 1);
+        assert_eq!(shown("* ESEARCH (TAG \"a\") ALL 1,5:3"), Some(4));
+        assert_eq!(shown("* ESEARCH (TAG \"a\") UID ALL 7"), Some(1));
+        assert_eq!(shown("* ESEARCH (TAG \"a\")"), Some(0));
+        assert_eq!(shown("* ESEARCH (TAG \"a\") COUNT 1"), None);
+        assert_eq!(shown("* ESEARCH ALL 1:4294967295"), None);
+        assert_eq!(shown("* SEARCH 1"), None);
     }
 
     #[test]

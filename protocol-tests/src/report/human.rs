@@ -1,6 +1,8 @@
 //! For people at a terminal: the conversations that failed, the table, the figures, the sentence at the end.
 
+use crate::citation::{Citation, Place};
 use crate::outcome::{Case, Verdict};
+use crate::sections;
 
 use super::table::{Row, rows};
 use super::{About, conversation, milliseconds, summary};
@@ -72,7 +74,10 @@ fn table(cases: &[Case]) -> String {
         let cells =
             [row.must.passed, row.must.failed, row.should.passed, row.should.failed, all.known, all.not_offered, own];
         let [a, b, c, d, e, f, g] = cells.map(|count| if count == 0 { "·".to_owned() } else { count.to_string() });
-        let name: String = name.chars().take(WIDEST).collect();
+        let name = match name.char_indices().nth(WIDEST - 1) {
+            Some((at, _)) if name.chars().count() > WIDEST => format!("{}…", &name[..at]),
+            _ => name.clone(),
+        };
         out += &format!("{name:width$}  {a:>7} {b:>7}  {c:>7} {d:>7}  {e:>7}  {f:>7}  {g:>7}\n");
     }
     out + "\n"
@@ -81,9 +86,14 @@ fn table(cases: &[Case]) -> String {
 fn name(row: &Row) -> String {
     let Some(citation) = &row.citation else { return row.chapter.clone() };
     match &citation.place {
-        None => format!("  {}", citation.document),
-        Some(place) => format!("    {place}"),
+        None => format!("  {}{}", citation.document, heading(citation)),
+        Some(Place::Heading(words)) => format!("    {words}"),
+        Some(place) => format!("    {place}{}", heading(citation)),
     }
+}
+
+fn heading(citation: &Citation) -> String {
+    sections::heading(citation).map(|heading| format!("  {heading}")).unwrap_or_default()
 }
 
 /// What was measured: least, median, most.

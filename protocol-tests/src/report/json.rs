@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::citation::{Citation, Place};
 use crate::connection::Entry;
 use crate::outcome::{Broken, Case, Figure, Summary, Verdict};
+use crate::sections;
 
 use super::About;
 use super::table::{Row, rows};
@@ -39,6 +40,7 @@ fn section(row: &Row) -> Value {
         "chapter": row.chapter,
         "document": row.citation.as_ref().map(|citation| &citation.document),
         "place": row.citation.as_ref().and_then(|citation| citation.place.as_ref()).map(ToString::to_string),
+        "heading": row.citation.as_ref().and_then(sections::heading),
         "must": counts(row.must),
         "should": counts(row.should),
         "own": counts(row.own),
@@ -79,6 +81,7 @@ fn citation(citation: &Citation) -> Value {
         "document": citation.document,
         "place": citation.place.as_ref().map(ToString::to_string),
         "kind": kind,
+        "heading": sections::heading(citation),
     })
 }
 

@@ -1,6 +1,8 @@
 //! A page in Markdown: the table by chapter, RFC and section, what failed with its conversation, the figures.
 
+use crate::citation::{Citation, Place};
 use crate::outcome::{Case, Verdict};
+use crate::sections;
 
 use super::table::{Row, rows};
 use super::{About, conversation, milliseconds, summary};
@@ -58,8 +60,8 @@ fn table(cases: &[Case]) -> String {
 fn line(row: &Row) -> String {
     let name = match &row.citation {
         None => format!("**{}**", row.chapter),
-        Some(citation) if citation.place.is_none() => format!("**{citation}**"),
-        Some(citation) => citation.to_string(),
+        Some(citation) if citation.place.is_none() => format!("**{citation}**{}", heading(citation)),
+        Some(citation) => format!("{citation}{}", heading(citation)),
     };
     let passed = |summary: crate::outcome::Summary| match summary.passed + summary.failed {
         0 => String::new(),
@@ -76,6 +78,13 @@ fn line(row: &Row) -> String {
         count(all.known),
         count(all.not_offered)
     )
+}
+
+fn heading(citation: &Citation) -> String {
+    match (&citation.place, sections::heading(citation)) {
+        (Some(Place::Heading(_)), _) | (_, None) => String::new(),
+        (_, Some(heading)) => format!(" {}", text(heading)),
+    }
 }
 
 fn figures(cases: &[Case]) -> String {

@@ -37,7 +37,7 @@ impl Run<'_> {
         let mut before = Vec::new();
         // An address may lead anywhere; a name is an account.
         let names = users.iter().filter(|user| !user.contains(['@', '$']));
-        for user in names.filter(|_| self.subject.relay && self.subject.addresses.contains_key(&Service::Imap)) {
+        for user in names.filter(|_| self.subject.relay && self.subject.endpoint(Service::Imap).is_some()) {
             before.push((user.clone(), self.messages(user, "INBOX").await?));
         }
         Ok(before)

@@ -13,10 +13,9 @@ pub(super) const CLIENT_NAME: &str = "client.example";
 impl Run<'_> {
     pub(super) async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
         let service = connect.service;
-        let address =
-            *self.subject.addresses.get(&service).ok_or_else(|| self.fail("no such service: name it in `needs:`"))?;
+        let endpoint = self.subject.endpoint(service).ok_or_else(|| self.fail("no such service"))?;
         let language = if connect.raw { Language::Lines } else { service.language() };
-        let opening = Connection::open(&connect.connection, address, self.peer, service.is_tls(), language);
+        let opening = Connection::open(&connect.connection, endpoint, self.peer, language);
         let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
         let opened = opened.map_err(|_| self.fail("no connection in time"))?.map_err(|e| self.fail(e))?;
         self.connections.insert(connect.connection.clone(), opened);
@@ -24,7 +23,8 @@ impl Run<'_> {
         if !connect.raw && !connect.cold {
             self.greeting(name).await?;
         }
-        if connect.starttls {
+        let secured = self.subject.starts_tls(service) && !self.about_tls && !connect.raw && !connect.cold;
+        if connect.starttls || secured {
             self.starttls(name, service).await?;
         }
         if connect.ehlo {

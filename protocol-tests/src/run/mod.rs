@@ -20,21 +20,26 @@ use crate::connection::{Arrival, Connection, HandshakeError, Log, printable};
 use crate::expect::{self, Context, Failure, Measured};
 use crate::outcome::{Broken, Ended, Figure, Outcome};
 use crate::subject::Subject;
-use crate::transcript::{Action, Step, Transcript};
+use crate::transcript::{Action, Language, Service, Step, Transcript};
 
 /// No single transcript takes longer; one that does hangs.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
 pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Ended {
-    match subject.lacks(&transcript.needs).await {
-        Ok(None) if subject.give_rules.is_none() && transcript.has_rules() => {
-            return Outcome::NotOffered("rules".to_owned()).into();
-        }
+    match subject.lacks(transcript).await {
         Ok(None) => {}
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking).into(),
         Err(error) => return Outcome::Failed(Broken::before(format!("asking what the server offers: {error}"))).into(),
     }
+    let accounts = match subject.accounts(1 + transcript.users.len()).await {
+        Ok(accounts) => accounts,
+        Err(error) => return Outcome::Failed(Broken::before(format!("no account to run with: {error}"))).into(),
+    };
+    let unwaited_octets_max = match unwaited_octets_max(transcript, subject).await {
+        Ok(octets) => octets,
+        Err(error) => return Outcome::Failed(Broken::before(format!("asking what the server offers: {error}"))).into(),
+    };
     let mut run = Run {
         subject,
         connections: HashMap::new(),
@@ -45,11 +50,14 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
         split,
         ended: false,
         timed: transcript.is_timed(),
+        unwaited_octets_max,
+        about_tls: transcript.is_about_tls(),
+        addresses: None,
         answered: HashMap::new(),
         measured: Measured::default(),
     };
     let longest = LONGEST.mul_f64(subject.patience);
-    let result = match tokio::time::timeout(longest, run.all(transcript)).await {
+    let result = match tokio::time::timeout(longest, run.all(transcript, &accounts.names)).await {
         Ok(result) => result,
         Err(_) => Err(run.fail(format!("not done after {longest:?}"))),
     };
@@ -64,6 +72,20 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
     Ended { outcome, conversation: run.log.0, figures: figures.collect() }
 }
 
+/// The longest literal that need not wait for its `+`, of those that a transcript does not let wait (RFC 7888 §4, §5).
+async fn unwaited_octets_max(transcript: &Transcript, subject: &Subject) -> Result<usize, String> {
+    if !transcript.has_plus_literals() {
+        return Ok(0);
+    }
+    let offered = subject.offered(Service::Imap).await?;
+    let offers = |word: &str| offered.iter().any(|w| w == word);
+    Ok(match (offers("LITERAL+"), offers("LITERAL-")) {
+        (true, _) => usize::MAX,
+        (_, true) => 4096,
+        _ => 0,
+    })
+}
+
 struct Run<'a> {
     subject: &'a Subject,
     connections: HashMap<String, Connection>,
@@ -76,6 +98,13 @@ struct Run<'a> {
     ended: bool,
     /// Something is measured: connections are listened to while others are at work.
     timed: bool,
+    /// The longest literal that the server takes without having said `+`.
+    unwaited_octets_max: usize,
+    /// It is about STARTTLS: nobody else begins TLS.
+    about_tls: bool,
+    /// The same names as on other connections, but for the accounts' names, which are mail addresses where SMTP is spoken;
+    /// `None` where an account's name is its address.
+    addresses: Option<Vec<(String, Vec<u8>)>>,
     /// When each connection, and what happens beside them, had its last answer.
     answered: HashMap<String, Instant>,
     measured: Measured,
@@ -93,27 +122,32 @@ async fn listen(mut connections: Vec<&mut Connection>) -> std::convert::Infallib
 }
 
 impl Run<'_> {
-    async fn all(&mut self, transcript: &Transcript) -> Result<(), Failure> {
-        self.accounts(&transcript.users).await.map_err(|error| Failure::at(1, error))?;
+    async fn all(&mut self, transcript: &Transcript, accounts: &[String]) -> Result<(), Failure> {
+        self.accounts(&transcript.users, accounts);
         self.steps(&transcript.steps).await
     }
 
-    async fn accounts(&mut self, users: &[String]) -> Result<(), String> {
-        for name in std::iter::once("user").chain(users.iter().map(String::as_str)) {
-            let address = self.subject.fresh_user().await?;
-            self.bindings.set(name, address.as_str());
+    /// Gives the names of accounts their values.
+    fn accounts(&mut self, users: &[String], accounts: &[String]) {
+        let mut addresses = Vec::new();
+        for (name, account) in std::iter::once("user").chain(users.iter().map(String::as_str)).zip(accounts) {
+            self.bindings.set(name, account.as_str());
             let plain = if name == "user" { "plain".to_owned() } else { format!("{name}_plain") };
-            self.bindings.set(&plain, self.subject.sasl_plain(&address));
+            self.bindings.set(&plain, self.subject.sasl_plain(account));
+            let address = self.subject.address_of(account);
+            if let (true, Some((local, domain))) = (name == "user", address.rsplit_once('@')) {
+                self.bindings.set("local", local);
+                self.bindings.set("domain", domain);
+            }
+            let name_of_address = if name == "user" { "address".to_owned() } else { format!("{name}_address") };
+            self.bindings.set(&name_of_address, address.as_str());
+            addresses.push((name.to_owned(), address.into_bytes()));
         }
-        if let Some(Some((local, domain))) = self.bindings.fill("$user").ok().map(|user| at_sign(&user)) {
-            self.bindings.set("local", local);
-            self.bindings.set("domain", domain);
-        }
+        self.addresses = self.subject.address.is_some().then_some(addresses);
         self.bindings.set("password", self.subject.password.as_str());
         let user = self.bindings.get("user").unwrap_or_default().to_vec();
         self.bindings.set("user_base64", base64(&user));
         self.bindings.set("password_base64", base64(self.subject.password.as_bytes()));
-        Ok(())
     }
 
     async fn steps(&mut self, steps: &[Step]) -> Result<(), Failure> {
@@ -198,6 +232,21 @@ impl Run<'_> {
         self.bindings.fill(text).map_err(|e| self.fail(e))
     }
 
+    /// The same for what is said on a connection: where SMTP is spoken, accounts have mail addresses.
+    fn fill_for(&self, connection: &str, text: &str) -> Result<Vec<u8>, Failure> {
+        let speaks_smtp = self.connections.get(connection).is_some_and(|c| c.service().language() == Language::Smtp);
+        match &self.addresses {
+            Some(addresses) if speaks_smtp => {
+                let mut bindings = self.bindings.clone();
+                for (name, address) in addresses {
+                    bindings.set(name, address.as_slice());
+                }
+                bindings.fill(text).map_err(|e| self.fail(e))
+            }
+            _ => self.fill(text),
+        }
+    }
+
     fn connection(&mut self, name: &str) -> Result<&mut Connection, Failure> {
         let line = self.line;
         self.connections.get_mut(name).ok_or_else(|| Failure::at(line, "the connection is closed"))
@@ -248,10 +297,4 @@ fn with_others<'c>(
 
 fn base64(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// The two sides of an address.
-fn at_sign(address: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let at = address.iter().rposition(|&b| b == b'@')?;
-    Some((address[..at].to_vec(), address[at + 1..].to_vec()))
 }

@@ -38,7 +38,7 @@ impl Run<'_> {
                 for part in parts {
                     match part {
                         RawPart::Bytes(part) => bytes.extend_from_slice(part),
-                        RawPart::Text(text) => bytes.extend(self.fill(text)?),
+                        RawPart::Text(text) => bytes.extend(self.fill_for(name, text)?),
                     }
                 }
                 self.write(name, &bytes, split).await
@@ -56,7 +56,7 @@ impl Run<'_> {
         let mut out = Vec::new();
         for part in parts {
             match part {
-                LinePart::Text(text) => out.extend(self.fill(text)?),
+                LinePart::Text(text) => out.extend(self.fill_for(name, text)?),
                 LinePart::Base64(text) => out.extend(base64(&self.fill(text)?).into_bytes()),
                 LinePart::Scram { first, challenge, password } => {
                     let (first, challenge) = (self.fill(first)?, self.fill(challenge)?);
@@ -68,7 +68,8 @@ impl Run<'_> {
                     out.extend(last.into_bytes());
                 }
                 LinePart::Literal { bytes, plus, binary } => {
-                    let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if *plus { "+" } else { "" });
+                    let plus = *plus && bytes.len() <= self.unwaited_octets_max;
+                    let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if plus { "+" } else { "" });
                     out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());
                     if !plus {
                         self.write(name, &std::mem::take(&mut out), split).await?;

@@ -13,21 +13,23 @@ const SENDER: &str = "sender@example.com";
 
 impl Run<'_> {
     pub(super) async fn deliver(&mut self, message: &[u8], to: &[String], by: Option<Service>) -> Result<(), Failure> {
-        let has_smtp = self.subject.addresses.contains_key(&Service::Smtp);
-        let service = by.unwrap_or(if has_smtp { Service::Smtp } else { Service::Lmtp });
+        let service = by.or_else(|| self.subject.delivers_by()).ok_or_else(|| self.fail("no way to deliver"))?;
         let main = ["user".to_owned()];
         let to = if to.is_empty() { &main[..] } else { to };
-        let before = if service == Service::Smtp { self.before_relaying(to).await? } else { Vec::new() };
+        // What is submitted is passed on as what came over SMTP is.
+        let before = if service == Service::Lmtp { Vec::new() } else { self.before_relaying(to).await? };
         let name = format!("({})", service.name());
-        self.connect(&Connect { ehlo: true, ..Connect::to(&name, service) }).await?;
-        self.exchange(
-            &name,
-            &format!("MAIL FROM:<{SENDER}>{}", if message.is_ascii() { "" } else { " BODY=8BITMIME" }),
-        )
-        .await?;
+        // Who submits has logged in, and sends as who they are.
+        let submits = matches!(service, Service::Submission | Service::Submissions);
+        let login = submits.then(|| "user".to_owned());
+        self.connect(&Connect { ehlo: true, login, ..Connect::to(&name, service) }).await?;
+        let sender = if submits { self.fill_for(&name, "$user")? } else { SENDER.into() };
+        let body = if message.is_ascii() { "" } else { " BODY=8BITMIME" };
+        self.exchange(&name, &format!("MAIL FROM:<{}>{body}", String::from_utf8_lossy(&sender))).await?;
         let mut recipients = 0;
         for whom in to {
-            let address = if whom.contains(['@', '$']) { self.fill(whom)? } else { self.fill(&format!("${whom}"))? };
+            let whom = if whom.contains(['@', '$']) { whom.clone() } else { format!("${whom}") };
+            let address = self.fill_for(&name, &whom)?;
             self.exchange(&name, &format!("RCPT TO:<{}>", String::from_utf8_lossy(&address))).await?;
             recipients += 1;
         }

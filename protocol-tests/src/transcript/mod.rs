@@ -1,7 +1,9 @@
 //! A transcript as data. The format is described in the crate's `README.md`; [`parse`] reads it.
 
 pub mod parse;
+mod used;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::citation::Citation;
@@ -24,6 +26,8 @@ pub struct Transcript {
     pub needs: Vec<Need>,
     /// The configuration that it needs, by its file's name; `dev` where none is named.
     pub server: String,
+    /// Its accounts have to be new: emptied ones will not do.
+    pub new_account: bool,
     /// Accounts besides the main one, by the names that the transcript calls them.
     pub users: Vec<String>,
     /// The conversation.
@@ -33,23 +37,77 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// All steps, those within others too.
+    fn actions(&self) -> Vec<&Action> {
+        fn add<'a>(steps: &'a [Step], all: &mut Vec<&'a Action>) {
+            for step in steps {
+                all.push(&step.action);
+                if let Action::Repeat { steps, .. } = &step.action {
+                    add(steps, all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        add(&self.steps, &mut all);
+        all
+    }
+
+    fn connects(&self) -> impl Iterator<Item = &Connect> {
+        self.actions().into_iter().filter_map(|action| match action {
+            Action::Connect(connect) => Some(connect),
+            _ => None,
+        })
+    }
+
     /// Whether something in it is measured.
     pub fn is_timed(&self) -> bool {
-        fn timed(steps: &[Step]) -> bool {
-            steps.iter().any(|step| match &step.action {
-                Action::Expect { block, .. } => {
-                    block.iter().any(|(_, e)| matches!(e, Expectation::Reply { told: true, .. }))
-                }
-                Action::Repeat { steps, .. } => timed(steps),
-                _ => false,
-            })
-        }
-        timed(&self.steps)
+        let told =
+            |(_, expectation): &(usize, Expectation)| matches!(expectation, Expectation::Reply { told: true, .. });
+        self.actions()
+            .into_iter()
+            .any(|action| matches!(action, Action::Expect { block, .. } if block.iter().any(told)))
+    }
+
+    /// Whether it sends literals of IMAP without waiting for their `+`.
+    pub fn has_plus_literals(&self) -> bool {
+        let plus = |part: &LinePart| matches!(part, LinePart::Literal { plus: true, .. });
+        self.actions().into_iter().any(|action| match action {
+            Action::Send { what: Sending::Line(parts), .. } => parts.iter().any(plus),
+            _ => false,
+        })
     }
 
     /// Whether it gives rules to an account.
     pub fn has_rules(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.action, Action::Rules { .. }))
+        self.actions().into_iter().any(|action| matches!(action, Action::Rules { .. }))
+    }
+
+    /// Whether it has a message delivered, and does not say how.
+    pub fn delivers(&self) -> bool {
+        self.actions().into_iter().any(|action| matches!(action, Action::Deliver { by: None, .. }))
+    }
+
+    /// The services that it connects to, itself or by what it has done beside.
+    pub fn services(&self) -> BTreeSet<Service> {
+        let beside = self.actions().into_iter().filter_map(|action| match action {
+            Action::Deliver { by, .. } => *by,
+            Action::Append { .. } | Action::Arrived { .. } => Some(Service::Imap),
+            _ => None,
+        });
+        self.connects().map(|connect| connect.service).chain(beside).collect()
+    }
+
+    /// The services whose connections it begins itself, from the greeting on.
+    pub fn cold_services(&self) -> BTreeSet<Service> {
+        self.connects().filter(|connect| connect.cold || connect.raw).map(|connect| connect.service).collect()
+    }
+
+    /// Whether it is about STARTTLS, so that nobody else may begin TLS.
+    pub fn is_about_tls(&self) -> bool {
+        let needed = |need: &Need| need.capability.as_deref().is_some_and(|c| ["STARTTLS", "STLS"].contains(&c));
+        self.needs.iter().any(needed)
+            || self.connects().any(|connect| connect.starttls)
+            || self.actions().into_iter().any(|action| matches!(action, Action::Handshake { .. }))
     }
 }
 

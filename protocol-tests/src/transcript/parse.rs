@@ -36,6 +36,7 @@ pub fn parse(name: &str, source: &str, find: FindFile<'_>) -> Result<Transcript,
         level: Level::Must,
         needs: Vec::new(),
         server: "dev".to_owned(),
+        new_account: false,
         users: Vec::new(),
         steps: Vec::new(),
         lines: Vec::new(),
@@ -86,8 +87,14 @@ impl Parser<'_> {
                     }
                     "server" => transcript.server = value.to_owned(),
                     "users" => transcript.users = value.split_whitespace().map(str::to_owned).collect(),
+                    "account" if value == "new" => transcript.new_account = true,
+                    "account" => return Err("an account is new, or nothing is said of it".to_owned()),
                     "needs" => transcript.needs = needs(value)?,
-                    other => return Err(format!("{other:?} is no key of the head: rfc, level, needs, server, users")),
+                    other => {
+                        return Err(format!(
+                            "{other:?} is no key of the head: rfc, level, needs, server, users, account"
+                        ));
+                    }
                 }
             }
             self.at += 1;

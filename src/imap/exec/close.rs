@@ -1,5 +1,5 @@
-//! CLOSE and UNSELECT (RFC 3501 §6.4.2, RFC 3691 §2): back to the authenticated state; CLOSE first expunges what is
-//! `\Deleted`, and says nothing of it.
+//! CLOSE and UNSELECT (RFC 3501 §6.4.2, RFC 3691 §2, RFC 9051 §6.4.2): back to the authenticated state; CLOSE first expunges
+//! what is `\Deleted`, and says nothing of it.
 
 use super::{Context, Done, Outcome};
 

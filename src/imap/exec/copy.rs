@@ -1,4 +1,4 @@
-//! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851), with COPYUID (RFC 4315 §3).
+//! COPY and MOVE (RFC 3501 §6.4.7, RFC 6851, RFC 9051 §6.4.7, §6.4.8), with COPYUID (RFC 4315 §3).
 //!
 //! Both are one commit: all that is there of what was named, or nothing. The bytes stay where they are.
 

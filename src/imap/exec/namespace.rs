@@ -1,4 +1,4 @@
-//! NAMESPACE (RFC 2342 §5): one personal namespace, that everything is in.
+//! NAMESPACE (RFC 2342 §5, RFC 9051 §6.3.10, §7.3.3): one personal namespace, that everything is in.
 
 use super::{Context, Done, Outcome};
 use crate::imap::response::Data;

@@ -22,7 +22,8 @@ impl Store {
         self.refer(from, uids, to, false).await
     }
 
-    /// Moves those of `uids` that are there, in one commit (RFC 6851).
+    /// Moves those of `uids` that are there, in one commit (RFC 6851). Both mailboxes count on to the mod-sequence that the
+    /// messages have from then on (RFC 6851 §4.5).
     ///
     /// Errors: as [`Store::copy`].
     pub async fn move_messages(&self, from: &OpenMailbox, uids: &UidSet, to: &Arc<Mailbox>) -> Result<Copied, Error> {

@@ -14,8 +14,7 @@ type Setting = (String, Option<Vec<u8>>);
 /// # Metadata
 /// Entries have names in any case, and are kept by their names in lower case. Without a mailbox they are the account's own:
 /// what RFC 5464 calls the server's is different for each account, since accounts share nothing. Each change takes a
-/// mod-sequence of the account, and rings its bell and the mailbox's; a mailbox's HIGHESTMODSEQ stays as it is, since no
-/// message changed.
+/// mod-sequence of the account, and rings its bell and the mailbox's, whose HIGHESTMODSEQ counts on (RFC 7162 §3.2).
 impl Store {
     /// All entries of a mailbox, or of the account itself, by name; [`SPECIAL_USE_ENTRY`] among them, where the mailbox is
     /// for something.

@@ -1,5 +1,5 @@
-//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516), MODSEQ, CHANGEDSINCE and VANISHED (RFC 7162), and PARTIAL
-//! (RFC 9394 §3.3).
+//! FETCH and UID FETCH (RFC 3501 §6.4.5), with BINARY (RFC 3516, RFC 9051 §6.4.5), MODSEQ, CHANGEDSINCE and VANISHED (RFC
+//! 7162), and PARTIAL (RFC 9394 §3.3).
 //!
 //! A command is planned once ([`plan`]) and runs over its messages in batches: their index entries are looked up
 //! together, their summaries read together, `\Seen` set in one commit, and then a line is written for each. Octets of
