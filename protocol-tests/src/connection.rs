@@ -84,8 +84,37 @@ pub struct Endpoint {
     pub trust: Trust,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// The octets to and from a server, whatever carries them.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// How what is sent is cut into segments. A conversation is the same however it is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Segments {
+    /// All in one.
+    #[default]
+    Whole,
+    /// Each octet in one of its own.
+    Octets,
+    /// In two: behind the first octet for 0, behind the second for 1, and so on; where that is beyond the end, it is counted
+    /// on from the beginning. So each number cuts everything that is longer than one octet, and all numbers below the length
+    /// of the longest sending cut each at each of its places.
+    Two(usize),
+}
+
+impl Segments {
+    /// The pieces of `bytes`.
+    fn of(self, bytes: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Segments::Two(place) if bytes.len() > 1 => {
+                let (one, other) = bytes.split_at(1 + place % (bytes.len() - 1));
+                vec![one, other]
+            }
+            Segments::Octets => bytes.chunks(1).collect(),
+            Segments::Whole | Segments::Two(_) => vec![bytes],
+        }
+    }
+}
 
 /// One connection.
 pub struct Connection {
@@ -102,7 +131,7 @@ pub struct Connection {
     deflate: Option<Deflate>,
     endpoint: Endpoint,
     stream: Option<Box<dyn Stream>>,
-    plain: Option<TcpStream>,
+    plain: Option<Box<dyn Stream>>,
     received: Vec<u8>,
     /// How many octets of `received` came when, oldest first.
     moments: VecDeque<(usize, Instant)>,
@@ -121,8 +150,18 @@ impl Connection {
     pub async fn open(name: &str, endpoint: Endpoint, peer: IpAddr, language: Language) -> Result<Connection, String> {
         let address = endpoint.address;
         let plain = connect(address, peer).await.map_err(|e| format!("connecting to {address}: {e}"))?;
-        // Each write is a segment of its own, so that `split` means what it says.
+        // Each write is a segment of its own, so that [`Segments`] mean what they say.
         plain.set_nodelay(true).map_err(|e| e.to_string())?;
+        Connection::over(name, Box::new(plain), endpoint, language).await
+    }
+
+    /// The same, over a stream that is there already.
+    pub async fn over(
+        name: &str,
+        plain: Box<dyn Stream>,
+        endpoint: Endpoint,
+        language: Language,
+    ) -> Result<Connection, String> {
         let mut connection = Connection {
             name: name.to_owned(),
             language,
@@ -184,8 +223,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends bytes; with `split`, each in a segment of its own.
-    pub async fn send(&mut self, bytes: &[u8], split: bool, deadline: Instant) -> Result<(), String> {
+    /// Sends bytes, in these segments.
+    pub async fn send(&mut self, bytes: &[u8], segments: Segments, deadline: Instant) -> Result<(), String> {
         if self.language == Language::Imap {
             self.session.sent(bytes);
         }
@@ -196,17 +235,15 @@ impl Connection {
         let bytes = compressed.as_deref().unwrap_or(bytes);
         let stream = self.stream()?;
         let sending = async {
-            if !split {
-                stream.write_all(bytes).await?;
-                return stream.flush().await;
-            }
-            for byte in bytes {
-                stream.write_all(&[*byte]).await?;
+            for (at, segment) in segments.of(bytes).into_iter().enumerate() {
+                if at > 0 {
+                    // Lets the server see what came before alone; nothing is decided by how long this is.
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                stream.write_all(segment).await?;
                 stream.flush().await?;
-                // Lets the server see the octet alone; nothing is decided by how long this is.
-                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            Ok(())
+            std::io::Result::Ok(())
         };
         match timeout_at(deadline, sending).await {
             Ok(sent) => sent.map_err(|e| format!("sending: {e}")),

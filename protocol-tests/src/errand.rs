@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::accounts::{Found, Lease};
-use crate::connection::{Arrival, Connection, Reply, printable};
+use crate::connection::{Arrival, Connection, Reply, Segments, printable};
 use crate::imap::value::{Kind, Response, Value};
 use crate::names::Names;
 use crate::subject::Subject;
@@ -29,11 +29,14 @@ impl<'a> Errand<'a> {
 
     /// Connects and takes the greeting.
     pub(crate) async fn greeted(subject: &'a Subject, service: Service) -> Result<Errand<'a>, String> {
-        let endpoint = subject.endpoint(service).ok_or_else(|| format!("no {}", service.name()))?;
-        let address = endpoint.address;
-        let opening = Connection::open("", endpoint, subject.fresh_peer(), service.language());
+        let opening = subject.connect("", service, subject.fresh_peer(), service.language());
         let opened = tokio::time::timeout_at(subject.deadline(), opening).await;
-        let connection = opened.map_err(|_| format!("nothing answers at {address} in time"))??;
+        let silent = || {
+            let address =
+                subject.endpoint(service).map_or_else(String::new, |endpoint| format!(" at {}", endpoint.address));
+            format!("nothing answers{address} in time")
+        };
+        let connection = opened.map_err(|_| silent())??;
         let mut errand = Errand { subject, connection, service, tags: 0 };
         let greeting = errand.reply().await?;
         let good = match &greeting {
@@ -90,7 +93,7 @@ impl<'a> Errand<'a> {
     /// One command of SMTP or POP3, and its good answer.
     async fn line(&mut self, line: &str) -> Result<Vec<Vec<u8>>, String> {
         let deadline = self.deadline();
-        self.connection.send(format!("{line}\r\n").as_bytes(), false, deadline).await?;
+        self.connection.send(format!("{line}\r\n").as_bytes(), Segments::Whole, deadline).await?;
         match self.reply().await? {
             Reply::Lines(lines) if lines[0].starts_with(b"2") || lines[0].starts_with(b"+OK") => Ok(lines),
             other => Err(shown(&other)),
@@ -101,7 +104,7 @@ impl<'a> Errand<'a> {
     async fn imap(&mut self, command: &str) -> Result<Vec<Response>, String> {
         self.tags += 1;
         let (tag, deadline) = (format!("e{}", self.tags), self.deadline());
-        self.connection.send(format!("{tag} {command}\r\n").as_bytes(), false, deadline).await?;
+        self.connection.send(format!("{tag} {command}\r\n").as_bytes(), Segments::Whole, deadline).await?;
         let mut came = Vec::new();
         loop {
             match self.reply().await? {
@@ -186,7 +189,7 @@ impl<'a> Errand<'a> {
         self.line(&format!("MAIL FROM:<{sender}>")).await?;
         self.line(&format!("RCPT TO:<{address}>")).await?;
         let deadline = self.deadline();
-        self.connection.send(b"DATA\r\n", false, deadline).await?;
+        self.connection.send(b"DATA\r\n", Segments::Whole, deadline).await?;
         match self.reply().await? {
             Reply::Lines(lines) if lines[0].starts_with(b"354") => {}
             other => return Err(shown(&other)),

@@ -5,6 +5,7 @@ mod command;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use command::compare::Compare;
 use command::coverage::CoverageOf;
 use command::explain::Explain;
 use command::list::List;
@@ -26,6 +27,8 @@ enum Command {
     List(List),
     /// Tell of one transcript: its rule, where that stands, what it needs, the conversation, how to run it
     Explain(Explain),
+    /// Put the results of several servers into a page, side by side
+    Compare(Compare),
     /// Make docs/RFC.md: what Postbell does of each RFC, where, and which case shows it
     Coverage(CoverageOf),
 }
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await,
         Command::List(list) => list.run().map(|()| true),
         Command::Explain(explain) => explain.run().map(|()| true),
+        Command::Compare(compare) => compare.run().map(|()| true),
         Command::Coverage(coverage) => coverage.run(),
     };
     match outcome {

@@ -45,12 +45,14 @@ pub struct Ended {
     pub conversation: Vec<Entry>,
     /// What was measured.
     pub figures: Vec<Figure>,
+    /// The octets of the longest that was sent at once.
+    pub longest_sending: usize,
 }
 
 impl From<Outcome> for Ended {
     /// One that never began.
     fn from(outcome: Outcome) -> Ended {
-        Ended { outcome, conversation: Vec::new(), figures: Vec::new() }
+        Ended { outcome, conversation: Vec::new(), figures: Vec::new(), longest_sending: 0 }
     }
 }
 

@@ -138,7 +138,7 @@ async fn ready(stdout: tokio::process::ChildStdout) -> Result<BTreeMap<Service, 
 
 /// Puts the configuration into the server's folder: `{folder}` becomes its path, and a certificate lies in it. `{dns a b}`
 /// becomes the address of a DNS server that knows the zones `a` and `b`.
-async fn written(
+pub async fn written(
     configuration: &str,
     configurations: &Path,
     folder: &Path,

@@ -1,5 +1,6 @@
 //! A fair runner asks for nothing that is free: servers that do right in ways of their own, and pass.
 
+use crate::connection::Segments;
 use crate::outcome::{Ended, Outcome};
 use crate::probe;
 use crate::run;
@@ -29,7 +30,7 @@ async fn a_string_is_a_string_in_each_of_its_forms() {
 /// What a transcript with these needs says about a server with this greeting.
 async fn needing(needs: &str, greeting: &'static str, script: Script) -> Ended {
     let subject = subject(Service::Imap, greeting, script).await;
-    run::transcript(&transcript(&format!("needs: {needs}\n"), "connect imap login\n"), &subject, false).await
+    run::transcript(&transcript(&format!("needs: {needs}\n"), "connect imap login\n"), &subject, Segments::Whole).await
 }
 
 #[tokio::test]
@@ -66,13 +67,14 @@ async fn a_server_of_rev2_alone_answers_search_in_its_own_way() {
     ];
     let body = "connect imap login select INBOX\nC: a SEARCH ALL\nS: * SEARCH 2 1\nS: a OK\n";
     let mut subject = subject(Service::Imap, "* OK hello\r\n", rev2).await;
-    let ended = run::transcript(&transcript("", body), &subject, false).await;
+    let ended = run::transcript(&transcript("", body), &subject, Segments::Whole).await;
     fails(ended, 6, "* ESEARCH");
     probe::services(&mut subject, true).await.unwrap();
     assert_eq!(subject.names.separator.as_deref(), Some("."));
-    passes(run::transcript(&transcript("", body), &subject, false).await);
+    passes(run::transcript(&transcript("", body), &subject, Segments::Whole).await);
     let lsub =
-        run::transcript(&transcript("", "connect imap login\nC: a LSUB \"\" *\nS: a OK\n"), &subject, false).await;
+        run::transcript(&transcript("", "connect imap login\nC: a LSUB \"\" *\nS: a OK\n"), &subject, Segments::Whole)
+            .await;
     assert_eq!(lsub.outcome, Outcome::NotOffered("imap IMAP4rev1".to_owned()));
 }
 
@@ -84,7 +86,7 @@ async fn a_server_that_takes_passwords_behind_tls_only_is_not_sent_one_without()
     // It says nothing to STARTTLS, so there nobody goes on.
     assert!(error.contains("says nothing in time"), "{error}");
     assert!(subject.starts_tls(Service::Imap));
-    let cold = run::transcript(&transcript("", "connect imap cold\nS: * OK\n"), &subject, false).await;
+    let cold = run::transcript(&transcript("", "connect imap cold\nS: * OK\n"), &subject, Segments::Whole).await;
     assert_eq!(cold.outcome, Outcome::NotOffered("imap without TLS".to_owned()));
 }
 
@@ -92,7 +94,7 @@ async fn a_server_that_takes_passwords_behind_tls_only_is_not_sent_one_without()
 async fn a_service_that_is_not_there_is_not_offered_whether_it_is_needed_by_name_or_not() {
     let body = "connect imap login\nconnect pop3\n";
     let subject = subject(Service::Imap, "* OK hello\r\n", &[]).await;
-    let ended = run::transcript(&transcript("", body), &subject, false).await;
+    let ended = run::transcript(&transcript("", body), &subject, Segments::Whole).await;
     assert_eq!(ended.outcome, Outcome::NotOffered("pop3".to_owned()));
     let ended = outcome(Service::Imap, "* OK hello\r\n", &[], "bytes m \"a\\r\\n\"\ndeliver m\n").await;
     let Outcome::NotOffered(what) = ended.outcome else { panic!("{ended:?}") };

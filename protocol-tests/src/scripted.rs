@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::connection::Segments;
 use crate::outcome::{Ended, Outcome};
 use crate::run;
 use crate::subject::Subject;
@@ -61,7 +62,7 @@ pub(crate) fn transcript(head: &str, body: &str) -> Transcript {
 
 /// What becomes of these lines.
 pub(crate) async fn outcome(service: Service, greeting: &'static str, script: Script, body: &str) -> Ended {
-    run::transcript(&transcript("", body), &subject(service, greeting, script).await, false).await
+    run::transcript(&transcript("", body), &subject(service, greeting, script).await, Segments::Whole).await
 }
 
 /// The same in INBOX.

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::accounts::{Lease, Provision, Supply};
-use crate::connection::Endpoint;
+use crate::connection::{Connection, Endpoint, Stream};
 use crate::errand::Errand;
 use crate::names::Names;
 use crate::tls::Trust;
@@ -20,6 +20,9 @@ use crate::transcript::{Language, Need, Service, Transcript};
 /// Gives an account rules: given its address and a script of Sieve (RFC 5228).
 pub type GiveRules =
     Box<dyn Fn(String, Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Connects to a service otherwise than by TCP, from an address of loopback: for a server in the same process.
+pub type Dial = Box<dyn Fn(Service, IpAddr) -> Result<Box<dyn Stream>, String> + Send + Sync>;
 
 /// A running server.
 pub struct Subject {
@@ -52,6 +55,8 @@ pub struct Subject {
     pub rev2_only: bool,
     /// Services that take a password only behind STARTTLS.
     pub secured: BTreeSet<Service>,
+    /// Connects; `None`: by TCP, to the addresses.
+    pub dial: Option<Dial>,
     next_peer: AtomicU32,
     offers: Mutex<HashMap<Service, Vec<String>>>,
 }
@@ -79,6 +84,7 @@ impl Subject {
             names: Names::default(),
             rev2_only: false,
             secured: BTreeSet::new(),
+            dial: None,
             next_peer: AtomicU32::new(0),
             offers: Mutex::default(),
         }
@@ -106,6 +112,21 @@ impl Subject {
             rev2_only: self.rev2_only,
             trust: self.trust.clone(),
         })
+    }
+
+    /// Opens a connection to a service; with its handshake, if it begins with one.
+    pub async fn connect(
+        &self,
+        name: &str,
+        service: Service,
+        peer: IpAddr,
+        language: Language,
+    ) -> Result<Connection, String> {
+        let endpoint = self.endpoint(service).ok_or_else(|| format!("no {}", service.name()))?;
+        match &self.dial {
+            Some(dial) => Connection::over(name, dial(service, peer)?, endpoint, language).await,
+            None => Connection::open(name, endpoint, peer, language).await,
+        }
     }
 
     /// Whether connections begin with STARTTLS because the service takes no password without.

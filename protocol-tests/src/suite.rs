@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::connection::Segments;
 use crate::known::Known;
 use crate::names::Names;
 use crate::outcome::{Case, Ended, Figure, Outcome, Verdict};
@@ -43,8 +44,8 @@ pub struct Options {
     pub rounds: usize,
     /// Only transcripts of this level, where one is named.
     pub level: Option<Level>,
-    /// Everything that is sent goes out octet by octet, as far as it is short enough for that.
-    pub split: bool,
+    /// How everything that is sent is cut; octet by octet, only as far as it is short enough for that.
+    pub segments: Segments,
     /// What is not offered counts as a failure: for a server that promises all of it.
     pub all_offered: bool,
     /// Transcripts that this server is known to fail, and why: they are reported, and do not count as failures.
@@ -59,7 +60,7 @@ impl Default for Options {
             jobs: 16,
             rounds: 0,
             level: None,
-            split: false,
+            segments: Segments::Whole,
             all_offered: false,
             known: Known::new(),
         }
@@ -181,17 +182,17 @@ impl Corpus {
                 alone.push((transcript, subject));
                 continue;
             }
-            let (room, split) = (room.clone(), options.split);
+            let (room, segments) = (room.clone(), options.segments);
             running.spawn(async move {
                 let _permit = room.acquire_owned().await;
-                one(&transcript, subject, split, 1).await
+                one(&transcript, subject, segments, 1).await
             });
         }
         while let Some(case) = running.join_next().await {
             ended(case.map_err(|e| format!("a transcript's task: {e}"))?);
         }
         for (transcript, subject) in alone {
-            ended(one(&transcript, subject, options.split, options.rounds).await);
+            ended(one(&transcript, subject, options.segments, options.rounds).await);
         }
         cases.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(cases)
@@ -215,13 +216,13 @@ impl Options {
 }
 
 /// Runs a transcript some times, up to the first that does not pass.
-async fn one(transcript: &Transcript, subject: Held, split: bool, rounds: usize) -> Case {
+async fn one(transcript: &Transcript, subject: Held, segments: Segments, rounds: usize) -> Case {
     let began = Instant::now();
     let mut case = Case::of(transcript);
     let mut figures: BTreeMap<usize, Figure> = BTreeMap::new();
     for _ in 0..rounds {
-        let Ended { outcome, conversation, figures: more } =
-            run::transcript(transcript, (*subject).as_ref(), split).await;
+        let Ended { outcome, conversation, figures: more, .. } =
+            run::transcript(transcript, (*subject).as_ref(), segments).await;
         case.conversation = conversation;
         for figure in more {
             let samples = figure.samples.clone();

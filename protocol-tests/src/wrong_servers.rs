@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use crate::connection::Segments;
 use crate::outcome::Outcome;
 use crate::probe;
 use crate::run;
@@ -142,7 +143,7 @@ async fn what_is_not_offered_is_not_passed() {
     for (needs, lacking) in [("imap IDLE", "imap IDLE"), ("pop3", "pop3")] {
         let source = format!("# A rule.\nrfc: RFC 1 §1\nneeds: {needs}\n\nconnect imap\n");
         let transcript = parse::parse("x", &source, &|_| Err(String::new())).unwrap();
-        let outcome = run::transcript(&transcript, &subject, false).await.outcome;
+        let outcome = run::transcript(&transcript, &subject, Segments::Whole).await.outcome;
         assert_eq!(outcome, Outcome::NotOffered(lacking.to_owned()));
     }
     assert_eq!(
@@ -198,7 +199,7 @@ async fn a_figure_is_the_time_until_somebody_is_told_and_not_until_somebody_look
                 phone S told: * 3 EXISTS\nlaptop S told: * 3 EXISTS\n";
     let source = format!("# A rule.\nrfc: RFC 1 §1\n\n{body}");
     let transcript = parse::parse("x", &source, &|name| Err(format!("no {name}"))).unwrap();
-    let ended = run::transcript(&transcript, &subject, false).await;
+    let ended = run::transcript(&transcript, &subject, Segments::Whole).await;
     let [phone, laptop] = &ended.figures[..] else { panic!("{ended:?}") };
     assert_eq!((phone.line, phone.what.as_str()), (13, "phone S told: * 3 EXISTS"));
     // The laptop was told long before anybody asked it.

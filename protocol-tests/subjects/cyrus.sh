@@ -88,5 +88,5 @@ LD_LIBRARY_PATH=$(libraries "$folder/unpacked") \
   "$bin/master" -D -C "$folder/imapd.conf" -M "$folder/cyrus.conf" -p "$folder/state/master.pid" &
 master=$!
 listens "$master" $((base + 143)) $((base + 993)) $((base + 110)) $((base + 995)) $((base + 24))
-echo "Cyrus runs on ports $((base + 143)) $((base + 993)) $((base + 110)) $((base + 995)) $((base + 24))"
+echo "Cyrus $(version cyrus-imapd) runs on ports $((base + 143)) $((base + 993)) $((base + 110)) $((base + 995)) $((base + 24))"
 wait "$master"

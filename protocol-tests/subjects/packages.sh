@@ -24,6 +24,11 @@ unpack() {
   done
 }
 
+# version PACKAGE: of one that was unpacked last.
+version() {
+  dpkg-deb -f "$downloads/$1"_*.deb Version
+}
+
 # libraries FOLDER: where in it shared libraries lie, as LD_LIBRARY_PATH wants it.
 libraries() {
   find "$1" -name '*.so*' -exec dirname {} \; | sort -u | paste -sd: -

@@ -100,5 +100,5 @@ export LD_LIBRARY_PATH SASL_PATH
 setsid "$folder/unpacked/usr/sbin/postfix" -c "$folder/etc" start-fg &
 postfix=$!
 listens "$postfix" $((base + 25)) $((base + 587)) $((base + 465))
-echo "Postfix runs on ports $((base + 25)) $((base + 587)) $((base + 465)); log: $folder/log"
+echo "Postfix $(version postfix) runs on ports $((base + 25)) $((base + 587)) $((base + 465)); log: $folder/log"
 wait "$postfix"

@@ -1,13 +1,14 @@
 //! The transcripts against a freshly started Postbell: `cargo test --test conformance [FILTER …]`.
 //!
 //! A harness of its own, since the tests are files. It knows the arguments that people give to `cargo test`: filters,
-//! `--exact`, `--list`, `--test-threads N`, and one of its own, `--split`; others are ignored.
+//! `--exact`, `--list`, `--test-threads N`, and two of its own, `--split` and `--split-at PLACE`; others are ignored.
 
 use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use protocol_tests::connection::Segments;
 use protocol_tests::postbell::{self, Running};
 use protocol_tests::report::lines::{self, Lines};
 use protocol_tests::subject::Subject;
@@ -30,7 +31,11 @@ async fn main() -> ExitCode {
         match argument.as_str() {
             "--exact" => options.exact = true,
             "--list" => list = true,
-            "--split" => options.split = true,
+            "--split" => options.segments = Segments::Octets,
+            "--split-at" => {
+                let place = arguments.next().and_then(|place| place.parse().ok()).expect("--split-at PLACE");
+                options.segments = Segments::Two(place);
+            }
             "--test-threads" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(options.jobs),
             "--format" | "--color" | "--logfile" | "--skip" | "-Z" => drop(arguments.next()),
             flag if flag.starts_with('-') => {}

@@ -15,9 +15,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{JoinError, JoinSet};
 
@@ -273,7 +275,7 @@ fn start_behind_proxy(
     }
     let unnamed = match services.sessions.admit_unnamed(&proxy) {
         Ok(unnamed) => unnamed,
-        Err(full) => return refuse(role, &stream, &proxy, NoPlace::Full(full)),
+        Err(full) => return refuse(role, &mut stream, &proxy, NoPlace::Full(full)),
     };
     let services = Arc::clone(services);
     sessions.spawn(async move {
@@ -305,11 +307,11 @@ async fn proxied_peer(role: Role, stream: &mut Stream, proxy: Origin, services: 
 }
 
 /// A connection with its place, its number and its socket options, unless there is no place for it or it is gone already.
-fn begin(role: Role, stream: Stream, peer: Origin, services: &Services) -> Option<Connection> {
+fn begin(role: Role, mut stream: Stream, peer: Origin, services: &Services) -> Option<Connection> {
     let place = match admit(role, &peer, services) {
         Ok(place) => Box::new(place),
         Err(reason) => {
-            refuse(role, &stream, &peer, reason);
+            refuse(role, &mut stream, &peer, reason);
             return None;
         }
     };
@@ -346,7 +348,7 @@ fn admit(role: Role, peer: &Origin, services: &Services) -> Result<ConnectionSlo
 }
 
 /// Says that there is no place, where that can be said in the clear.
-fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
+fn refuse(role: Role, stream: &mut Stream, peer: &Origin, reason: NoPlace) {
     tracing::debug!(role = role.name(), %peer, %reason, "connection refused");
     if !role.implicit_tls() {
         tell(stream, &role.refusal(reason));
@@ -355,12 +357,18 @@ fn refuse(role: Role, stream: &Stream, peer: &Origin, reason: NoPlace) {
 
 /// One attempt, without waiting: the buffer of a new socket is empty, and whom it does not reach is refused by the close
 /// all the same.
-fn tell(stream: &Stream, refusal: &str) {
+fn tell(stream: &mut Stream, refusal: &str) {
     let _told = match stream {
         Stream::Plain(Transport::Tcp(stream)) => stream.try_write(refusal.as_bytes()),
         Stream::Unix(stream) => stream.try_write(refusal.as_bytes()),
-        // What is in memory has no way to try it; and no handshake was made for whom nobody serves.
-        Stream::Plain(Transport::Memory(_)) | Stream::Tls(_) => Ok(0),
+        Stream::Plain(Transport::Memory(memory)) => {
+            match Pin::new(memory).poll_write(&mut Context::from_waker(Waker::noop()), refusal.as_bytes()) {
+                Poll::Ready(written) => written,
+                Poll::Pending => Ok(0),
+            }
+        }
+        // No handshake was made for whom nobody serves.
+        Stream::Tls(_) => Ok(0),
     };
 }
 

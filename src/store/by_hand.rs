@@ -1,7 +1,7 @@
 //! A store whose commits happen when somebody says so: for simulations, in which a disk takes as long as the dice have it.
 //!
 //! All else is as it is: the same committer, with the same groups, over the same journal. Only its thread is missing, and
-//! with it the one thing of a commit whose moment the system's scheduler decides.
+//! with it the one thing of a commit whose moment the system's scheduler decides; and there is no checkpoint but the last.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,19 +17,22 @@ use super::{OpenError, Options, Store};
 #[derive(Clone, Debug)]
 pub(crate) struct Requests {
     pub(crate) sender: Sender<Message>,
-    /// Who is to be told that a change waits: a committer on a thread hears it by itself. What the maintenance thread asks for
-    /// between changes waits for the next one.
+    /// Who is to be told that somebody waits: a committer on a thread hears it by itself.
     pub(crate) asked: Option<Arc<Notify>>,
 }
 
 impl Requests {
     pub(crate) fn send(&self, message: Message) -> Result<(), SendError<Message>> {
-        let is_change = matches!(message, Message::Job(_));
         self.sender.send(message)?;
-        if let Some(asked) = self.asked.as_ref().filter(|_| is_change) {
+        if let Some(asked) = &self.asked {
             asked.notify_one();
         }
         Ok(())
+    }
+
+    /// Whether somebody has taken the place of the committer's thread.
+    pub(crate) fn are_served_by_hand(&self) -> bool {
+        self.asked.is_some()
     }
 }
 

@@ -88,7 +88,9 @@ impl Maintenance {
             }
             self.look_at_free_space();
             let octets = self.journal_octets().saturating_sub(checkpointed_octets);
-            let due = checkpointed.elapsed() >= CHECKPOINT_INTERVAL || octets >= CHECKPOINT_OCTETS;
+            // Whoever commits by hand may be waiting for this thread's end.
+            let by_itself = !self.requests.are_served_by_hand();
+            let due = by_itself && (checkpointed.elapsed() >= CHECKPOINT_INTERVAL || octets >= CHECKPOINT_OCTETS);
             if due && self.inner.state.is_dirty() {
                 if let Err(error) = self.checkpoint().and_then(|()| self.compact()) {
                     self.inner.fail(&error.to_string());

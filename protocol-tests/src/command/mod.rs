@@ -1,5 +1,6 @@
 //! The commands of the command line.
 
+pub(crate) mod compare;
 pub(crate) mod coverage;
 pub(crate) mod explain;
 pub(crate) mod list;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use protocol_tests::connection::Segments;
 use protocol_tests::known;
 use protocol_tests::outcome::Case;
 use protocol_tests::report::progress::Progress;
@@ -34,8 +35,11 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Send everything octet by octet
-    #[arg(long)]
+    #[arg(long, conflicts_with = "split_at")]
     split: bool,
+    /// Cut everything that is sent in two, behind its first octet for 0, its second for 1, …
+    #[arg(long, value_name = "PLACE")]
+    split_at: Option<usize>,
     /// Only transcripts of this level: must or should
     #[arg(long, value_parser = level)]
     level: Option<Level>,
@@ -104,7 +108,11 @@ impl Run {
             jobs: self.jobs,
             rounds: usize::from(self.rounds),
             level: self.level,
-            split: self.split,
+            segments: match self.split_at {
+                Some(place) => Segments::Two(place),
+                None if self.split => Segments::Octets,
+                None => Segments::Whole,
+            },
             known,
             ..Options::default()
         };

@@ -109,16 +109,30 @@ impl Pattern {
         if let (true, Some(values)) = (first.eq_ignore_ascii_case("SEARCH"), &response.as_search) {
             return as_set(patterns, &values[1..], Extras::Refused, bindings);
         }
-        if is("SEARCH") || is("ENABLED") {
+        if is("SEARCH") {
             return as_set(patterns, values, Extras::Refused, bindings);
+        }
+        if is("ENABLED") {
+            // QRESYNC enables CONDSTORE too (RFC 7162 §3.2.3), and a server may say so.
+            let is_word =
+                |element: &Element, word: &str| matches!(element, Element::Word(w) if w.eq_ignore_ascii_case(word));
+            let named = |word: &str| patterns.iter().any(|element| is_word(element, word));
+            let implied = named("QRESYNC") && !named("CONDSTORE");
+            let is_condstore =
+                |value: &Value| matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(b"CONDSTORE"));
+            let values: Vec<Value> = values.iter().filter(|value| !(implied && is_condstore(value))).cloned().collect();
+            return as_set(patterns, &values, Extras::Refused, bindings);
         }
         if let (true, [Element::List(wanted), names @ ..], [Value::List(found), got @ ..]) =
             (is("LIST") || is("LSUB"), patterns, values)
         {
             return as_set(wanted, found, Extras::Refused, bindings) && in_order(names, got, bindings);
         }
-        if let (true, [name, Element::List(wanted)], [value, Value::List(found)]) = (is("STATUS"), patterns, values) {
-            return one(name, value, bindings) && as_pairs(wanted, found, bindings);
+        let in_pairs = is("STATUS") || is("METADATA");
+        if let (true, [name, Element::List(wanted)], [value, Value::List(found)]) = (in_pairs, patterns, values) {
+            // More items of STATUS do no harm; entries that nobody asked for are an answer to another question.
+            let all_named = is("STATUS") || wanted.contains(&Element::Rest) || wanted.len() == found.len();
+            return all_named && one(name, value, bindings) && as_pairs(wanted, found, bindings);
         }
         in_order(&self.elements, &response.values, bindings)
     }
@@ -420,6 +434,13 @@ mod tests {
         assert!(check("* SEARCH", "* SEARCH"));
         assert!(check("* CAPABILITY IDLE", "* CAPABILITY IMAP4rev1 IDLE"));
         assert!(!check("* CAPABILITY IDLE", "* CAPABILITY IMAP4rev1"));
+        assert!(check(
+            "* METADATA a (/private/b \"1\" /private/c \"2\")",
+            "* METADATA a (/private/c {1}\r\n2 /private/b {1}\r\n1)"
+        ));
+        assert!(check("* ENABLED QRESYNC", "* ENABLED CONDSTORE QRESYNC"));
+        assert!(!check("* ENABLED QRESYNC CONDSTORE", "* ENABLED QRESYNC"));
+        assert!(!check("* ENABLED UIDONLY", "* ENABLED CONDSTORE UIDONLY"));
         assert!(check("* LIST (\\HasNoChildren …) \"/\" a", "* LIST (\\Drafts \\HasNoChildren) \"/\" {1}\r\na"));
         assert!(check("* STATUS a (UIDNEXT $_ MESSAGES 2)", "* STATUS \"a\" (MESSAGES 2 UIDNEXT 3)"));
         assert!(!check("* STATUS a (MESSAGES 2)", "* STATUS a (MESSAGES 3)"));

@@ -110,7 +110,7 @@ fn figures(cases: &[Case]) -> String {
 }
 
 /// What Markdown would read as its own is escaped.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if "\\`*_|<>[]#".contains(c) {

@@ -4,8 +4,10 @@
 //! - [`progress`]: what is said while a run goes on.
 //! - [`conversation`]: one conversation, as it went.
 //! - [`table`]: the cases by protocol, RFC and section.
+//! - [`comparison`]: several servers side by side.
 //! - [`human`], [`markdown`], [`junit`], [`json`]: a whole report.
 
+pub mod comparison;
 pub mod conversation;
 pub mod human;
 pub mod json;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Failure, Run};
-use crate::connection::{Arrival, Reply, printable};
+use crate::connection::{Arrival, Reply, Segments, printable};
 use crate::imap::value::{Kind, Response, Value};
 use crate::transcript::{Connect, Service};
 
@@ -50,7 +50,7 @@ impl Run<'_> {
             let login = Some(of.to_owned());
             self.connect(&Connect { login, ..Connect::to(&name, Service::Imap) }).await?;
         }
-        self.write(&name, format!("L5 STATUS {mailbox} (MESSAGES)\r\n").as_bytes(), false).await?;
+        self.write(&name, format!("L5 STATUS {mailbox} (MESSAGES)\r\n").as_bytes(), Segments::Whole).await?;
         let deadline = self.subject.deadline();
         let mut messages = None;
         loop {

@@ -1,6 +1,6 @@
 //! How a connection begins: greeting, STARTTLS, EHLO, login, SELECT, and the exchanges that the runner makes by itself.
 
-use crate::connection::{Arrival, Connection, Reply, printable};
+use crate::connection::{Arrival, Reply, Segments, printable};
 use crate::expect::Failure;
 use crate::imap::value::Kind;
 use crate::transcript::{Connect, Language, Service};
@@ -13,9 +13,8 @@ pub(super) const CLIENT_NAME: &str = "client.example";
 impl Run<'_> {
     pub(super) async fn connect(&mut self, connect: &Connect) -> Result<(), Failure> {
         let service = connect.service;
-        let endpoint = self.subject.endpoint(service).ok_or_else(|| self.fail("no such service"))?;
         let language = if connect.raw { Language::Lines } else { service.language() };
-        let opening = Connection::open(&connect.connection, endpoint, self.peer, language);
+        let opening = self.subject.connect(&connect.connection, service, self.peer, language);
         let opened = tokio::time::timeout_at(self.subject.deadline(), opening).await;
         let opened = opened.map_err(|_| self.fail("no connection in time"))?.map_err(|e| self.fail(e))?;
         self.connections.insert(connect.connection.clone(), opened);
@@ -64,7 +63,7 @@ impl Run<'_> {
 
     /// A line and its answer, which has to be a good one: what the runner says by itself.
     pub(super) async fn exchange(&mut self, name: &str, command: &str) -> Result<(), Failure> {
-        self.write(name, format!("{command}\r\n").as_bytes(), false).await?;
+        self.write(name, format!("{command}\r\n").as_bytes(), Segments::Whole).await?;
         let deadline = self.subject.deadline();
         loop {
             match self.receive(name, deadline).await? {

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use tokio::time::Instant;
 
 use crate::bindings::Bindings;
-use crate::connection::{Arrival, Connection, HandshakeError, Log, printable};
+use crate::connection::{Arrival, Connection, HandshakeError, Log, Segments, printable};
 use crate::expect::{self, Context, Failure, Measured};
 use crate::outcome::{Broken, Ended, Figure, Outcome};
 use crate::subject::Subject;
@@ -25,8 +25,8 @@ use crate::transcript::{Action, Language, Service, Step, Transcript};
 /// No single transcript takes longer; one that does hangs.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Runs a transcript with accounts of its own. With `split` each octet that is sent has a segment of its own.
-pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool) -> Ended {
+/// Runs a transcript with accounts of its own. What it sends goes out in these segments.
+pub async fn transcript(transcript: &Transcript, subject: &Subject, segments: Segments) -> Ended {
     match subject.lacks(transcript).await {
         Ok(None) => {}
         Ok(Some(lacking)) => return Outcome::NotOffered(lacking).into(),
@@ -47,7 +47,8 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
         log: Log::default(),
         line: 0,
         peer: subject.fresh_peer(),
-        split,
+        segments,
+        longest_sending: 0,
         ended: false,
         timed: transcript.is_timed(),
         unwaited_octets_max,
@@ -69,7 +70,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, split: bool)
         Err(Failure { line, got }) => Outcome::Failed(Broken { line, expected: source(line), got }),
     };
     let figures = run.measured.into_iter().map(|(line, samples)| Figure { line, what: source(line), samples });
-    Ended { outcome, conversation: run.log.0, figures: figures.collect() }
+    Ended { outcome, conversation: run.log.0, figures: figures.collect(), longest_sending: run.longest_sending }
 }
 
 /// The longest literal that need not wait for its `+`, of those that a transcript does not let wait (RFC 7888 §4, §5).
@@ -93,7 +94,9 @@ struct Run<'a> {
     log: Log,
     line: usize,
     peer: IpAddr,
-    split: bool,
+    segments: Segments,
+    /// In octets.
+    longest_sending: usize,
     /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
     ended: bool,
     /// Something is measured: connections are listened to while others are at work.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::connection::{Arrival, Entry, Reply, printable, stuffed};
+use crate::connection::{Arrival, Entry, Reply, Segments, printable, stuffed};
 use crate::expect::Failure;
 use crate::imap::value::Kind;
 use crate::scram;
@@ -17,22 +17,30 @@ const LONGEST_SPLIT: usize = 2_000;
 const OCTET_SPLIT: Duration = Duration::from_millis(50);
 
 impl Run<'_> {
-    pub(super) async fn write(&mut self, name: &str, bytes: &[u8], split: bool) -> Result<(), Failure> {
+    pub(super) async fn write(&mut self, name: &str, bytes: &[u8], segments: Segments) -> Result<(), Failure> {
         let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
         self.log.0.push(entry);
-        let split = split && bytes.len() <= LONGEST_SPLIT;
+        self.longest_sending = self.longest_sending.max(bytes.len());
+        let segments = match segments {
+            Segments::Octets if bytes.len() > LONGEST_SPLIT => Segments::Whole,
+            segments => segments,
+        };
         // A busy machine lets a millisecond grow to many.
-        let octets = if split { bytes.len() } else { 0 };
+        let octets = if segments == Segments::Octets { bytes.len() } else { 1 };
         let deadline = self.subject.deadline() + OCTET_SPLIT * u32::try_from(octets).unwrap_or(u32::MAX);
-        let sent = self.connection(name)?.send(bytes, split, deadline).await;
+        let sent = self.connection(name)?.send(bytes, segments, deadline).await;
         sent.map_err(|e| self.fail(e))
     }
 
     pub(super) async fn send(&mut self, name: &str, what: &Sending, split: bool) -> Result<(), Failure> {
         // Raw octets are written together because they are meant to arrive together.
-        let split = split || (self.split && !matches!(what, Sending::Raw(_)));
+        let segments = match what {
+            _ if split => Segments::Octets,
+            Sending::Raw(_) => Segments::Whole,
+            _ => self.segments,
+        };
         match what {
-            Sending::Line(parts) => self.send_line(name, parts, split).await,
+            Sending::Line(parts) => self.send_line(name, parts, segments).await,
             Sending::Raw(parts) => {
                 let mut bytes = Vec::new();
                 for part in parts {
@@ -41,18 +49,18 @@ impl Run<'_> {
                         RawPart::Text(text) => bytes.extend(self.fill_for(name, text)?),
                     }
                 }
-                self.write(name, &bytes, split).await
+                self.write(name, &bytes, segments).await
             }
-            Sending::Data(message) => self.write(name, &stuffed(message), split).await,
+            Sending::Data(message) => self.write(name, &stuffed(message), segments).await,
             Sending::Bdat { bytes, last } => {
                 let mut out = format!("BDAT {}{}\r\n", bytes.len(), if *last { " LAST" } else { "" }).into_bytes();
                 out.extend_from_slice(bytes);
-                self.write(name, &out, split).await
+                self.write(name, &out, segments).await
             }
         }
     }
 
-    async fn send_line(&mut self, name: &str, parts: &[LinePart], split: bool) -> Result<(), Failure> {
+    async fn send_line(&mut self, name: &str, parts: &[LinePart], segments: Segments) -> Result<(), Failure> {
         let mut out = Vec::new();
         for part in parts {
             match part {
@@ -72,7 +80,7 @@ impl Run<'_> {
                     let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if plus { "+" } else { "" });
                     out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());
                     if !plus {
-                        self.write(name, &std::mem::take(&mut out), split).await?;
+                        self.write(name, &std::mem::take(&mut out), segments).await?;
                         self.continuation(name).await?;
                     }
                     out.extend_from_slice(bytes);
@@ -80,7 +88,7 @@ impl Run<'_> {
             }
         }
         out.extend_from_slice(b"\r\n");
-        self.write(name, &out, split).await
+        self.write(name, &out, segments).await
     }
 
     /// Waits for the `+` that a synchronising literal waits for (RFC 3501 §7.5).

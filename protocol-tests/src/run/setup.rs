@@ -1,6 +1,6 @@
 //! What happens beside the conversation: `deliver`, `append`, `rules`.
 
-use crate::connection::{Arrival, Reply, stuffed};
+use crate::connection::{Arrival, Reply, Segments, stuffed};
 use crate::expect::Failure;
 use crate::transcript::{Connect, Service};
 
@@ -34,7 +34,7 @@ impl Run<'_> {
             recipients += 1;
         }
         self.exchange(&name, "DATA").await?;
-        self.write(&name, &stuffed(message), false).await?;
+        self.write(&name, &stuffed(message), Segments::Whole).await?;
         // One answer in SMTP, one for each recipient in LMTP (RFC 2033 §4.2).
         for _ in 0..if service == Service::Lmtp { recipients } else { 1 } {
             let deadline = self.subject.deadline();
@@ -62,9 +62,9 @@ impl Run<'_> {
             drop(self.exchange(SETUP, "L4 ENABLE UTF8=ACCEPT").await);
         }
         let line = format!("L3 APPEND {arguments} {{{}}}\r\n", message.len());
-        self.write(SETUP, line.as_bytes(), false).await?;
+        self.write(SETUP, line.as_bytes(), Segments::Whole).await?;
         self.continuation(SETUP).await?;
-        self.write(SETUP, message, false).await?;
+        self.write(SETUP, message, Segments::Whole).await?;
         self.exchange(SETUP, "").await?;
         self.note_answer(SETUP);
         Ok(())

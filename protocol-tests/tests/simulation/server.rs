@@ -15,7 +15,7 @@ use postbell::observe::Nobody;
 use postbell::server::services;
 use postbell::store::{ByHand, Store};
 use tokio::io::DuplexStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_local};
 
 use super::clock::{Clock, Turn};
@@ -24,11 +24,17 @@ use super::dice::Dice;
 /// How long a server that stops waits for its sessions: as `server` has it.
 const DRAIN: Duration = Duration::from_secs(7);
 
+/// How many writes the machine outlives: who is answered before a write, and not after it, is found out by the one that never
+/// comes.
+const DIES_ONCE_IN: usize = 150;
+
 /// A server that runs now and then.
 pub(crate) struct Server {
     folder: PathBuf,
     clock: Clock,
     dice: RefCell<Dice>,
+    /// Whether the machine may die: somebody starts it again.
+    is_mortal: bool,
     running: RefCell<Option<Running>>,
 }
 
@@ -39,11 +45,13 @@ struct Running {
     disk: JoinHandle<ByHand>,
     /// Ends the disk's work, so that it can be given away.
     disk_ends: oneshot::Sender<()>,
+    /// Told when the disk has stopped to work: the machine is about to die.
+    dies: Rc<Notify>,
 }
 
 impl Server {
-    pub(crate) fn new(folder: PathBuf, clock: Clock, dice: Dice) -> Self {
-        Self { folder, clock, dice: RefCell::new(dice), running: RefCell::new(None) }
+    pub(crate) fn new(folder: PathBuf, clock: Clock, dice: Dice, is_mortal: bool) -> Self {
+        Self { folder, clock, dice: RefCell::new(dice), is_mortal, running: RefCell::new(None) }
     }
 
     /// Opens the store, and takes connections. `committed` is called after each commit.
@@ -57,9 +65,20 @@ impl Server {
         let services = Arc::new(services.map_err(|error| error.to_string())?);
         let (disk_ends, ends) = oneshot::channel();
         let dice = Dice::new(self.dice.borrow_mut().next());
-        let disk = spawn_local(work(by_hand, self.clock, dice, ends, committed));
-        *self.running.borrow_mut() = Some(Running { services, stop, sessions: JoinSet::new(), disk, disk_ends });
+        let dies = Rc::new(Notify::new());
+        let told = self.is_mortal.then(|| Rc::clone(&dies));
+        let disk = spawn_local(work(by_hand, self.clock, dice, ends, told, committed));
+        *self.running.borrow_mut() = Some(Running { services, stop, sessions: JoinSet::new(), disk, disk_ends, dies });
         Ok(())
+    }
+
+    /// Waits until the machine is about to die, with changes that wait for the disk.
+    pub(crate) async fn dies(&self) {
+        let dies = self.running.borrow().as_ref().map(|running| Rc::clone(&running.dies));
+        match dies {
+            Some(dies) => dies.notified().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// What runs, if it does.
@@ -82,30 +101,30 @@ impl Server {
         Ok(true)
     }
 
-    /// Stops as it should: every session says goodbye, and the store is closed.
+    /// Stops as it should: every session says goodbye, and the store is closed; unless the machine dies meanwhile.
     pub(crate) async fn stop(&self) -> Result<(), String> {
-        let told = match &*self.running.borrow() {
-            Some(Running { stop, .. }) => stop.send_replace(true),
-            None => return Ok(()),
-        };
-        assert!(!told, "stopped once");
-        let until = tokio::time::Instant::now() + DRAIN;
-        // Nobody else may look for sessions while they are waited for.
-        let mut sessions = match &mut *self.running.borrow_mut() {
-            Some(running) => std::mem::take(&mut running.sessions),
-            None => return Ok(()),
-        };
-        let ended = tokio::time::timeout_at(until, async {
+        let Some(running) = self.running.borrow_mut().take() else { return Ok(()) };
+        let Running { services, stop, mut sessions, disk, disk_ends, dies } = running;
+        stop.send_replace(true);
+        let ended = tokio::time::timeout(DRAIN, async {
             while let Some(ended) = sessions.join_next().await {
                 whole(ended)?;
             }
             Ok::<_, String>(())
         });
-        ended.await.map_err(|_| format!("{} sessions do not end within {DRAIN:?}", sessions.len()))??;
-        let Some(Running { services, disk, disk_ends, .. }) = self.running.borrow_mut().take() else { return Ok(()) };
+        tokio::select! {
+            biased;
+            () = dies.notified() => return bury(services, sessions, disk).await,
+            ended = ended => ended.map_err(|_| format!("sessions do not end within {DRAIN:?}"))??,
+        }
         // The disk may have ended by a panic, which comes out here.
         let _ended = disk_ends.send(());
-        let by_hand = disk.await.map_err(|error| format!("the disk: {error}"))?;
+        let mut disk = disk;
+        let by_hand = tokio::select! {
+            biased;
+            () = dies.notified() => return bury(services, sessions, disk).await,
+            by_hand = &mut disk => by_hand.map_err(|error| format!("the disk: {error}"))?,
+        };
         let store = services.store.clone();
         drop(services);
         let committer = std::thread::spawn(move || by_hand.run());
@@ -116,25 +135,28 @@ impl Server {
 
     /// Ends as a killed process does: nobody is told anything, and what was not committed is lost.
     pub(crate) async fn kill(&self) -> Result<(), String> {
-        let Some(Running { services, mut sessions, disk, .. }) = self.running.borrow_mut().take() else {
-            return Ok(());
-        };
-        disk.abort();
-        match disk.await {
-            Err(error) if error.is_cancelled() => {}
-            Err(error) => return Err(format!("the disk: {error}")),
-            Ok(_) => return Err("the disk ended by itself".to_owned()),
-        }
-        sessions.abort_all();
-        while let Some(ended) = sessions.join_next().await {
-            match ended {
-                Err(error) if error.is_cancelled() => {}
-                ended => whole(ended)?,
-            }
-        }
-        // What still works on the blocking pool holds the store: there is one thread, so this comes behind all of it.
-        tokio::task::spawn_blocking(move || drop(services)).await.map_err(|error| error.to_string())
+        let Some(running) = self.running.borrow_mut().take() else { return Ok(()) };
+        bury(running.services, running.sessions, running.disk).await
     }
+}
+
+/// What is left of a process that was killed goes.
+async fn bury(services: Arc<Services>, mut sessions: JoinSet<()>, disk: JoinHandle<ByHand>) -> Result<(), String> {
+    disk.abort();
+    match disk.await {
+        Err(error) if error.is_cancelled() => {}
+        Err(error) => return Err(format!("the disk: {error}")),
+        Ok(_) => return Err("the disk ended by itself".to_owned()),
+    }
+    sessions.abort_all();
+    while let Some(ended) = sessions.join_next().await {
+        match ended {
+            Err(error) if error.is_cancelled() => {}
+            ended => whole(ended)?,
+        }
+    }
+    // What still works on the blocking pool holds the store: there is one thread, so this comes behind all of it.
+    tokio::task::spawn_blocking(move || drop(services)).await.map_err(|error| error.to_string())
 }
 
 /// A session that panics is survived, and is a bug.
@@ -148,6 +170,7 @@ async fn work(
     clock: Clock,
     mut dice: Dice,
     mut ends: oneshot::Receiver<()>,
+    dies: Option<Rc<Notify>>,
     committed: impl Fn(),
 ) -> ByHand {
     loop {
@@ -162,6 +185,10 @@ async fn work(
             _ => dice.pause_ms(1..50),
         };
         clock.turn(Turn::DISK, latency).await;
+        if let (true, Some(dies)) = (dice.once_in(DIES_ONCE_IN), &dies) {
+            dies.notify_one();
+            return std::future::pending().await;
+        }
         by_hand.commit();
         committed();
     }
