@@ -134,5 +134,7 @@ mod tests {
         assert!(begins("2.1.0", "2.1.0 fine"));
         assert!(begins("2.1.0", "2.1.0"));
         assert!(!begins("2.1.0", "2.1.05 fine"));
+        assert!(!begins("2.1.0 fine", "2.1.0") && begins("ok", "OK done") && !begins("ok", "NO ok"));
+        assert!(begins("2.1.$_", "2.1.5 fine") && !begins("2.1.$_", "2.2.5 fine"), "a name in it changes nothing");
     }
 }
