@@ -15,6 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub type Provision =
     Box<dyn Fn(String, String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+const MICROS_A_DAY: u128 = 86_400_000_000;
+/// More than any run takes.
+const NUMBERS_A_RUN: u128 = 10_000;
+
 /// Where accounts come from.
 pub enum Supply {
     /// New names without end.
@@ -31,9 +35,11 @@ pub enum Supply {
 impl Supply {
     /// New accounts whose names have this form.
     pub fn new(form: &str) -> Supply {
-        // Accounts of an earlier run against the same server are left alone.
-        let seconds = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-        Supply::New { form: form.to_owned(), next: AtomicU64::new(seconds % 1_000_000 * 10_000) }
+        // Accounts of another run against the same server are left alone, though it began a moment ago: each microsecond of a
+        // day has numbers of its own.
+        let micros = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
+        let first = u64::try_from(micros % MICROS_A_DAY * NUMBERS_A_RUN).unwrap_or(0);
+        Supply::New { form: form.to_owned(), next: AtomicU64::new(first) }
     }
 
     /// These accounts, which exist.
@@ -133,6 +139,14 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn two_runs_that_begin_together_share_no_account() {
+        let (one, other) = (Supply::new("t{n}"), Supply::new("t{n}"));
+        let first = one.take(5_000).await.unwrap();
+        let second = other.take(5_000).await.unwrap();
+        assert!(second.names.iter().all(|name| !first.names.contains(name)));
+    }
 
     #[tokio::test]
     async fn few_accounts_are_never_had_twice_at_once() {

@@ -67,6 +67,11 @@ fn what_cannot_be_run_is_told_in_a_sentence() {
     cannot_run(&["run", "--pop3", &place, "--deliver", "lmtp"], "delivered by lmtp");
     cannot_run(&["run", "--pop3", &place, "--deliver", "pop3"], "nobody delivers mail by pop3");
     cannot_run(&["run", "--pop3", &place, "--patience", "0"], "stretched by 0");
+    cannot_run(&["run", "--pop3", &place, "--patience", "1e30"], "up to 1000 is enough");
+    cannot_run(&["run", "--pop3", &place, "--users", "a,b,a", "--empty"], "a is named twice");
+    cannot_run(&["run", "--pop3", &place, "--users", "a,", "--empty"], "without a name");
+    cannot_run(&["run", "--pop3", &place, "--level", "own"], "nobody else is held to");
+    cannot_run(&["run", "--pop3", &place, "--output", "nowhere/report"], "nowhere/report");
     cannot_run(&["run", "--profile", "nowhere.toml"], "nowhere.toml");
     cannot_run(&["explain", "pop3/session/user-paas"], "did you mean");
 }
@@ -79,8 +84,12 @@ fn the_exit_code_says_whether_something_failed_and_what_is_not_offered_does_not_
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     let output = run(&["run", "--pop3", &place, "push/idle/delivery-rings"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(2), "who has asked nothing has no reason to be content");
     assert!(said.contains("0 passed, 0 failed, 1 not offered"), "{said}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("nothing was run: no case is offered, the first for want of imap")
+    );
     let output = run(&["run", "--pop3", &place, "pop3/session/user-pass"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use protocol_tests::connection::Segments;
 use protocol_tests::known;
-use protocol_tests::outcome::Case;
+use protocol_tests::outcome::{Case, Verdict};
 use protocol_tests::report::progress::Progress;
 use protocol_tests::report::{About, human, json, junit, markdown};
 use protocol_tests::subject::Subject;
@@ -22,15 +22,15 @@ use super::{print, suggestion};
 pub(crate) const EXIT_CODES: &str = "Exit codes:
   0  all that the server offers passed, or differs as --known says
   1  something failed
-  2  nothing could be run: wrong arguments, or no server there";
+  2  nothing was run: wrong arguments, no server there, or nothing of it offered";
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
     server: Server,
     /// How many transcripts at once
-    #[arg(long, default_value_t = 16)]
-    jobs: usize,
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
     /// How often to run what measures a time
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -86,6 +86,13 @@ impl Run {
         if let Some(filter) = self.filters.iter().find(|filter| !names.iter().any(|n| n.contains(filter.as_str()))) {
             return Err(format!("no transcript has {filter:?} in its name{}", suggestion(filter, &names)));
         }
+        if self.level == Some(Level::Own) {
+            return Err("what is Postbell's own choice, nobody else is held to: --level must or should".to_owned());
+        }
+        if let Some(file) = &self.output {
+            // What comes out of a long run has to have a place.
+            std::fs::write(file, "").map_err(|e| format!("{}: {e}", file.display()))?;
+        }
         let found = self.server.find().await?;
         let about = About {
             server: found.name,
@@ -103,9 +110,12 @@ impl Run {
             }
             None => known::Known::new(),
         };
+        for nobody in known.keys().filter(|name| names.binary_search(name).is_err()) {
+            eprintln!("protocol-tests: the list of known differences names {nobody}, and there is no such case");
+        }
         let options = Options {
             filters: self.filters.clone(),
-            jobs: self.jobs,
+            jobs: usize::from(self.jobs),
             rounds: usize::from(self.rounds),
             level: self.level,
             segments: match self.split_at {
@@ -124,6 +134,15 @@ impl Run {
         };
         let cases = corpus.run(&options, &provider, &mut Progress::default()).await?;
         self.report(&about, &cases)?;
+        let says_something = |case: &Case| !matches!(case.verdict, Verdict::NotOffered(_) | Verdict::OwnChoice);
+        if !cases.iter().any(says_something) {
+            return Err(match cases.first().map(|case| &case.verdict) {
+                Some(Verdict::NotOffered(what)) => {
+                    format!("nothing was run: no case is offered, the first for want of {what}")
+                }
+                _ => "nothing was run: no case is asked of this server".to_owned(),
+            });
+        }
         Ok(!cases.iter().any(|case| case.verdict.is_failure()))
     }
 

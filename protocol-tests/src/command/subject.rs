@@ -19,6 +19,9 @@ const USER: &str = "t{n}@localhost";
 /// The password where nothing is said.
 const PASSWORD: &str = "correct-horse";
 
+/// No machine is slower than this.
+const PATIENCE_MAX: f64 = 1_000.0;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The server")]
 pub(crate) struct Server {
@@ -49,8 +52,9 @@ pub(crate) struct Server {
     /// Where it speaks POP3 over TLS; without --pop3, all of POP3 goes there
     #[arg(long, value_name = "HOST:PORT")]
     pop3s: Option<String>,
-    /// The accounts: a name with {n}, which becomes another number for each, where the server takes any; or the name of
-    /// an account that exists [default: t{n}@localhost]
+    // clap takes an n in braces for the end of a line, so that it can't be shown here.
+    /// The accounts: the name of one that exists; or where the server takes any, a name with an n in braces in it, which
+    /// becomes another number for each [default: t, such a number, @localhost]
     #[arg(long)]
     user: Option<String>,
     /// Accounts that exist; several cases need two, few more
@@ -154,8 +158,8 @@ impl Server {
             ));
         }
         let patience = profile.patience.unwrap_or(1.0);
-        if !(patience > 0.0 && patience.is_finite()) {
-            return Err(format!("no deadline can be stretched by {patience}"));
+        if !(patience > 0.0 && patience <= PATIENCE_MAX) {
+            return Err(format!("no deadline can be stretched by {patience}: up to {PATIENCE_MAX} is enough"));
         }
         let accounts = &profile.accounts;
         let user = accounts.user.as_deref().unwrap_or(USER);
@@ -166,6 +170,13 @@ impl Server {
             ([], false) => vec![user.to_owned()],
             (users, _) => users.to_vec(),
         };
+        if let Some(twice) = fixed.iter().enumerate().find_map(|(at, name)| fixed[..at].contains(name).then_some(name))
+        {
+            return Err(format!("{twice} is named twice: two cases would share it"));
+        }
+        if fixed.iter().any(String::is_empty) {
+            return Err("an account without a name is none".to_owned());
+        }
         if !fixed.is_empty() {
             if !accounts.empty {
                 return Err(format!(

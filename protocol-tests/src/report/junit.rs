@@ -65,7 +65,7 @@ fn testcase(about: &About, case: &Case) -> String {
         Verdict::Passed => String::new(),
         Verdict::Failed(broken) => format!(
             "      <failure message=\"{}\">{}</failure>\n",
-            text(&format!("line {}: expected {}, got {}", broken.line, broken.expected, broken.got)),
+            text(&format!("line {}: expected {}, got {}", broken.line, broken.expected, first_line(&broken.got))),
             text(&conversation::broken(case, broken))
         ),
         Verdict::Missing(what) => format!("      <failure message=\"not offered: {}\"/>\n", text(what)),
@@ -95,6 +95,11 @@ fn text(text: &str) -> String {
         }
     }
     out
+}
+
+/// A message is a line; the conversation has the others.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]
