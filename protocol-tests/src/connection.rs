@@ -223,6 +223,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether what is sent goes out in raw DEFLATE.
+    pub fn is_compressed(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     /// Sends bytes, in these segments.
     pub async fn send(&mut self, bytes: &[u8], segments: Segments, deadline: Instant) -> Result<(), String> {
         if self.language == Language::Imap {

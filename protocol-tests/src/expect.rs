@@ -163,15 +163,21 @@ impl<'a> Segment<'a> {
         for response in &connection.pool {
             self.refuse_unwanted(response, context.bindings)?;
         }
+        let mut line = self.blamed(&connection.pool, context.bindings);
+        let mut is_news = true;
         loop {
-            if self.end.is_none() && self.closes.is_none() && self.take(&mut connection.pool, context) {
+            if is_news && self.end.is_none() && self.closes.is_none() && self.take(&mut connection.pool, context) {
                 return Ok(());
             }
-            let line = self.missing(&connection.pool, context.bindings).unwrap_or_else(|| self.line());
             match receive(connection, line, deadline, context.log).await? {
                 Arrival::Reply(Reply::Imap(response)) if response.kind == Kind::Untagged => {
                     self.refuse_unwanted(&response, context.bindings)?;
+                    // Of a thousand that nobody asked for, none is a reason to look at all others again.
+                    is_news = self.wanted.iter().any(|wanted| wanted.pattern.may_match(&response));
                     connection.pool.push(response);
+                    if is_news {
+                        line = self.blamed(&connection.pool, context.bindings);
+                    }
                 }
                 Arrival::Reply(Reply::Imap(response)) => match self.closed_by(&response, connection, context)? {
                     Next::Done => return Ok(()),
@@ -260,6 +266,11 @@ impl<'a> Segment<'a> {
         });
     }
 
+    /// The line to blame for what does not come.
+    fn blamed(&self, pool: &[Response], bindings: &Bindings) -> usize {
+        self.missing(pool, bindings).unwrap_or_else(|| self.line())
+    }
+
     /// The line of the first expectation that cannot be met from the pool.
     fn missing(&self, pool: &[Response], bindings: &Bindings) -> Option<usize> {
         (1..=self.wanted.len())
@@ -271,10 +282,17 @@ impl<'a> Segment<'a> {
 /// Gives each wanted pattern a response of its own. `used` holds the indices that are taken, in the order of `wanted`.
 fn assign(wanted: &[Wanted<'_>], pool: &[Response], used: &mut Vec<usize>, bindings: &mut Bindings) -> bool {
     let Some((first, left)) = wanted.split_first() else { return true };
+    // Without it, ten alike that wait for the tenth would be tried against nine in every order.
+    if pool.len() - used.len() < wanted.len() {
+        return false;
+    }
     let from = if first.then { used.last().map_or(0, |last| last + 1) } else { 0 };
     for at in from..pool.len() {
+        if used.contains(&at) || !first.pattern.may_match(&pool[at]) {
+            continue;
+        }
         let mut trial = bindings.clone();
-        if used.contains(&at) || !first.pattern.matches(&pool[at], &mut trial) {
+        if !first.pattern.matches(&pool[at], &mut trial) {
             continue;
         }
         used.push(at);

@@ -16,6 +16,7 @@
 //! - [`tls`]: which certificates a server may show.
 //! - [`replies`]: rules that every reply of SMTP, LMTP and POP3 has to obey always.
 //! - [`connection`]: a socket, TLS over it, and the framing of replies.
+//! - [`places`]: where what is sent at once can be cut.
 //! - [`accounts`]: the accounts that transcripts run as.
 //! - [`names`]: how a server names mailboxes, and a transcript in these names.
 //! - `errand`: what the runner asks of a server on its own behalf.
@@ -44,6 +45,7 @@ pub mod imap;
 pub mod known;
 pub mod names;
 pub mod outcome;
+pub mod places;
 pub mod postbell;
 pub mod probe;
 pub mod profile;

@@ -1,5 +1,6 @@
 //! How a transcript ended, as data: what the printers of [`crate::report`] print.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::citation::Citation;
@@ -45,14 +46,14 @@ pub struct Ended {
     pub conversation: Vec<Entry>,
     /// What was measured.
     pub figures: Vec<Figure>,
-    /// The octets of the longest that was sent at once.
-    pub longest_sending: usize,
+    /// Where what the transcript lets be cut can be cut in two; empty where it was.
+    pub places: BTreeSet<usize>,
 }
 
 impl From<Outcome> for Ended {
     /// One that never began.
     fn from(outcome: Outcome) -> Ended {
-        Ended { outcome, conversation: Vec::new(), figures: Vec::new(), longest_sending: 0 }
+        Ended { outcome, conversation: Vec::new(), figures: Vec::new(), places: BTreeSet::new() }
     }
 }
 

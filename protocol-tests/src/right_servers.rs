@@ -27,6 +27,17 @@ async fn a_string_is_a_string_in_each_of_its_forms() {
     }
 }
 
+#[tokio::test]
+async fn of_twenty_alike_each_is_counted() {
+    let body = format!("C: a NOOP\n{}S: a OK\n", "S: * OK\n".repeat(20));
+    let answer = |alike: usize| -> Script {
+        Vec::leak(vec![("NOOP", &*String::leak(format!("{}TAG OK\r\n", "* OK still here\r\n".repeat(alike))))])
+    };
+    passes(imap(answer(20), &body).await);
+    // Tried in every order, this would never end.
+    fails(imap(answer(19), &body).await, 25, "a OK");
+}
+
 /// What a transcript with these needs says about a server with this greeting.
 async fn needing(needs: &str, greeting: &'static str, script: Script) -> Ended {
     let subject = subject(Service::Imap, greeting, script).await;

@@ -1,5 +1,8 @@
 //! The client's half of SCRAM-SHA-256 (RFC 5802, RFC 7677), for `{scram …}`.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -30,7 +33,7 @@ pub fn finish(
     }
     let without_proof = format!("c={},r={nonce}", STANDARD.encode(bound));
     let auth_message = format!("{bare},{challenge},{without_proof}");
-    let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, &salt, iterations);
+    let salted = salted(password, &salt, iterations);
     let client_key = hmac(&salted, b"Client Key")?;
     let mut proof = hmac(&Sha256::digest(&client_key), auth_message.as_bytes())?;
     proof.iter_mut().zip(client_key).for_each(|(octet, key)| *octet ^= key);
@@ -39,6 +42,20 @@ pub fn finish(
         STANDARD.encode(format!("{without_proof},p={}", STANDARD.encode(proof))),
         STANDARD.encode(format!("v={}", STANDARD.encode(signature))),
     ))
+}
+
+/// SaltedPassword. Clients may keep it as long as salt and iterations stay the same (RFC 5802 §5.1): to work it out takes as
+/// long as all else that a conversation does.
+fn salted(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
+    type Known = BTreeMap<(Vec<u8>, Vec<u8>, u32), [u8; 32]>;
+    static KNOWN: Mutex<Known> = Mutex::new(Known::new());
+    let key = (password.to_vec(), salt.to_vec(), iterations);
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    known.unwrap_or_else(|| {
+        let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations);
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, salted);
+        salted
+    })
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {

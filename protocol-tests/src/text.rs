@@ -25,11 +25,20 @@ pub enum Case {
 
 /// Whether `text` is what `pattern` says; new names are bound only if it is.
 pub fn matches(pattern: &str, text: &[u8], cover: Cover, case: Case, bindings: &mut Bindings) -> bool {
-    if !pattern.contains(['…', '$', '/']) && cover == Cover::Whole {
-        return match case {
+    if !pattern.contains(['…', '$', '/']) {
+        // No need for a regular expression, which takes long to make.
+        let (text, rest) = match cover {
+            Cover::Whole => (text, None),
+            Cover::Beginning => match text.split_at_checked(pattern.len()) {
+                Some((text, rest)) => (text, rest.first()),
+                None => return false,
+            },
+        };
+        let is_alike = match case {
             Case::Ignored => pattern.as_bytes().eq_ignore_ascii_case(text),
             Case::Kept => pattern.as_bytes() == text,
         };
+        return is_alike && rest.is_none_or(|octet| *octet == b' ');
     }
     let Some((regex, names)) = compile(pattern, cover, case, bindings) else { return false };
     let Some(found) = regex.captures(text) else { return false };
@@ -125,5 +134,7 @@ mod tests {
         assert!(begins("2.1.0", "2.1.0 fine"));
         assert!(begins("2.1.0", "2.1.0"));
         assert!(!begins("2.1.0", "2.1.05 fine"));
+        assert!(!begins("2.1.0 fine", "2.1.0") && begins("ok", "OK done") && !begins("ok", "NO ok"));
+        assert!(begins("2.1.$_", "2.1.5 fine") && !begins("2.1.$_", "2.2.5 fine"), "a name in it changes nothing");
     }
 }

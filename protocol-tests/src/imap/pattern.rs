@@ -73,15 +73,29 @@ impl Pattern {
         self.first == "*"
     }
 
+    /// False where no names could make it match, which is seen at once: the first word is another.
+    pub fn may_match(&self, response: &Response) -> bool {
+        let is_plain = |word: &str| !word.contains(['…', '$', '/', '[']);
+        match (response.kind == Kind::Untagged && self.is_untagged(), self.elements.first(), response.values.first()) {
+            (true, Some(Element::Word(word)), Some(Value::Atom(atom))) if is_plain(word) => {
+                word.as_bytes().eq_ignore_ascii_case(atom) || response.as_search.is_some()
+            }
+            _ => true,
+        }
+    }
+
     /// Whether `response` is what this pattern says. Names are bound only if it is.
     pub fn matches(&self, response: &Response, bindings: &mut Bindings) -> bool {
-        let mut trial = bindings.clone();
         let same_kind = match &response.kind {
             Kind::Untagged => self.first == "*",
             Kind::Continuation => self.first == "+",
             Kind::Tagged(tag) => bindings.fill(&self.first).is_ok_and(|first| first == tag.as_bytes()),
         };
-        let matched = same_kind && self.values_match(response, &mut trial) && self.text_matches(response, &mut trial);
+        if !same_kind {
+            return false;
+        }
+        let mut trial = bindings.clone();
+        let matched = self.values_match(response, &mut trial) && self.text_matches(response, &mut trial);
         if matched {
             *bindings = trial;
         }

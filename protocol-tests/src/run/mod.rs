@@ -8,7 +8,7 @@ mod connect;
 mod send;
 mod setup;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, segments: Se
         line: 0,
         peer: subject.fresh_peer(),
         segments,
-        longest_sending: 0,
+        places: BTreeSet::new(),
         ended: false,
         timed: transcript.is_timed(),
         unwaited_octets_max,
@@ -70,7 +70,7 @@ pub async fn transcript(transcript: &Transcript, subject: &Subject, segments: Se
         Err(Failure { line, got }) => Outcome::Failed(Broken { line, expected: source(line), got }),
     };
     let figures = run.measured.into_iter().map(|(line, samples)| Figure { line, what: source(line), samples });
-    Ended { outcome, conversation: run.log.0, figures: figures.collect(), longest_sending: run.longest_sending }
+    Ended { outcome, conversation: run.log.0, figures: figures.collect(), places: run.places }
 }
 
 /// The longest literal that need not wait for its `+`, of those that a transcript does not let wait (RFC 7888 §4, §5).
@@ -95,8 +95,8 @@ struct Run<'a> {
     line: usize,
     peer: IpAddr,
     segments: Segments,
-    /// In octets.
-    longest_sending: usize,
+    /// Where what it sends can be cut.
+    places: BTreeSet<usize>,
     /// The server has ended a conversation that it was allowed to end: nothing more can be shown.
     ended: bool,
     /// Something is measured: connections are listened to while others are at work.

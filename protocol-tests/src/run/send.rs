@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::connection::{Arrival, Entry, Reply, Segments, printable, stuffed};
 use crate::expect::Failure;
 use crate::imap::value::Kind;
+use crate::places;
 use crate::scram;
 use crate::transcript::{LinePart, RawPart, Sending};
 
@@ -16,11 +17,13 @@ const LONGEST_SPLIT: usize = 2_000;
 /// How much longer than others a sending octet by octet may take, for each.
 const OCTET_SPLIT: Duration = Duration::from_millis(50);
 
+/// What DEFLATE makes a line longer by where it finds nothing to shorten: its header, and the empty block of a flush.
+const DEFLATED_MORE_OCTETS: usize = 12;
+
 impl Run<'_> {
     pub(super) async fn write(&mut self, name: &str, bytes: &[u8], segments: Segments) -> Result<(), Failure> {
         let entry = Entry { line: self.line, connection: name.to_owned(), arrow: '→', text: printable(bytes) };
         self.log.0.push(entry);
-        self.longest_sending = self.longest_sending.max(bytes.len());
         let segments = match segments {
             Segments::Octets if bytes.len() > LONGEST_SPLIT => Segments::Whole,
             segments => segments,
@@ -30,6 +33,18 @@ impl Run<'_> {
         let deadline = self.subject.deadline() + OCTET_SPLIT * u32::try_from(octets).unwrap_or(u32::MAX);
         let sent = self.connection(name)?.send(bytes, segments, deadline).await;
         sent.map_err(|e| self.fail(e))
+    }
+
+    /// The same for what the transcript says, with a note of where it could have been cut.
+    async fn say(&mut self, name: &str, bytes: &[u8], segments: Segments) -> Result<(), Failure> {
+        if segments == Segments::Whole {
+            self.places.extend(places::of(bytes));
+            // Counted are the octets that go out, which may be a few more.
+            if self.connection(name)?.is_compressed() {
+                self.places.extend(0..(bytes.len() + DEFLATED_MORE_OCTETS).min(places::EVERY_PLACE_OCTETS));
+            }
+        }
+        self.write(name, bytes, segments).await
     }
 
     pub(super) async fn send(&mut self, name: &str, what: &Sending, split: bool) -> Result<(), Failure> {
@@ -51,11 +66,11 @@ impl Run<'_> {
                 }
                 self.write(name, &bytes, segments).await
             }
-            Sending::Data(message) => self.write(name, &stuffed(message), segments).await,
+            Sending::Data(message) => self.say(name, &stuffed(message), segments).await,
             Sending::Bdat { bytes, last } => {
                 let mut out = format!("BDAT {}{}\r\n", bytes.len(), if *last { " LAST" } else { "" }).into_bytes();
                 out.extend_from_slice(bytes);
-                self.write(name, &out, segments).await
+                self.say(name, &out, segments).await
             }
         }
     }
@@ -80,7 +95,7 @@ impl Run<'_> {
                     let (tilde, plus_sign) = (if *binary { "~" } else { "" }, if plus { "+" } else { "" });
                     out.extend(format!("{tilde}{{{}{plus_sign}}}\r\n", bytes.len()).into_bytes());
                     if !plus {
-                        self.write(name, &std::mem::take(&mut out), segments).await?;
+                        self.say(name, &std::mem::take(&mut out), segments).await?;
                         self.continuation(name).await?;
                     }
                     out.extend_from_slice(bytes);
@@ -88,7 +103,7 @@ impl Run<'_> {
             }
         }
         out.extend_from_slice(b"\r\n");
-        self.write(name, &out, segments).await
+        self.say(name, &out, segments).await
     }
 
     /// Waits for the `+` that a synchronising literal waits for (RFC 3501 §7.5).

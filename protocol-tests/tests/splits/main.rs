@@ -5,11 +5,12 @@
 //! could only be hoped for; and thousands of conversations take as long as one does over TCP.
 //!
 //! What a line sends is cut at one place in a run, and all its lines are: so there are as many runs as the longest of them
-//! has octets, less one. Of one that is longer than some hundred, the message of a DATA command, some are tried beyond that.
+//! has octets, less one. Of one that is longer than some hundred, the message of a DATA command, some are tried beyond that:
+//! [`protocol_tests::places`] says which.
 //!
 //! ```text
 //! cargo test --test splits                             each transcript, cut at one place
-//! POSTBELL_SPLITS=all cargo test --test splits         at all places
+//! POSTBELL_SPLITS=all cargo test --test splits         at all places, with a line for each folder that is done
 //! POSTBELL_SPLITS=17 cargo test --test splits          at that one
 //! POSTBELL_SPLITS_OF=imap/idle …                       those with this in their names
 //! ```
@@ -20,8 +21,11 @@
 
 mod server;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use protocol_tests::connection::Segments;
 use protocol_tests::outcome::{Case, Ended, Outcome};
@@ -33,10 +37,8 @@ use tokio::task::LocalSet;
 
 use self::server::{Server, can_be_in_memory, start};
 
-/// Up to so many octets every place is tried; beyond, so many that lie evenly, and the last few.
-const EVERY_PLACE_OCTETS: usize = 300;
-const BEYOND: usize = 50;
-const LAST: usize = 8;
+/// Where a transcript sends so much at once, a server has one run only: it would keep hundreds of such messages.
+const LARGE_OCTETS: usize = 100_000;
 
 /// What happens while a processor works, not while time passes: in virtual time it never does.
 const TAKES_REAL_TIME: [&str; 1] = ["imap/inprogress/a-long-search-says-how-far-it-is"];
@@ -60,22 +62,15 @@ impl Places {
         }
     }
 
-    /// The places of a transcript whose longest sending has so many octets.
-    fn of(self, name: &str, longest: usize) -> Vec<usize> {
-        let places = longest.saturating_sub(1);
+    /// Those of a transcript that can be cut at these.
+    fn of(self, name: &str, all: &BTreeSet<usize>) -> Vec<usize> {
         match self {
-            Places::All => {
-                let step = (places / BEYOND).max(1);
-                let is_tried = |place: &usize| {
-                    *place < EVERY_PLACE_OCTETS || place.is_multiple_of(step) || *place + LAST >= places
-                };
-                (0..places).filter(is_tried).collect()
-            }
+            Places::All => all.iter().copied().collect(),
             Places::One(place) => vec![place],
-            // The same for the same name.
+            // The same for the same name. Who sends nothing that is cut has nothing to show.
             Places::Sample => {
                 let drawn = name.bytes().fold(7_usize, |drawn, octet| drawn.wrapping_mul(31) + usize::from(octet));
-                vec![drawn % places.max(1)]
+                all.iter().nth(drawn % all.len().max(1)).copied().into_iter().collect()
             }
         }
     }
@@ -107,14 +102,15 @@ async fn cut(corpus: &Corpus, transcript: &Transcript, places: Places) -> Result
     let mut tried = Tried::default();
     let mut server: Server = fresh().await?;
     let whole = run::transcript(transcript, &server.subject, Segments::Whole).await;
-    let longest = whole.longest_sending;
+    let places = places.of(&transcript.name, &whole.places);
+    let is_large = whole.places.last().is_some_and(|last| *last > LARGE_OCTETS);
     if let Some(failure) = report(transcript, Segments::Whole, whole) {
         tried.failures.push(failure);
         return Ok(tried);
     }
-    for place in places.of(&transcript.name, longest) {
+    for place in places {
         // `dev` counts nothing that somebody else could have done; another may remember what the last run did.
-        if transcript.server != "dev" {
+        if transcript.server != "dev" || is_large {
             server.is_whole()?;
             server = fresh().await?;
         }
@@ -139,8 +135,75 @@ fn in_virtual_time(corpus: &Corpus, transcript: &Transcript, places: Places) -> 
     tried.unwrap_or_else(|why| Tried { cuts: 0, failures: vec![format!("{}: {why}", transcript.name)] })
 }
 
+/// What came of the transcripts of a folder so far.
+#[derive(Debug, Default)]
+struct Folder {
+    transcripts: usize,
+    /// Of which so many are not done.
+    left: usize,
+    cuts: usize,
+    failures: usize,
+    /// The time that passed here while they ran, of all threads together.
+    took: Duration,
+}
+
+/// What came of all of them.
+#[derive(Debug, Default)]
+struct Progress {
+    folders: BTreeMap<String, Folder>,
+    failures: Vec<String>,
+}
+
+impl Progress {
+    fn of(transcripts: &[Transcript]) -> Progress {
+        let mut progress = Progress::default();
+        for transcript in transcripts {
+            let folder = progress.folders.entry(folder(&transcript.name).to_owned()).or_default();
+            folder.transcripts += 1;
+            folder.left += 1;
+        }
+        progress
+    }
+
+    /// Takes note of what came of one; the last one of a folder is the time to tell of it.
+    fn note(&mut self, name: &str, tried: Tried, took: Duration) -> Option<String> {
+        let folder = self.folders.get_mut(folder(name))?;
+        folder.left -= 1;
+        folder.cuts += tried.cuts;
+        folder.failures += tried.failures.len();
+        folder.took += took;
+        self.failures.extend(tried.failures);
+        (folder.left == 0).then(|| line(self::folder(name), folder))
+    }
+
+    fn total(&self) -> Folder {
+        self.folders.values().fold(Folder::default(), |total, folder| Folder {
+            transcripts: total.transcripts + folder.transcripts,
+            left: total.left + folder.left,
+            cuts: total.cuts + folder.cuts,
+            failures: total.failures + folder.failures,
+            took: total.took + folder.took,
+        })
+    }
+}
+
+fn folder(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn line(name: &str, Folder { transcripts, cuts, failures, took, .. }: &Folder) -> String {
+    let seconds = took.as_secs_f64();
+    format!("{name:20} {transcripts:5} transcripts {cuts:7} cuts {failures:4} failures {seconds:7.1} s")
+}
+
+/// Tells it at once, also where a test's output is kept back until it ends.
+fn tell(line: &str) {
+    writeln!(std::io::stderr(), "{line}").expect("standard error takes a line");
+}
+
 #[test]
 fn every_cut_gives_the_same_conversation() {
+    let began = Instant::now();
     let corpus = Corpus::default();
     let configurations = corpus.root.join("configurations");
     let (places, only) = (Places::asked_for(), std::env::var("POSTBELL_SPLITS_OF").unwrap_or_default());
@@ -150,26 +213,28 @@ fn every_cut_gives_the_same_conversation() {
     let (here, elsewhere): (Vec<_>, Vec<_>) = transcripts.into_iter().partition(|transcript| {
         can_be_in_memory(&transcript.server, &configurations) && !TAKES_REAL_TIME.contains(&transcript.name.as_str())
     });
-    let (next, cuts, failures) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, progress) = (AtomicUsize::new(0), Mutex::new(Progress::of(&here)));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(transcript) = here.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let began = Instant::now();
                     let tried = in_virtual_time(&corpus, transcript, places);
-                    cuts.fetch_add(tried.cuts, Ordering::Relaxed);
-                    failures.lock().unwrap_or_else(PoisonError::into_inner).extend(tried.failures);
+                    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                    let done = progress.note(&transcript.name, tried, began.elapsed());
+                    if let (Places::All, Some(line)) = (places, done) {
+                        tell(&line);
+                    }
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!(
-        "{} transcripts, cut at {} places, of which {} failed; {} are not here",
-        here.len(),
-        cuts.into_inner(),
-        failures.len(),
-        elsewhere.len()
-    );
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tell(&line("all", &progress.total()));
+    let (elsewhere, took) = (elsewhere.len(), began.elapsed().as_secs_f64());
+    tell(&format!(
+        "{took:.1} s with {workers} threads; {elsewhere} more transcripts need a network, or a processor's time"
+    ));
+    assert!(progress.failures.is_empty(), "{}", progress.failures.join("\n\n"));
 }

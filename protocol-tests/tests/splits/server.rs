@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use postbell::auth::{Origin, credentials_from_password};
 use postbell::config::{Config, Endpoint};
 use postbell::net::limits::Network;
@@ -110,9 +112,16 @@ pub(crate) async fn start(configuration: &str, configurations: &Path) -> Result<
 /// The password of every account.
 const PASSWORD: &str = "correct-horse";
 
-/// Hashing takes long, and what comes of it may be the same for all.
-static CREDENTIALS: LazyLock<Credentials> =
-    LazyLock::new(|| credentials_from_password(PASSWORD).expect("a password that can be hashed"));
+/// To hash a password takes long, so it is done once for all accounts; and to hash it again at each login takes as long, so
+/// this hash is a cheap one: a server takes the costs from the hash.
+static CREDENTIALS: LazyLock<Credentials> = LazyLock::new(|| {
+    let params = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, Params::MIN_P_COST, None).expect("costs");
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let salt = SaltString::encode_b64(&[7; 16]).expect("a salt");
+    let hash = cheap.hash_password(PASSWORD.as_bytes(), &salt).expect("a password that can be hashed");
+    let credentials = credentials_from_password(PASSWORD).expect("a password that can be hashed");
+    Credentials { password_hash: hash.to_string(), ..credentials }
+});
 
 impl Server {
     /// Whether a session has panicked: that ends one session and is survived, but it is a bug.
