@@ -15,9 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub type Provision =
     Box<dyn Fn(String, String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-const MICROS_A_DAY: u128 = 86_400_000_000;
+const MICROS_A_DAY: u64 = 86_400_000_000;
 /// More than any run takes.
-const NUMBERS_A_RUN: u128 = 10_000;
+const NUMBERS_A_RUN: u64 = 10_000;
 
 /// Where accounts come from.
 pub enum Supply {
@@ -37,9 +37,13 @@ impl Supply {
     pub fn new(form: &str) -> Supply {
         // Accounts of another run against the same server are left alone, though it began a moment ago: each microsecond of a
         // day has numbers of its own.
-        let micros = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros());
-        let first = u64::try_from(micros % MICROS_A_DAY * NUMBERS_A_RUN).unwrap_or(0);
-        Supply::New { form: form.to_owned(), next: AtomicU64::new(first) }
+        static LATEST: AtomicU64 = AtomicU64::new(0);
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or_default();
+        let later = |latest: u64| now.max(latest + 1);
+        let latest = LATEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| Some(later(latest)));
+        let moment = latest.map_or(now, later);
+        Supply::New { form: form.to_owned(), next: AtomicU64::new(moment % MICROS_A_DAY * NUMBERS_A_RUN) }
     }
 
     /// These accounts, which exist.
