@@ -7,10 +7,10 @@
 //! 6. `postmaster` and `abuse` (RFC 5321 §4.5.1, RFC 2142 §4, §5) where the configuration names somebody for them;
 //! 7. the catch-all of the domain (`@example.org → alice@example.org`), without detail: it belongs to a name that is none.
 //!
-//! Aliases lead to aliases at most [`DEPTH_MAX`] deep, and to at most [`ADDRESSEES_MAX`] in all. Circles and what passes these
-//! bounds are refused when an alias is added; where they come about all the same (an alias is used before it is made), that
-//! is a [`Trouble`], and mail has to wait until somebody mends it. A name that leads to somebody and to somebody who is gone
-//! leads to those who are there.
+//! Aliases lead to aliases at most [`DEPTH_MAX`] deep, and to at most [`ADDRESSEES_MAX`] in all. Circles and what
+//! passes these bounds are refused when an alias is added; where they come about all the same (an alias is used before
+//! it is made), that is a [`Trouble`], and mail has to wait until somebody mends it. A name that leads to somebody and
+//! to somebody who is gone leads to those who are there.
 //!
 //! Sees accounts and aliases by their names alone ([`Names`]), so it can be held to an oracle.
 

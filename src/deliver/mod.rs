@@ -5,8 +5,8 @@
 //! observer, and turns their errors into replies; it knows no socket, and of the protocol only envelope and reply.
 //!
 //! A message is stored once, with its trace header in front, in one commit for all recipients: either each of them has
-//! it or none, so one answer serves all. In which mailboxes is decided when all of it has come ([`filing`]); each has it once.
-//! Whoever is told 250 has handed over the responsibility for it (RFC 5321 §6.1).
+//! it or none, so one answer serves all. In which mailboxes is decided when all of it has come ([`filing`]); each has
+//! it once. Whoever is told 250 has handed over the responsibility for it (RFC 5321 §6.1).
 
 mod filing;
 mod hops;

@@ -1,15 +1,16 @@
-//! What recipients' own rules say about a message: their scripts are run over it, and what these want is looked up (RFC 5228).
+//! What recipients' own rules say about a message: their scripts are run over it, and what these want is looked up (RFC
+//! 5228).
 //!
 //! **Rules never lose mail.** A script that fails is given up as a whole, and the message goes to INBOX; so it does where one
 //! thing that a script wants can't be had (a mailbox that is not there, an address that is nobody's), beside all else that it
 //! wants. Both are told in the log, and nobody else hears of it: it is no affair of the sender's.
 //!
 //! A message is redirected once ([decision 12](../../docs/decisions/0012-sieve-redirect-stays-here.md)): the rules of whoever
-//! gets it then are run, and another redirect in them fails. So nothing goes in circles, and with [`REDIRECTED_MAX`] one message
-//! costs no more than its recipients and as many again.
+//! gets it then are run, and another redirect in them fails. So nothing goes in circles, and with [`REDIRECTED_MAX`]
+//! one message costs no more than its recipients and as many again.
 //!
-//! Scripts run on the blocking pool, as the message parser does; what they may cost is bounded ([`crate::sieve`]), and a panic
-//! costs the rules of one recipient.
+//! Scripts run on the blocking pool, as the message parser does; what they may cost is bounded ([`crate::sieve`]), and
+//! a panic costs the rules of one recipient.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ use crate::sieve::{self, Action, Failure, FileInto, Mail, Mailboxes, Outcome, Sc
 use crate::smtp::{self, Envelope};
 use crate::store::{AccountId, Error, FlagNames, Flags, INBOX, Incoming, Mailbox, Placement, SpecialUse, Store};
 
-/// How many recipients the rules of all recipients together may redirect one message to: as many as a transaction may have. An
-/// address may be an alias of a thousand.
+/// How many recipients the rules of all recipients together may redirect one message to: as many as a transaction may
+/// have. An address may be an alias of a thousand.
 const REDIRECTED_MAX: usize = 1_000;
 
 /// Somewhere rules want a message to be.

@@ -43,7 +43,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Before login a stranger holds our memory: 8 KiB (RFC 2683 §3.2.1.5) is enough for any LOGIN, and for SASL responses with tokens.
+    /// Before login a stranger holds our memory: 8 KiB (RFC 2683 §3.2.1.5) is enough for any LOGIN, and for SASL
+    /// responses with tokens.
     pub const BEFORE_LOGIN: Limits = Limits { line: 8 << 10, literal: 8 << 10, command: 8 << 10, message: 0 };
 
     /// After login: RFC 7162 §4 advises clients to stay near 8 KiB a line; 64 KiB leave room for those that name 8,000

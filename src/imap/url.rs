@@ -1,4 +1,5 @@
-//! IMAP URLs of messages that are here, relative to the session (RFC 5092 §7.2; RFC 4469 §3 says which of them CATENATE takes).
+//! IMAP URLs of messages that are here, relative to the session (RFC 5092 §7.2; RFC 4469 §3 says which of them CATENATE
+//! takes).
 //!
 //! ```abnf
 //! url          = [enc-mailbox] [";UIDVALIDITY=" nz-number] "/;UID=" nz-number ["/;SECTION=" enc-section]

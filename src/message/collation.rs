@@ -1,5 +1,5 @@
-//! i;unicode-casemap (RFC 5051 §2): how texts are compared, by SEARCH for substrings, by SORT and THREAD for order and equality
-//! (RFC 5255 §4.2, RFC 5256 §7).
+//! i;unicode-casemap (RFC 5051 §2): how texts are compared, by SEARCH for substrings, by SORT and THREAD for order and
+//! equality (RFC 5255 §4.2, RFC 5256 §7).
 //!
 //! Each character goes to title case, by Unicode's simple mapping, and is then decomposed as far as it can be, with the
 //! compatible decompositions too; the UTF-8 of what comes out is compared octet by octet. So `é` is an `E` and an accent, and

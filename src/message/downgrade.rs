@@ -3,15 +3,17 @@
 //!
 //! What is shown is a surrogate, made when it is asked for and kept nowhere; the message stays as it came. Of each field with
 //! UTF-8 in it:
-//! - Addresses (RFC 6858 §2.1): a name becomes encoded words; a domain its A-labels, which mean the same; an address whose local part
-//!   has no ASCII form is shown as a name with an address under `.invalid`, so that no answer goes to a stranger.
+//! - Addresses (RFC 6858 §2.1): a name becomes encoded words; a domain its A-labels, which mean the same; an address
+//!   whose local part has no ASCII form is shown as a name with an address under `.invalid`, so that no answer goes to
+//!   a stranger.
 //! - `Subject:` (RFC 6858 §2.3), and `Comments:` and `Content-Description:`, which are text like it, become encoded words.
-//! - Parameters of MIME fields (RFC 6858 §2.2) are written after RFC 2231, as RFC 6857 has it: without its name an attachment is lost.
-//!   `boundary` stays: it has to be what stands between the parts.
-//! - All others are left out (RFC 6858 §2.4). Lines that are no field stay: who leaves out their header may have written a body there.
+//! - Parameters of MIME fields (RFC 6858 §2.2) are written after RFC 2231, as RFC 6857 has it: without its name an
+//!   attachment is lost. `boundary` stays: it has to be what stands between the parts.
+//! - All others are left out (RFC 6858 §2.4). Lines that are no field stay: who leaves out their header may have
+//!   written a body there.
 //!
-//! Fields with octets above 127 that are no UTF-8 are none of RFC 6532's, and no extension makes them right: they stay as they
-//! are. So does everything in bodies: what they say with 8bit, MIME allows.
+//! Fields with octets above 127 that are no UTF-8 are none of RFC 6532's, and no extension makes them right: they stay
+//! as they are. So does everything in bodies: what they say with 8bit, MIME allows.
 //!
 //! RFC 6857 and 6858 are cited from memory.
 
@@ -35,8 +37,8 @@ pub struct Patch {
 /// What stands for an address that has no ASCII form (RFC 6858 §2.1).
 const NO_ADDRESS: &str = "invalid@internationalized-address.invalid";
 
-/// The longest line with encoded words (RFC 2047 §2), and how much UTF-8 one of them holds: 40 characters of base64 and 12 around
-/// them, so that the first has room behind the name of its field.
+/// The longest line with encoded words (RFC 2047 §2), and how much UTF-8 one of them holds: 40 characters of base64 and
+/// 12 around them, so that the first has room behind the name of its field.
 const LINE_OCTETS: usize = 76;
 const WORD_OCTETS: usize = 30;
 
@@ -64,8 +66,8 @@ const TEXT_FIELDS: [&[u8]; 3] = [b"Subject", b"Comments", b"Content-Description"
 /// Fields with parameters (RFC 2045 §5, RFC 2183).
 const PARAMETER_FIELDS: [&[u8]; 2] = [b"Content-Type", b"Content-Disposition"];
 
-/// Where the headers of a message are: its own, those of its parts, those of messages enclosed in it, in their order. None lies
-/// in another. Those of parts that are opaque are not known.
+/// Where the headers of a message are: its own, those of its parts, those of messages enclosed in it, in their order.
+/// None lies in another. Those of parts that are opaque are not known.
 pub fn headers(summary: &Summary) -> Vec<Span> {
     let mut found = Vec::new();
     collect(&summary.structure, &mut found);

@@ -1,9 +1,9 @@
 //! What is inside a message, as the protocols need it.
 //!
 //! A [`Summary`] is found once, when the message comes in, and is kept beside its body: ENVELOPE and BODYSTRUCTURE
-//! (RFC 3501 §7.4.2), PREVIEW (RFC 8970) and the usual header fields come from it without opening the body, and the places of all parts, so that BODY[section] reads only
-//! the octets that it shows. The other modules read bytes again when somebody asks for them: [`section`], [`binary`],
-//! [`search`].
+//! (RFC 3501 §7.4.2), PREVIEW (RFC 8970) and the usual header fields come from it without opening the body, and the
+//! places of all parts, so that BODY[section] reads only the octets that it shows. The other modules read bytes again
+//! when somebody asks for them: [`section`], [`binary`], [`search`].
 //!
 //! The rules of this module:
 //! - Messages are hostile. Any octets give a summary; nothing here panics, recurses without a bound, or takes more than

@@ -1,6 +1,6 @@
-//! Two charsets of seven bits that browsers do not read any more, so that encoding_rs has a replacement character for all of a
-//! text: ISO-2022-KR (RFC 1557) and HZ (RFC 1843). Old mail from Korea and China is full of them. Both shift between ASCII and a
-//! table of two octets a character, which with the eighth bits set is EUC-KR's and GBK's.
+//! Two charsets of seven bits that browsers do not read any more, so that encoding_rs has a replacement character for
+//! all of a text: ISO-2022-KR (RFC 1557) and HZ (RFC 1843). Old mail from Korea and China is full of them. Both shift
+//! between ASCII and a table of two octets a character, which with the eighth bits set is EUC-KR's and GBK's.
 
 use encoding_rs::{EUC_KR, Encoding, GBK};
 
@@ -31,8 +31,8 @@ fn iso_2022_kr(octets: &[u8]) -> (String, bool) {
     text.finish()
 }
 
-/// RFC 1843 §2: `~{` shifts to the table and `~}` back, `~~` is a tilde, a tilde at the end of a line is nothing; a line begins in
-/// ASCII.
+/// RFC 1843 §2: `~{` shifts to the table and `~}` back, `~~` is a tilde, a tilde at the end of a line is nothing; a
+/// line begins in ASCII.
 fn hz(octets: &[u8]) -> (String, bool) {
     let (mut text, mut rest) = (Text::of(GBK), octets);
     while let Some((first, behind)) = rest.split_first() {

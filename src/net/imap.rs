@@ -8,7 +8,8 @@
 //!   gathered while the last write was under way leaves together.
 //! - COMPRESS lies between the framer and the socket ([`compression`](super::compression)). A session that has been quiet
 //!   for a while gives back what compressing takes.
-//! - STARTTLS: what was received before the handshake is forgotten (RFC 3501 §11.1, RFC 9051 §11.1), and the session begins anew.
+//! - STARTTLS: what was received before the handshake is forgotten (RFC 3501 §11.1, RFC 9051 §11.1), and the session
+//!   begins anew.
 //!
 //! Knows no command but IDLE, and that only to wait in another way.
 

@@ -3,7 +3,8 @@
 //! What is found out of the client holds for its whole session, what is found out of the sender for a transaction. Both
 //! are asked for from the first recipient on that is somebody's here (whoever only guesses at names costs the DNS nothing),
 //! beside the reading of the message. Each check runs as a task of its own: its panic, or its being too late, is
-//! `temperror`, and the mail is taken as if the DNS had no answer. Neighbours, who speak LMTP, have asked already (RFC 2033 §1).
+//! `temperror`, and the mail is taken as if the DNS had no answer. Neighbours, who speak LMTP, have asked already (RFC
+//! 2033 §1).
 
 use std::net::IpAddr;
 use std::time::Duration;

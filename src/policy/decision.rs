@@ -2,7 +2,8 @@
 //!
 //! Two moments decide. At RCPT what is known of the client and its sender, so that whoever is refused learns it for each
 //! recipient, and postmaster stays within reach of all (RFC 5321 §4.5.1, RFC 5782 §3). At the end of the message what its
-//! header says of its author (RFC 7208 §8, RFC 7489 §6.7). Where the DNS has no answer, mail is put off only if that answer could have refused it.
+//! header says of its author (RFC 7208 §8, RFC 7489 §6.7). Where the DNS has no answer, mail is put off only if that
+//! answer could have refused it.
 
 use std::str::FromStr;
 

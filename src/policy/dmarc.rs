@@ -1,9 +1,9 @@
 //! DMARC (RFC 7489): what the domain in From wants done with mail that nobody vouches for.
 //!
 //! Records are read by `mail-auth`. Which record holds, and what an organisation is, is found by asking the DNS upwards,
-//! name by name (RFC 9989 §4.10, which replaces the list of public suffixes of RFC 7489 §3.2): no list has to be kept up to date.
-//! Of RFC 7489 stays what senders still rely on: `pct` (§6.6.4), and that each domain of a From with several has its say
-//! (§6.6.1). Several records at one name are none (§6.6.3).
+//! name by name (RFC 9989 §4.10, which replaces the list of public suffixes of RFC 7489 §3.2): no list has to be kept
+//! up to date. Of RFC 7489 stays what senders still rely on: `pct` (§6.6.4), and that each domain of a From with
+//! several has its say (§6.6.1). Several records at one name are none (§6.6.3).
 
 use std::net::IpAddr;
 

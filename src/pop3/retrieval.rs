@@ -9,8 +9,8 @@
 //! what follows, which a stranger wrote, the answer to their next command. So a dot behind a bare LF is stuffed as well:
 //! we differ from RFC 1939 §3 on purpose. Those clients take the dot away again; a strict one shows one dot more.
 //!
-//! To a client that has not said UTF8, headers with UTF-8 in them are shown as `message::downgrade` writes them (RFC 6856 §2.1):
-//! patches, put in the place of those headers on the way.
+//! To a client that has not said UTF8, headers with UTF-8 in them are shown as `message::downgrade` writes them (RFC
+//! 6856 §2.1): patches, put in the place of those headers on the way.
 
 use std::vec;
 

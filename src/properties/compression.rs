@@ -26,8 +26,8 @@ pub(super) fn inflates_alike(input: &[u8]) {
     assert_eq!(inflate(&choice.splits(&sent)[2], true), Ok(octets.to_vec()));
 }
 
-/// What it stands for. What came before something that is no DEFLATE does not count: how much of it there is depends on how it
-/// came, and the connection is closed.
+/// What it stands for. What came before something that is no DEFLATE does not count: how much of it there is depends on
+/// how it came, and the connection is closed.
 fn inflate(pieces: &[&[u8]], rests: bool) -> Result<Vec<u8>, Corrupt> {
     let mut client = Compression::new();
     let mut inflated = Vec::new();

@@ -116,7 +116,8 @@ fn is_parameters(value: &Value) {
     );
 }
 
-/// What a field says is text of bounded length, whatever it says: its words decoded, its addresses, dates, IDs and base subject.
+/// What a field says is text of bounded length, whatever it says: its words decoded, its addresses, dates, IDs and base
+/// subject.
 pub(super) fn texts_are_bounded(value: &[u8]) {
     let text = header::decoded(value);
     assert!(text.len() <= 4 * value.len() + 16, "{} octets of {}", text.len(), value.len());

@@ -1,16 +1,17 @@
 //! What holds for any octets whatsoever, at each door through which a stranger's octets come.
 //!
 //! A [`Property`] is a function of octets that panics where something does not hold. Each has two uses:
-//! - `cargo test --lib properties` replays it over its seeds (what `fixtures/`, `protocol-tests/messages` and the clients of the
-//!   transcripts say) and over every file of `fixtures/found/NAME/`, so that what was found once is never lost;
+//! - `cargo test --lib properties` replays it over its seeds (what `fixtures/`, `protocol-tests/messages` and the
+//!   clients of the transcripts say) and over every file of `fixtures/found/NAME/`, so that what was found once is
+//!   never lost;
 //! - `protocol-tests/fuzz/run NAME SECONDS` looks for octets over which it does not hold, guided by coverage
 //!   (`docs/decisions/0017-fuzzing-on-stable.md`). What it finds becomes a file of `fixtures/found/NAME/`.
 //!
 //! It is compiled for these two alone, as part of this crate: so no parser has to be shown to the world to be fuzzed.
 //!
 //! The rules here:
-//! - Not to panic is the least. A property says what the octets may not do: be another conversation when they are cut in other
-//!   places, mean something else when they are printed and read again, get an answer that was not earned.
+//! - Not to panic is the least. A property says what the octets may not do: be another conversation when they are cut
+//!   in other places, mean something else when they are printed and read again, get an answer that was not earned.
 //! - The same octets give the same result: no chance, no clock, no file, no thread.
 //! - Where the octets have to choose (a dialect, limits, where to cut), their first one does: [`Choice`].
 

@@ -6,8 +6,8 @@
 //! taken for a whole one; and no octet in it means anything. Then comes the last word.
 //!
 //! Nothing is tried again here: who asked has the message until it is told that it is on disk. Where one of several
-//! recipients can't have it *now*, none of them has it, and whoever tries again doubles nothing. Where one is refused for good
-//! when it is named, the others have it; what is refused behind the message's end is refused to all.
+//! recipients can't have it *now*, none of them has it, and whoever tries again doubles nothing. Where one is refused
+//! for good when it is named, the others have it; what is refused behind the message's end is refused to all.
 
 use std::fmt;
 use std::future::Future;

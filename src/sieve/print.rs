@@ -1,5 +1,5 @@
-//! Prints what [`parse`](super::parse) reads, one command a line, blocks indented. Only tests and properties print scripts: what somebody wrote
-//! is kept and shown as they wrote it.
+//! Prints what [`parse`](super::parse) reads, one command a line, blocks indented. Only tests and properties print
+//! scripts: what somebody wrote is kept and shown as they wrote it.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! The commands of SMTP and LMTP as values, the facts about each in one table, and their printer.
 //!
-//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS), RFC 4954 (AUTH). The parameters of MAIL and RCPT are in
-//! [`super::parameters`], the parser is [`super::parse`].
+//! RFC 5321 §4.1, RFC 2033 §4 (LHLO), RFC 3030 §2 (BDAT), RFC 3207 (STARTTLS), RFC 4954 (AUTH). The parameters of MAIL
+//! and RCPT are in [`super::parameters`], the parser is [`super::parse`].
 
 use std::fmt;
 

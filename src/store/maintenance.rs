@@ -5,8 +5,8 @@
 //!
 //! **Compaction** gives back the space of expunged messages, a segment at a time, once less than half of it is needed:
 //! 1. All that the segment's records say about accounts and mailboxes is said again, as state records in the present
-//!    segment (commits like any other, synced), unless a later state says it already; so a rebuild without the old segment never repeats a UID and brings
-//!    nothing back.
+//!    segment (commits like any other, synced), unless a later state says it already; so a rebuild without the old
+//!    segment never repeats a UID and brings nothing back.
 //! 2. Bodies that are needed are copied into a segment of its own kind, with the `commit_seq` they always had, and synced.
 //! 3. The index is pointed there by a checkpoint, synced.
 //! 4. The old segment is removed. Whoever reads it at this moment reads on.

@@ -1,9 +1,9 @@
 //! What the comments of Rust code cite.
 //!
-//! Comments are prose, so this is looser than [`crate::citation::parse`]: a document is named once, and each `§` behind it belongs
-//! to it until another document is named, also in the next line of the same comment. A `§` before any document belongs to
-//! the one that the story of the file (`//!`) names first. `§3 to §5` is three sections. Sections of documents that are no
-//! RFCs are read over.
+//! Comments are prose, so this is looser than [`crate::citation::parse`]: a document is named once, and each `§` behind
+//! it belongs to it until another document is named, also in the next line of the same comment. A `§` before any
+//! document belongs to the one that the story of the file (`//!`) names first. `§3 to §5` is three sections. Sections
+//! of documents that are no RFCs are read over.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
 //! docs/rfc-statements.md: what people say of each section, the source of docs/RFC.md.
 //!
 //! It is Markdown. Below a heading that begins with a document (`### RFC 2177, IDLE`) stands a table of two columns: which
-//! sections, and what Postbell does of them, which begins with yes, partly, no or used. A row without a section is about the whole
-//! document. Everything else goes to the page as it is.
+//! sections, and what Postbell does of them, which begins with yes, partly, no or used. A row without a section is
+//! about the whole document. Everything else goes to the page as it is.
 
 use std::sync::LazyLock;
 

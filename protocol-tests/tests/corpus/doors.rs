@@ -32,8 +32,8 @@ impl Door {
 
     /// What is stored of a message that came in here, behind what the door puts before it; `None`: it is refused.
     ///
-    /// DATA has lines, so a bare CR or LF is refused (RFC 5321 §2.3.8), and a last line gets its end. BDAT with BINARYMIME and
-    /// APPEND take any octets; an APPEND of none is none (RFC 3502 §6.3.11).
+    /// DATA has lines, so a bare CR or LF is refused (RFC 5321 §2.3.8), and a last line gets its end. BDAT with
+    /// BINARYMIME and APPEND take any octets; an APPEND of none is none (RFC 3502 §6.3.11).
     pub(crate) fn stored(self, message: &[u8]) -> Option<Cow<'_, [u8]>> {
         match self {
             Door::SmtpData | Door::LmtpData if has_bare_line_ends(message) => None,

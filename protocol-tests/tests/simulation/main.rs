@@ -11,9 +11,9 @@
 //!
 //! What is held:
 //!
-//! - **Nobody waits for news.** Whoever listens (IDLE, NOTIFY) on a connection that works knows of every change to its mailbox
-//!   within a bound, with nothing else happening: each commit is followed by a look into the minds of all who listen, and so
-//!   is each beginning of an IDLE.
+//! - **Nobody waits for news.** Whoever listens (IDLE, NOTIFY) on a connection that works knows of every change to its
+//!   mailbox within a bound, with nothing else happening: each commit is followed by a look into the minds of all who
+//!   listen, and so is each beginning of an IDLE.
 //! - **What was answered is kept.** A message with its 250 is with each of its readers once, octet for octet, however the
 //!   server ended since; one that was refused, or was cut off before its last octet, is nowhere; what was told to be gone
 //!   stays gone; a UID means one message for ever.
@@ -21,12 +21,13 @@
 //! - **Nobody hangs.** Every command is answered, every IDLE gives signs of life, and whoever says nothing is logged out.
 //! - The rules of every IMAP session that the transcripts hold, too (`protocol_tests::imap::always`).
 //!
-//! That it finds what it is for was shown with mistakes made by hand, one at a time; each but one was found in the first world,
-//! and made small, within seconds of a debug build: one wake-up in thirty that is dropped; an IDLE that does not look at what
-//! happened before it; a UID that VANISHED (EARLIER) forgets; a deletion by POP3 that rings nobody; flags of every fifth UID
-//! that are not told; places in the committer's queue that are not given back, so that after a while nobody is answered; a full
-//! stop that is not recognised where a segment begins; no autologout. A 250 before the commit was missed by twenty worlds, until
-//! machines began to die between the question to the disk and its answer ([`server`]); then by none.
+//! That it finds what it is for was shown with mistakes made by hand, one at a time; each but one was found in the
+//! first world, and made small, within seconds of a debug build: one wake-up in thirty that is dropped; an IDLE that
+//! does not look at what happened before it; a UID that VANISHED (EARLIER) forgets; a deletion by POP3 that rings
+//! nobody; flags of every fifth UID that are not told; places in the committer's queue that are not given back, so that
+//! after a while nobody is answered; a full stop that is not recognised where a segment begins; no autologout. A 250
+//! before the commit was missed by twenty worlds, until machines began to die between the question to the disk and its
+//! answer ([`server`]); then by none.
 //!
 //! A failure prints its seed, the rule, and what was said to and by whoever found it, in the smallest world that was found to
 //! break it.

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Not cut is what a transcript sends as `C raw:`, which is meant to arrive together, and what the runner says by itself
-//! (logins, deliveries). Not here, but in `cargo test --test conformance -- --split-at PLACE`, is what needs a DNS, a proxy, or the
-//! time that a processor takes.
+//! (logins, deliveries). Not here, but in `cargo test --test conformance -- --split-at PLACE`, is what needs a DNS, a
+//! proxy, or the time that a processor takes.
 
 mod server;
 

@@ -1,5 +1,5 @@
-//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502 §6.3.11), with APPENDUID (RFC 4315 §3), literal8 (RFC 3516 §4.4),
-//! UTF8 (RFC 6855 §4) and CATENATE (RFC 4469).
+//! APPEND (RFC 3501 §6.3.11) of one message or several (RFC 3502 §6.3.11), with APPENDUID (RFC 4315 §3), literal8 (RFC
+//! 3516 §4.4), UTF8 (RFC 6855 §4) and CATENATE (RFC 4469).
 //!
 //! A header with octets above 127 is taken from every client, whatever it has enabled and whether it says `UTF8 (…)` or not.
 //! RFC 6855 §4 would have it refused before `ENABLE UTF8=ACCEPT`; but much old mail has such headers, and who moves it here

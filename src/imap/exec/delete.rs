@@ -1,7 +1,8 @@
 //! DELETE (RFC 3501 §6.3.4): the mailbox and its messages; its inferiors stay, and while it has any, LIST goes on to show
 //! its name, which can't be selected.
 //!
-//! Other sessions that have it selected are told BYE (RFC 2180 §3.3). This one knows what it does: it is left without a mailbox.
+//! Other sessions that have it selected are told BYE (RFC 2180 §3.3). This one knows what it does: it is left without a
+//! mailbox.
 
 use super::failure::Failure;
 use super::{Context, Done, Outcome, old_name, tree};

@@ -1,4 +1,5 @@
-//! ID (RFC 2971 §3.1): who we are, for whoever has to find an error. The client's fields go to the log and decide nothing (§1).
+//! ID (RFC 2971 §3.1): who we are, for whoever has to find an error. The client's fields go to the log and decide
+//! nothing (§1).
 
 use super::{Context, Done, Outcome};
 use crate::imap::response::Data;

@@ -1,5 +1,5 @@
-//! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348 §3), special uses (RFC 6154 §2), and the options
-//! of RFC 5258, among them STATUS (RFC 5819), MYRIGHTS (RFC 8440) and METADATA (RFC 9590).
+//! LIST (RFC 3501 §6.3.8), with `\HasChildren` and `\HasNoChildren` (RFC 3348 §3), special uses (RFC 6154 §2), and the
+//! options of RFC 5258, among them STATUS (RFC 5819), MYRIGHTS (RFC 8440) and METADATA (RFC 9590).
 //!
 //! A superior that is no mailbox, but has mailboxes below it, is a name that can't be selected: `\Noselect`, or
 //! `\NonExistent` for a client that uses options and so knows the word (RFC 5258 §3).

@@ -20,8 +20,8 @@ pub(super) const SMALL_OCTETS: u32 = 16 * 1024;
 const GROUP_HEADERS_OCTETS: u32 = 1 << 20;
 
 /// The UIDs that a command names, as far as the client counts them. A UID that is not there is passed over (RFC 3501
-/// §6.4.8, RFC 9051 §6.4.9); a sequence number that is not there is an error of the client (RFC 3501 §9, `seq-number`). `$` is the same either way, and
-/// good where it is empty too (RFC 5182 §2.1).
+/// §6.4.8, RFC 9051 §6.4.9); a sequence number that is not there is an error of the client (RFC 3501 §9, `seq-number`).
+/// `$` is the same either way, and good where it is empty too (RFC 5182 §2.1).
 pub(super) fn named(view: &View, by: Numbering, set: &SequenceSet) -> Result<UidSet, Failure> {
     Ok(match by {
         _ if set.is_saved() => view.saved().clone(),

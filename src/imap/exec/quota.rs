@@ -1,8 +1,8 @@
 //! GETQUOTA and GETQUOTAROOT (RFC 9208 §4.1.1, §4.1.2): how much an account may hold, and how much it does.
 //!
-//! An account with a limit has one quota root (§3.2), `""`, for all its mailboxes, those included that are not there yet; an account
-//! without has none. SETQUOTA is not offered: limits are the operator's. They are hard, so that a warning never comes with
-//! an OK (§4.3.1): who would pass one gets `NO [OVERQUOTA]`, and nothing is added.
+//! An account with a limit has one quota root (§3.2), `""`, for all its mailboxes, those included that are not there
+//! yet; an account without has none. SETQUOTA is not offered: limits are the operator's. They are hard, so that a
+//! warning never comes with an OK (§4.3.1): who would pass one gets `NO [OVERQUOTA]`, and nothing is added.
 
 use super::failure::Failure;
 use super::{Context, Done, Outcome};
@@ -30,8 +30,8 @@ pub(super) fn get_root(cx: &mut Context<'_>, mailbox: &str) -> Outcome {
     Ok(Done::ok("GETQUOTAROOT done"))
 }
 
-/// The QUOTA response, where something is limited. STORAGE is in units of 1,024 octets (§5.1): what is used is rounded up, and
-/// what is allowed down, so that nobody counts on room that there is not.
+/// The QUOTA response, where something is limited. STORAGE is in units of 1,024 octets (§5.1): what is used is rounded
+/// up, and what is allowed down, so that nobody counts on room that there is not.
 fn quota(cx: &Context<'_>, account: AccountId) -> Option<Data> {
     let quota = cx.store().quota(account);
     let usage = cx.store().usage(account);

@@ -1,5 +1,5 @@
-//! APPEND and REPLACE, between the octets of their messages (RFC 3501 §6.3.11, RFC 3502 §6.3.11, RFC 3516 §4.4, RFC 4469 §5, RFC
-//! 6855 §4, RFC 8508 §5).
+//! APPEND and REPLACE, between the octets of their messages (RFC 3501 §6.3.11, RFC 3502 §6.3.11, RFC 3516 §4.4, RFC
+//! 4469 §5, RFC 6855 §4, RFC 8508 §5).
 //!
 //! Such a command comes in frames: the first ends with the head of the first literal whose octets belong to a message, each
 //! other begins behind such octets. What a frame says is a list of [`AppendPiece`]s.

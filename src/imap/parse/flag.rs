@@ -1,4 +1,5 @@
-//! Flags (RFC 3501 §2.3.2, §9 `flag`); keywords with a meaning, like `$Forwarded` (RFC 9051 §2.3.2), are keywords like others.
+//! Flags (RFC 3501 §2.3.2, §9 `flag`); keywords with a meaning, like `$Forwarded` (RFC 9051 §2.3.2), are keywords like
+//! others.
 
 use nom::Parser;
 use nom::branch::alt;

@@ -1,4 +1,5 @@
-//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §4, RFC 5182 §3, RFC 9394 §4), and the keys of RFC 5032 §3, RFC 8474 §7 and RFC 8514 §4.3.
+//! SEARCH (RFC 3501 §6.4.4), with result options (RFC 4731 §4, RFC 5182 §3, RFC 9394 §4), and the keys of RFC 5032 §3,
+//! RFC 8474 §7 and RFC 8514 §4.3.
 //!
 //! Strings leave here as UTF-8. Without CHARSET they should be US-ASCII, but are taken as the UTF-8 that RFC 9051 §6.4.4
 //! makes of it; with CHARSET they may be in any that the WHATWG's Encoding Standard knows, but those that need a NUL.

@@ -36,7 +36,8 @@ impl<'h> Fields<'h> {
         self.by_name.contains_key(name)
     }
 
-    /// The values of the fields of that name: unfolded, decoded, without blanks around them (RFC 5228 §2.4.2.2, §2.7.2, §5.7).
+    /// The values of the fields of that name: unfolded, decoded, without blanks around them (RFC 5228 §2.4.2.2, §2.7.2,
+    /// §5.7).
     pub(super) fn texts(&mut self, name: &[u8], budget: &mut Budget) -> Result<Rc<[String]>, Spent> {
         let Some(field) = self.by_name.get_mut(name) else { return Ok(Rc::new([])) };
         if let Some(texts) = &field.texts {

@@ -1,4 +1,5 @@
-//! Messages come in together (MULTIAPPEND, RFC 3502 §6.3.11), or instead of another (REPLACE, RFC 8508 §3): all of it, or nothing.
+//! Messages come in together (MULTIAPPEND, RFC 3502 §6.3.11), or instead of another (REPLACE, RFC 8508 §3): all of it,
+//! or nothing.
 //!
 //! Their bodies are written first, as deliveries that stand nowhere, and synced. Then one record, of the kind that COPY and
 //! MOVE write, lets them stand in the mailbox, and lets the replaced one leave. A crash between the two leaves bodies that
@@ -27,8 +28,8 @@ impl Store {
     /// may be another one of the same account. All in one commit.
     ///
     /// Returns when it is durable and told. Errors: [`Error::Gone`] when the replaced message is not there,
-    /// [`Error::NoSuchMailbox`], [`Error::TooManyKeywords`], [`Error::NoUidLeft`], [`Error::OverQuota`], [`Error::DiskFull`], [`Error::Read`],
-    /// [`Error::WriteFailed`], [`Error::Closing`]; nothing has happened then.
+    /// [`Error::NoSuchMailbox`], [`Error::TooManyKeywords`], [`Error::NoUidLeft`], [`Error::OverQuota`],
+    /// [`Error::DiskFull`], [`Error::Read`], [`Error::WriteFailed`], [`Error::Closing`]; nothing has happened then.
     pub async fn append(
         &self,
         mailbox: &Arc<Mailbox>,

@@ -1,4 +1,5 @@
-//! Messages come to stand in another mailbox, too (COPY), or instead (MOVE, RFC 6851 §3.1): references only, no byte is copied.
+//! Messages come to stand in another mailbox, too (COPY), or instead (MOVE, RFC 6851 §3.1): references only, no byte is
+//! copied.
 
 use std::sync::Arc;
 
