@@ -1,5 +1,5 @@
 //! The mutations of `protocol-tests/mutations/` can still be made: each begins with what it breaks and the rule, and applies
-//! to the tree as it is. Whether the transcripts notice them takes an hour: `protocol-tests/mutations/run`.
+//! to the tree as it is. Whether the transcripts notice them takes long: `protocol-tests/mutations/run`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
